@@ -1,2 +1,116 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""pytest plugin of this room."""
+"""pytest plugin of this room: tests name the behaviours they verify, and skip only for a typed reason."""
+
+import os
+from collections.abc import Generator, Iterable
+from pathlib import Path
+
+import pytest
+
+from helpers import behaviours
+from helpers.skips import TypedSkip
+
+_SUITES = "suites"
+_CATALOGUE = pytest.StashKey[dict[str, behaviours.Behaviour]]()
+
+
+class UntypedSkip(Exception):  # noqa: N818 - what it is
+    """A test of the suites skipped without a typed reason: a mistake in the test."""
+
+
+class NotRootError(Exception):
+    """The suites ask the kernel for what only root gets."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line("markers", "behaviour(*ids): the documented behaviours which the test verifies")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class) -> Generator[None, object, object]:
+    """Give each test of the suites its behaviours, and refuse those that name none or an unknown one."""
+    made = yield
+    for item in made if isinstance(made, list) else []:
+        if isinstance(item, pytest.Function) and _in_suites(item):
+            _describe(item, [_known(item, name) for name in _named(item)])
+    return made
+
+
+def _in_suites(node: pytest.Item) -> bool:
+    return node.path.is_relative_to(node.config.rootpath / _SUITES)
+
+
+def _named(item: pytest.Item) -> list[str]:
+    names = [name for marker in item.iter_markers("behaviour") for name in marker.args]
+    if not names:
+        raise pytest.Collector.CollectError(f"{item.nodeid} names no behaviour: mark it @behaviour(ID)")
+    return list(dict.fromkeys(names))
+
+
+def _known(item: pytest.Item, name: str) -> behaviours.Behaviour:
+    behaviour = _catalogue(item.config).get(name)
+    if behaviour is None:
+        raise pytest.Collector.CollectError(f"{item.nodeid} names an unknown behaviour: {name}")
+    return behaviour
+
+
+def _catalogue(config: pytest.Config) -> dict[str, behaviours.Behaviour]:
+    if _CATALOGUE not in config.stash:
+        try:
+            config.stash[_CATALOGUE] = behaviours.load(config.rootpath / _SUITES)
+        except behaviours.BehaviourError as error:
+            raise pytest.Collector.CollectError(str(error)) from error
+    return config.stash[_CATALOGUE]
+
+
+def _describe(item: pytest.Item, verified: Iterable[behaviours.Behaviour]) -> None:
+    for behaviour in verified:
+        item.user_properties.append(("behaviour", behaviour.id))
+        if item.config.getoption("allure_report_dir", None):
+            _describe_to_allure(item, behaviour)
+
+
+def _describe_to_allure(item: pytest.Item, behaviour: behaviours.Behaviour) -> None:
+    import allure  # noqa: PLC0415 - only where its report was asked for
+
+    epic = "fanotify" if behaviour.suite.startswith("fanotify") else "pidfd"
+    for label in (allure.epic(epic), allure.feature(behaviour.suite), allure.story(behaviour.id)):
+        item.add_marker(label)
+    item.add_marker(
+        allure.description(f"{behaviour.id}: {behaviour.statement}\n\nSource: {behaviour.source}")
+    )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Refuse to run the suites as anybody but root, and untyped skips of fixtures and marks."""
+    if _in_suites(item) and os.geteuid() != 0:
+        raise NotRootError("the suites need root: run them in a virtual machine, with --kernel NAME")
+    yield from _only_typed_skips(item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Refuse untyped skips of tests."""
+    yield from _only_typed_skips(item)
+
+
+def _only_typed_skips(item: pytest.Item) -> Generator[None, None, None]:
+    try:
+        yield
+    except pytest.skip.Exception as skip:
+        if _in_suites(item) and not isinstance(skip, TypedSkip):
+            raise UntypedSkip(f"skipped without a typed reason (helpers.skips): {skip}") from skip
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the kind and the text of a typed skip into the report."""
+    report = yield
+    if call.excinfo and isinstance(skip := call.excinfo.value, TypedSkip):
+        report.user_properties += [("skip-kind", skip.kind), ("skip-text", skip.text)]
+    return report

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""fanotify_init(2), fanotify_mark(2) and a group which closes everything that it delivered."""
+
+import contextlib
+import ctypes
+import os
+from types import TracebackType
+from typing import Self
+
+from helpers.errors import UnexpectedAnswer
+from helpers.events import Event, parse
+from helpers.syscalls import syscall
+from helpers.uapi import AT_FDCWD, Init, Mark, Mask, Open, PermissionResponse
+
+BUFFER_SIZE = 65536
+"""Bytes offered to read(2) unless a test says otherwise; holds some 2,000 of the smallest events."""
+
+Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+def fanotify_init(flags: int = 0, event_f_flags: int = 0) -> int:
+    """Call fanotify_init(2) and return the group's descriptor; raise OSError naming the flags."""
+    shown = f"fanotify_init({Init(flags)}, {Open(event_f_flags)})"
+    return syscall("fanotify_init", flags, event_f_flags, shown=shown)
+
+
+def fanotify_mark(group: int, flags: int, mask: int, path: Path | None = None, dirfd: int = AT_FDCWD) -> None:
+    """Call fanotify_mark(2), with NULL for a path of None; raise OSError naming flags and mask."""
+    shown = f"fanotify_mark({group}, {Mark(flags)}, {Mask(mask)}, {dirfd}, {path!r})"
+    encoded = None if path is None else os.fsencode(path)
+    syscall("fanotify_mark", group, flags, mask, dirfd, encoded, shown=shown)
+
+
+class FanotifyGroup:
+    """A fanotify group, and the descriptors of the events that were read from it.
+
+    A context manager: leaving it closes the group and every descriptor it delivered, except those that were
+    given up with `disown`.
+    """
+
+    def __init__(self, flags: int = 0, event_f_flags: int = 0) -> None:
+        """Call fanotify_init(2); raise OSError naming the flags."""
+        self.flags = Init(flags)
+        self.fd = fanotify_init(flags, event_f_flags)
+        self._delivered: list[int] = []
+
+    def __enter__(self) -> Self:
+        """Return the group."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the group and what it delivered."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Return the flags it was made with, by name."""
+        return f"<group {self.flags}>"
+
+    def fileno(self) -> int:
+        """Return the group's descriptor, for select and poll."""
+        return self.fd
+
+    def close(self) -> None:
+        """Close the group, then what it delivered. Closing it again does nothing."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        while self._delivered:
+            os.close(self._delivered.pop())
+
+    def mark(self, flags: int, mask: int, path: Path | None = None, dirfd: int = AT_FDCWD) -> None:
+        """Call fanotify_mark(2) on this group."""
+        fanotify_mark(self.fd, flags, mask, path, dirfd)
+
+    def read_bytes(self, size: int = BUFFER_SIZE) -> bytes:
+        """Call read(2) once and return its bytes; the caller owns the descriptors in them."""
+        return os.read(self.fd, size)
+
+    def read(self, size: int = BUFFER_SIZE) -> list[Event]:
+        """Call read(2) once and return its events; raise MalformedEvent if they are not well-formed."""
+        events = parse(self.read_bytes(size))
+        for event in events:
+            self._delivered += event.descriptors
+        return events
+
+    def read_one(self) -> Event:
+        """Read once and return the only event; raise AssertionError if there are several."""
+        events = self.read()
+        assert len(events) == 1, f"expected one event, read {events}"
+        return events[0]
+
+    def assert_empty(self) -> None:
+        """Hold a FAN_NONBLOCK group to having nothing to read."""
+        with contextlib.suppress(BlockingIOError):
+            raise UnexpectedAnswer(f"expected no event, read {self.read()}")
+
+    def disown(self, fd: int) -> int:
+        """Return a delivered descriptor which from now on the caller closes."""
+        self._delivered.remove(fd)
+        return fd
+
+    def respond(self, fd: int, response: int) -> int:
+        """Answer the permission event of this fd; return what write(2) returns."""
+        return os.write(self.fd, bytes(PermissionResponse(fd, ctypes.c_uint32(response).value)))

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Raw system calls: what the C library does not wrap, or wraps with checks of its own."""
+
+import ctypes
+import errno
+import os
+from collections.abc import Callable
+
+# From the kernel's tables: arch/x86/entry/syscalls/syscall_64.tbl, and scripts/syscall.tbl for aarch64.
+_NUMBERS = {
+    "x86_64": {
+        "read": 0,
+        "close": 3,
+        "clone": 56,
+        "capget": 125,
+        "capset": 126,
+        "pivot_root": 155,
+        "prctl": 157,
+        "mount": 165,
+        "umount2": 166,
+        "gettid": 186,
+        "tgkill": 234,
+        "waitid": 247,
+        "unshare": 272,
+        "fanotify_init": 300,
+        "fanotify_mark": 301,
+        "name_to_handle_at": 303,
+        "open_by_handle_at": 304,
+        "setns": 308,
+        "kcmp": 312,
+        "statx": 332,
+        "pidfd_send_signal": 424,
+        "open_tree": 428,
+        "move_mount": 429,
+        "pidfd_open": 434,
+        "clone3": 435,
+        "pidfd_getfd": 438,
+        "mount_setattr": 442,
+    },
+    "aarch64": {
+        "read": 63,
+        "close": 57,
+        "clone": 220,
+        "capget": 90,
+        "capset": 91,
+        "pivot_root": 41,
+        "prctl": 167,
+        "mount": 40,
+        "umount2": 39,
+        "gettid": 178,
+        "tgkill": 131,
+        "waitid": 95,
+        "unshare": 97,
+        "fanotify_init": 262,
+        "fanotify_mark": 263,
+        "name_to_handle_at": 264,
+        "open_by_handle_at": 265,
+        "setns": 268,
+        "kcmp": 272,
+        "statx": 291,
+        "pidfd_send_signal": 424,
+        "open_tree": 428,
+        "move_mount": 429,
+        "pidfd_open": 434,
+        "clone3": 435,
+        "pidfd_getfd": 438,
+        "mount_setattr": 442,
+    },
+}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+Argument = int | bytes | ctypes.Array[ctypes.c_char] | ctypes.Structure | None
+"""What a system call can be given: an integer, a string, a buffer or structure by reference, NULL."""
+
+
+def number(name: str) -> int:
+    """Return the number of a system call on this machine."""
+    return _NUMBERS[os.uname().machine][name]
+
+
+def bind(name: str, *types: type) -> Callable[..., int]:
+    """Return the system call as a function which answers as the kernel does: a result, or a negated errno.
+
+    For loops of many calls. `types` are the ctypes of the arguments.
+    """
+    call = _libc["syscall"]  # Indexing gives a function object of our own, whose prototype nobody else sees.
+    call.argtypes = (ctypes.c_long, *types)
+    call.restype = ctypes.c_long
+    nr = number(name)
+
+    def answer(*arguments: object) -> int:
+        result: int = call(nr, *arguments)
+        return result if result != -1 else -ctypes.get_errno()
+
+    return answer
+
+
+def syscall(name: str, *arguments: Argument, shown: str = "") -> int:
+    """Make a system call and return its result; raise OSError when it fails.
+
+    `shown` is the call as the error should print it, by default with its arguments as they are.
+    """
+    result = bind(name)(*map(_pass, arguments))
+    if result >= 0:
+        return result
+    call = shown or f"{name}({', '.join(map(str, arguments))})"
+    raise OSError(-result, f"{call}: {errno.errorcode[-result]} ({os.strerror(-result)})")
+
+
+def _pass(argument: Argument) -> object:
+    # A plain int would be passed as C's int and lose its upper half.
+    if isinstance(argument, int):
+        return ctypes.c_long(argument)
+    return ctypes.byref(argument) if isinstance(argument, ctypes.Structure) else argument
