@@ -3,7 +3,6 @@
 
 import os
 from collections.abc import Generator, Iterable
-from pathlib import Path
 
 import pytest
 
@@ -11,6 +10,7 @@ from helpers import behaviours
 from helpers.skips import TypedSkip
 
 _SUITES = "suites"
+_PIDFD_GROUPS = {"CLONE", "POPEN", "PSIG", "PWAIT", "PGETFD", "PINFO"}
 _CATALOGUE = pytest.StashKey[dict[str, behaviours.Behaviour]]()
 
 
@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class) -> Generator[None, object, object]:
+def pytest_pycollect_makeitem() -> Generator[None, object, object]:
     """Give each test of the suites its behaviours, and refuse those that name none or an unknown one."""
     made = yield
     for item in made if isinstance(made, list) else []:
@@ -72,14 +72,11 @@ def _describe(item: pytest.Item, verified: Iterable[behaviours.Behaviour]) -> No
 
 
 def _describe_to_allure(item: pytest.Item, behaviour: behaviours.Behaviour) -> None:
-    import allure  # noqa: PLC0415 - only where its report was asked for
-
-    epic = "fanotify" if behaviour.suite.startswith("fanotify") else "pidfd"
-    for label in (allure.epic(epic), allure.feature(behaviour.suite), allure.story(behaviour.id)):
-        item.add_marker(label)
-    item.add_marker(
-        allure.description(f"{behaviour.id}: {behaviour.statement}\n\nSource: {behaviour.source}")
-    )
+    epic = "pidfd" if behaviour.id.split("-")[0] in _PIDFD_GROUPS else "fanotify"
+    for kind, text in (("epic", epic), ("feature", behaviour.suite), ("story", behaviour.id)):
+        item.add_marker(pytest.mark.allure_label(text, label_type=kind))
+    text = f"{behaviour.id}: {behaviour.statement}\n\nSource: {behaviour.source}"
+    item.add_marker(pytest.mark.allure_description(text))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -107,7 +104,7 @@ def _only_typed_skips(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
+    call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put the kind and the text of a typed skip into the report."""
     report = yield
