@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The pidfd calls against the running kernel: structures, and that a cloned interpreter works and ends."""
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from helpers import pidfd
+from helpers.pidfd import Clone, CloneArgs
+
+
+@pytest.fixture
+def own() -> Iterator[int]:
+    fd = pidfd.pidfd_open(os.getpid())
+    yield fd
+    os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("structure", "size"), [(pidfd.InfoResult, 64), (pidfd.Siginfo, 128), (CloneArgs, 88)]
+)
+def test_structures_are_as_large_as_the_kernels(structure: type[ctypes.Structure], size: int) -> None:
+    assert ctypes.sizeof(structure) == size
+
+
+def answer(code: int) -> Callable[[], None]:
+    return lambda: os._exit(code)
+
+
+def test_clone_gives_the_childs_pid_and_pidfd() -> None:
+    pid, fd = pidfd.clone_with_pidfd(answer(7))
+    info = pidfd.waitid(fd, os.WEXITED)
+    os.close(fd)
+    assert (info.si_pid, info.si_status) == (pid, 7)
+
+
+def test_clone3_gives_the_same() -> None:
+    fd = ctypes.c_int(-1)
+    args = CloneArgs(flags=Clone.PIDFD, pidfd=ctypes.addressof(fd), exit_signal=signal.SIGCHLD)
+    pid = pidfd.clone3(args, answer(7))
+    info = pidfd.waitid(fd.value, os.WEXITED)
+    os.close(fd.value)
+    assert (info.si_pid, info.si_status) == (pid, 7)
+
+
+def test_a_child_that_raises_ends_and_says_why(capfd: pytest.CaptureFixture[str]) -> None:
+    pid = pidfd.clone(signal.SIGCHLD, child=Path("/no such file").stat)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+    assert "FileNotFoundError" in capfd.readouterr().err
+
+
+def test_errors_name_flags() -> None:
+    with pytest.raises(OSError, match=r"clone\(CLONE_PIDFD\|CLONE_DETACHED, 17\): EINVAL"):
+        pidfd.clone(Clone.PIDFD | Clone.DETACHED | signal.SIGCHLD)
+
+
+def test_shared_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="tracee"):
+        pidfd.clone(Clone.VM | signal.SIGCHLD)
+
+
+def test_getfd_shares_the_description(own: int) -> None:
+    read, write = os.pipe()
+    copy = pidfd.pidfd_getfd(own, write)
+    os.write(copy, b"x")
+    assert os.read(read, 1) == b"x"
+    for fd in (read, write, copy):
+        os.close(fd)
+
+
+def test_signal_with_siginfo_arrives(own: int) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        sent = pidfd.Siginfo(si_signo=signal.SIGUSR1, si_code=-1, si_pid=4, si_status=99)
+        pidfd.pidfd_send_signal(own, signal.SIGUSR1, sent)
+        got = signal.sigtimedwait({signal.SIGUSR1}, 5)
+        assert got is not None
+        assert (got.si_signo, got.si_code, got.si_pid) == (signal.SIGUSR1, -1, 4)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
