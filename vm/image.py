@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guest's userland, as archives that the kernel unpacks one after the other.
+
+The base archive (interpreter, standard library, pytest and what it needs, busybox, mkfs tools) and the modules of a kernel
+are cached by content; the project itself is packed anew for each run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import py_compile
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from packaging.requirements import Requirement
+
+from vm import cache, tools
+from vm.cpio import Archive
+from vm.errors import VmError
+
+PROJECT = Path(__file__).resolve().parent.parent
+GUEST = Path(__file__).parent / "guest"
+PACKAGES = PurePosixPath("/usr/lib/fapitest/packages")
+DISTRIBUTIONS = ("pytest", "pytest-xdist", "pytest-timeout", "python-ptrace", "allure-pytest")
+"""What the guest's Python imports; what they depend on follows by itself."""
+
+PROJECT_FILES = ("conftest.py", "pyproject.toml", "suites", "helpers", "vm", "reports")
+_OMITTED = re.compile(
+    r"(^|/)(__pycache__|site-packages|dist-packages|test|tests|idlelib|tkinter|turtledemo|ensurepip|lib2to3|pydoc_data"
+    r"|config-[^/]*|_tkinter[^/]*|_test[^/]*)(/|$)|\.(a|exe)$"
+)
+_ETC = {
+    "passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
+    "group": "root:x:0:\nnogroup:x:65534:\n",
+    "hosts": "127.0.0.1 localhost\n",
+}
+
+
+def libraries(program: Path) -> list[Path]:
+    """Return the shared libraries that a program or library needs, the loader among them, as ``ldd`` names them."""
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+    return [Path(path) for path in re.findall(r"(?:=>|^)\s*(/\S+) \(", listed, re.MULTILINE)]
+
+
+def distributions(names: Iterable[str] = DISTRIBUTIONS) -> dict[str, importlib.metadata.Distribution]:
+    """Return the named distributions of this environment and all they require, by name.
+
+    Raises:
+        VmError: one of them is not installed.
+    """
+    found: dict[str, importlib.metadata.Distribution] = {}
+    wanted = list(names)
+    while wanted:
+        name = wanted.pop().lower().replace("_", "-")
+        if name in found:
+            continue
+        try:
+            found[name] = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            raise VmError(f"the Python package {name} is missing; run through tox, or pip install {name}") from None
+        requirements = map(Requirement, found[name].requires or ())
+        wanted += [r.name for r in requirements if not r.marker or r.marker.evaluate({"extra": ""})]
+    return found
+
+
+def _standard_library() -> Iterator[tuple[PurePosixPath, Path]]:
+    for root in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}:
+        for directory, names, files in os.walk(os.path.realpath(root)):
+            inside = os.path.relpath(directory, root)
+            names[:] = [name for name in names if not _OMITTED.search(os.path.normpath(f"{inside}/{name}"))]
+            for name in files:
+                if not _OMITTED.search(name):
+                    yield PurePosixPath(directory, name), Path(directory, name)
+
+
+def _packages() -> Iterator[tuple[PurePosixPath, Path]]:
+    for distribution in distributions().values():
+        for path in distribution.files or ():
+            if ".." not in path.parts and "__pycache__" not in path.parts and (source := Path(str(path.locate()))).is_file():
+                yield PACKAGES / path, source
+
+
+def _programs() -> Iterator[tuple[PurePosixPath, Path]]:
+    interpreter = Path(sys.executable).resolve()
+    yield PurePosixPath(interpreter), interpreter
+    yield PurePosixPath("/bin/busybox"), tools.path("busybox")
+    for name in tools.GUEST_PROGRAMS:
+        yield PurePosixPath("/usr/sbin", name), tools.path(name)
+    yield PurePosixPath("/init"), GUEST / "init"
+    yield PurePosixPath("/usr/lib/fapitest/agent.py"), GUEST / "agent.py"
+    if (settings := Path("/etc/mke2fs.conf")).exists():
+        yield PurePosixPath(settings), settings
+
+
+def _contents() -> dict[PurePosixPath, Path]:
+    files = dict([*_standard_library(), *_packages(), *_programs()])
+    binaries = [source for source in files.values() if source.suffix == ".so" or os.access(source, os.X_OK)]
+    for binary in binaries:
+        if binary.name not in {"busybox", "init"} and _is_elf(binary):
+            files.update((PurePosixPath(library), library) for library in libraries(binary))
+    return files
+
+
+def _is_elf(path: Path) -> bool:
+    with path.open("rb") as content:
+        return content.read(4) == b"\x7fELF"
+
+
+def _fingerprint(files: Mapping[PurePosixPath, Path]) -> str:
+    """Return a key of the base archive's content: what would be packed, from where, how long and how old."""
+    described = [
+        (str(path), str(source), (status := source.stat()).st_size, status.st_mtime_ns, status.st_mode) for path, source in sorted(files.items())
+    ]
+    recipe = Path(__file__).read_text()
+    return hashlib.sha256(json.dumps([sys.version, recipe, described]).encode()).hexdigest()[:16]
+
+
+def _compiled(path: PurePosixPath, source: Path, scratch: Path) -> bytes | None:
+    """Return the byte code of a Python file that the guest may use without looking at the source's time."""
+    target = scratch / "code.pyc"
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    try:
+        py_compile.compile(str(source), str(target), dfile=str(path), doraise=True, invalidation_mode=mode)
+    except py_compile.PyCompileError:
+        return None  # the standard library keeps a few files that are broken on purpose
+    return target.read_bytes()
+
+
+def _write_base(archive: Archive, files: Mapping[PurePosixPath, Path]) -> None:
+    for directory in ("/dev", "/proc", "/sys", "/tmp", "/run", "/root", "/mnt"):  # noqa: S108  the guest's own
+        archive.directory(directory)
+    archive.character_device("/dev/console", 5, 1)
+    with tempfile.TemporaryDirectory() as scratch:
+        for path, source in files.items():
+            archive.file(path, source)
+            if path.suffix == ".py" and (code := _compiled(path, source, Path(scratch))):
+                archive.data(path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc", code)
+    applets = subprocess.run([tools.path("busybox"), "--list"], capture_output=True, text=True, check=True).stdout.split()
+    for applet in applets:
+        if f"/usr/sbin/{applet}" not in archive:
+            archive.symlink(f"/bin/{applet}", "busybox")
+    archive.symlink("/sbin/modprobe", "/bin/busybox")
+    for name, content in _ETC.items():
+        archive.data(f"/etc/{name}", content.encode())
+
+
+@functools.cache
+def base() -> Path:
+    """Return the base archive of this environment, made if it is not in the cache.
+
+    Raises:
+        VmError: a program or package that belongs into the guest is missing, or the cache can not be written.
+    """
+    files = _contents()
+    directory = cache.root() / "base" / _fingerprint(files)
+    with cache.lock("base"):
+        if cache.stored(directory) is None:
+            with cache.storing(directory, {"files": len(files)}) as making, (making / "base.cpio").open("wb") as out:
+                with Archive(out) as archive:
+                    _write_base(archive, files)
+            _forget_others(directory)
+        os.utime(directory)
+    return directory / "base.cpio"
+
+
+def _forget_others(current: Path, keep: int = 3) -> None:
+    """Keep the cache from growing with every change of the environment: the few images used last stay."""
+    others = sorted((d for d in current.parent.iterdir() if d != current), key=lambda d: d.stat().st_mtime)
+    for directory in others[: max(0, len(others) - keep)]:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def write_project(archive: Archive, environment: Mapping[str, str]) -> None:
+    """Write the project and the environment variables of the guest's Python into `archive`, under the project's own path."""
+    variables = {
+        "FAPITEST_PROJECT": str(PROJECT),
+        "FAPITEST_PYTHON": str(Path(sys.executable).resolve()),
+        "FAPITEST_VM": "1",
+        "LC_ALL": "C.UTF-8",
+        "HOME": "/root",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        **environment,
+    }
+    lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+    archive.data("/etc/fapitest.env", lines.encode())
+    for name in PROJECT_FILES:
+        for path in _project_files(PROJECT / name):
+            archive.file(path, path)
+
+
+def _project_files(start: Path) -> Iterator[Path]:
+    if start.is_file():
+        yield start
+    for directory, names, files in os.walk(start):
+        names[:] = sorted(set(names) - {"__pycache__", "out"})
+        yield from (Path(directory, name) for name in sorted(files))
+
+
+def initramfs(target: Path, modules: Path | None, environment: Mapping[str, str]) -> None:
+    """Write the whole initramfs of one VM to `target`: base, the kernel's modules, the project.
+
+    Raises:
+        VmError: the base archive can not be made.
+    """
+    parts = [base(), *([modules] if modules else [])]
+    with target.open("wb") as out:
+        for part in parts:
+            with part.open("rb") as content, contextlib.suppress(shutil.SameFileError):
+                shutil.copyfileobj(content, out, 1 << 20)
+        with Archive(out) as archive:
+            if not modules:
+                archive.data("/lib/modules/boot.order", b"")
+            write_project(archive, environment)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The programs of the host that a run needs, and the Debian packages they come from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from vm.errors import VmError
+
+PACKAGES = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "busybox": "busybox-static",
+    "mkfs.ext4": "e2fsprogs",
+    "debugfs": "e2fsprogs",
+    "mkfs.xfs": "xfsprogs",
+    "mkfs.btrfs": "btrfs-progs",
+    "ldd": "libc-bin",
+    "setpriv": "util-linux",
+    "dpkg-deb": "dpkg",
+}
+"""Program -> Debian package, for all that a VM run needs."""
+
+GUEST_PROGRAMS = ("mkfs.ext4", "debugfs", "mkfs.xfs", "mkfs.btrfs")
+"""Programs that are copied into the guest, with the libraries they need."""
+
+_SBIN = "/usr/sbin:/sbin:/usr/local/sbin"
+
+
+def find(program: str) -> Path | None:
+    """Return where a program is, also when it lies in a directory for administrators, or None."""
+    found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_SBIN}")
+    return Path(found) if found else None
+
+
+def path(program: str) -> Path:
+    """Return where a program is.
+
+    Raises:
+        VmError: it is missing; the text names the package to install.
+    """
+    if found := find(program):
+        return found
+    raise VmError(f"{program} is missing; install it: apt install {PACKAGES.get(program, program)}")
+
+
+def missing() -> list[str]:
+    """Return the Debian packages whose programs are not on this machine, without repetition."""
+    absent = [package for program, package in PACKAGES.items() if not find(program)]
+    if (busybox := find("busybox")) and _is_dynamic(busybox):
+        absent.append("busybox-static")
+    return list(dict.fromkeys(absent))
+
+
+def _is_dynamic(program: Path) -> bool:
+    return subprocess.run(["ldd", program], capture_output=True, check=False).returncode == 0
+
+
+def install(packages: Iterable[str]) -> None:
+    """Install Debian packages as root.
+
+    Raises:
+        VmError: not root, no apt, or apt failed; the text is what a person can do.
+    """
+    names = " ".join(packages)
+    if not names:
+        return
+    if os.geteuid() != 0 or not find("apt-get"):
+        raise VmError(f"this machine lacks: {names}; as root: apt install --no-install-recommends {names}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "install", "--yes", "-qq", "--no-install-recommends", *names.split()]
+    for preparation in ([], ["apt-get", "update", "-qq"]):
+        if preparation:
+            subprocess.run(preparation, env=environment, capture_output=True, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+    reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+    raise VmError(f"apt could not install {names}: {reason[0]}")
