@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable
 
 import pytest
 
-from helpers import behaviours
+from helpers import behaviours, features
 from helpers.skips import TypedSkip
 
 _SUITES = "suites"
@@ -104,10 +104,13 @@ def _only_typed_skips(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    call: pytest.CallInfo[None],
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the kind and the text of a typed skip into the report."""
+    """Put the kind and the text of a typed skip, and features which no baseline knows, into the report."""
     report = yield
+    report.user_properties += [("new-feature", name) for name in features.new()]
     if call.excinfo and isinstance(skip := call.excinfo.value, TypedSkip):
         report.user_properties += [("skip-kind", skip.kind), ("skip-text", skip.text)]
+        path, line, _ = item.location
+        report.longrepr = (path, (line or 0) + 1, f"{skip.kind}: {skip.text}")
     return report

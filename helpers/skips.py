@@ -11,7 +11,7 @@ class TypedSkip(Skipped):
 
     def __init__(self, kind: str, text: str) -> None:
         """Make the skip; `kind` is one of the names that the functions below give."""
-        super().__init__(text)
+        super().__init__(text, _use_item_location=True)
         self.kind = kind
         self.text = text
 

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Running a function in a forked child: its result or its exception comes back, and so does its death.
+
+The child starts as a copy of the test. What it does to its credentials, namespaces, limits or descriptors
+ends with it.
+"""
+
+import os
+import pickle
+import signal
+import struct
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import NoReturn, TypeVar, cast
+
+from helpers.waiting import DeadlinePassed, readable
+
+T = TypeVar("T")
+
+_LENGTH = struct.Struct("=Q")
+
+
+class ChildDied(Exception):  # noqa: N818 - what happened
+    """The child ended without an answer; the message has the signal's name or the exit status."""
+
+
+def fork() -> int:
+    """Call fork(2), in a process which may have threads: the child must not need any lock but its own."""
+    with warnings.catch_warnings():
+        # Python 3.12 warns about the thread by which execnet listens; it holds no lock that a child takes.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def in_child(function: Callable[[], T], *steps: Callable[[], object], deadline: float = 10) -> T:
+    """Fork, take the steps in the child, then call the function; return its result or raise its exception.
+
+    Results must be picklable. `deadline` is in seconds, before scaling. Raises ChildDied if the child ends
+    without an answer, and DeadlinePassed, after killing it, if it takes longer than that.
+    """
+    reader, writer = os.pipe()
+    child = fork()
+    if child == 0:
+        os.close(reader)
+        _answer(function, steps, writer)
+    os.close(writer)
+    try:
+        succeeded, value = _listen(child, reader, deadline)
+    finally:
+        os.close(reader)
+    if succeeded:
+        return cast("T", value)
+    raise cast("BaseException", value)
+
+
+def describe_death(status: int) -> str:
+    """Return "killed by SIGSEGV" or "exited with status 3" for a wait status."""
+    code = os.waitstatus_to_exitcode(status)
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+
+
+def _answer(function: Callable[[], object], steps: tuple[Callable[[], object], ...], writer: int) -> NoReturn:
+    try:
+        for step in steps:
+            step()
+        message = pickle.dumps((True, function()))
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the parent
+        message = _pickle_error(error)
+    with open(writer, "wb") as pipe:
+        pipe.write(_LENGTH.pack(len(message)) + message)
+    os._exit(0)
+
+
+def _pickle_error(error: BaseException) -> bytes:
+    trace = "".join(traceback.format_exception(error))
+    error.add_note(f"in the child:\n{trace}")
+    try:
+        pickle.loads(message := pickle.dumps((False, error)))  # noqa: S301 - made one line above
+    except Exception:  # noqa: BLE001 - classes decide how they pickle, and may fail in any way
+        return pickle.dumps((False, RuntimeError(f"in the child:\n{trace}")))
+    return message
+
+
+def _listen(child: int, reader: int, deadline: float) -> tuple[bool, object]:
+    try:
+        message = _receive(reader, deadline)
+    except DeadlinePassed:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    _, status = os.waitpid(child, 0)
+    if message is None:
+        raise ChildDied(f"the child gave no answer: {describe_death(status)}")
+    return cast("tuple[bool, object]", pickle.loads(message))  # noqa: S301 - from our own child
+
+
+def _receive(reader: int, deadline: float) -> bytes | None:
+    readable(reader, "an answer of the child", deadline)
+    with open(reader, "rb", closefd=False) as pipe:
+        header = pipe.read(_LENGTH.size)
+        return pipe.read(*_LENGTH.unpack(header)) if header else None

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Steps by which a forked child gives up privilege; see helpers.children.in_child.
+
+in_child(probe, unprivileged)
+in_child(probe, without(Capability.AUDIT_WRITE))
+in_child(probe, user_namespace(CLONE_NEWNS))
+"""
+
+import ctypes
+import os
+from collections.abc import Callable
+from enum import IntEnum
+from pathlib import Path
+
+from helpers.syscalls import syscall
+
+NOBODY = 65534
+"""The user and group that `unprivileged` becomes."""
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+
+_PR_SET_DUMPABLE = 4
+_CAPABILITY_VERSION_3 = 0x20080522
+
+
+class Capability(IntEnum):
+    """Bits of capabilities(7)."""
+
+    DAC_OVERRIDE = 1
+    DAC_READ_SEARCH = 2
+    KILL = 5
+    SYS_PTRACE = 19
+    SYS_ADMIN = 21
+    AUDIT_WRITE = 29
+
+
+def unprivileged() -> None:
+    """Become user and group 65534 without supplementary groups and without any capability."""
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+    # The change of user made the process undumpable, and its /proc/self files root's: proc(5).
+    syscall("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
+
+
+def without(*capabilities: Capability) -> Callable[[], None]:
+    """Return a step which removes capabilities from the effective and permitted sets with a raw capset(2)."""
+
+    def drop() -> None:
+        header, sets = _CapabilityHeader(_CAPABILITY_VERSION_3, 0), _CapabilitySets()
+        syscall("capget", header, sets)
+        for capability in capabilities:
+            half = sets.halves[capability // 32]
+            half.effective &= ~(1 << capability % 32)
+            half.permitted &= ~(1 << capability % 32)
+        syscall("capset", header, sets)
+
+    return drop
+
+
+def user_namespace(also: int = 0) -> Callable[[], None]:
+    """Return a step into a new user namespace, as its root; `also` are further CLONE_NEW* namespaces it owns.
+
+    The caller's own user and group are the only ones mapped: user_namespaces(7).
+    """
+
+    def enter() -> None:
+        user, group = os.geteuid(), os.getegid()
+        syscall("unshare", CLONE_NEWUSER | also)
+        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+        Path("/proc/self/uid_map").write_text(f"0 {user} 1", encoding="ascii")
+        Path("/proc/self/gid_map").write_text(f"0 {group} 1", encoding="ascii")
+
+    return enter
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int32))
+
+
+class _CapabilityHalf(ctypes.Structure):
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
+
+
+class _CapabilitySets(ctypes.Structure):
+    _fields_ = (("halves", _CapabilityHalf * 2),)

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What this kernel can do, found out by calling it, and never by its version.
+
+A probe alone would turn a regression into a skip. Two things prevent that. A feature has, where possible,
+probes which take different ways through the kernel, and is there as soon as one of them answers: the tests
+then hold the kernel to all of it. And a kernel of the catalogue has a reviewed baseline,
+`baselines/<kernel>.toml`:
+
+    features = ["REPORT_PIDFD", "UNPRIVILEGED_GROUPS"]
+
+A feature of the baseline which does not answer fails every test that asks for it; one which answers and is
+not there is new, which the report says. `python -m helpers.features` prints a baseline to review.
+"""
+
+import functools
+import os
+import tempfile
+import tomllib
+from collections.abc import Callable
+from enum import Enum
+from errno import EBADF, EPERM
+from pathlib import Path
+
+from helpers import skips
+from helpers.children import fork, in_child
+from helpers.credentials import CLONE_NEWNS, unprivileged, user_namespace
+from helpers.errors import OK, outcome
+from helpers.fanotify import FanotifyGroup, fanotify_mark
+from helpers.filesystems import mount
+from helpers.uapi import Init, Mark, Mask
+
+BASELINES = Path(__file__).parent / "baselines"
+
+_NO_GROUP = -1
+
+
+class LostFeature(AssertionError):  # noqa: N818 - what happened
+    """A feature which is in the kernel's baseline does not answer any more."""
+
+
+class Feature(Enum):
+    """Features which some kernels of the catalogue lack; the value says when mainline got them."""
+
+    PERMISSION_EVENTS = "permission events, with CONFIG_FANOTIFY_ACCESS_PERMISSIONS"
+    ENABLE_AUDIT = "FAN_ENABLE_AUDIT, 4.15, with CONFIG_AUDITSYSCALL"
+    UNPRIVILEGED_GROUPS = "fanotify groups for everybody, 5.13"
+    REPORT_PIDFD = "FAN_REPORT_PIDFD, 5.15"
+    FS_ERROR = "FAN_FS_ERROR, 5.16"
+    REPORT_TARGET_FID = "FAN_REPORT_TARGET_FID, 5.17"
+    RENAME = "FAN_RENAME, 5.17"
+    EVICTABLE = "FAN_MARK_EVICTABLE, 5.19"
+    IGNORE = "FAN_MARK_IGNORE, 6.0"
+    REPORT_FD_ERROR = "FAN_REPORT_FD_ERROR, 6.13"
+    PRE_ACCESS = "FAN_PRE_ACCESS, 6.14"
+    REPORT_MNT = "FAN_REPORT_MNT, 6.15"
+    USERNS_MARKS = "marks on filesystems and mounts of one's own user namespace, 6.16"
+    UNPRIVILEGED_MNT = "FAN_REPORT_MNT groups for everybody, 6.16"
+    PIDFD_WITH_TID = "FAN_REPORT_PIDFD with FAN_REPORT_TID, 7.2"
+    PIDFD_OF_REAPED = "pidfds of processes which were reaped before the read, 7.2"
+
+
+_CONFIGURED = {Feature.PERMISSION_EVENTS, Feature.ENABLE_AUDIT}
+
+
+@functools.cache
+def has(feature: Feature) -> bool:
+    """Tell whether the kernel has a feature; raise LostFeature if only the baseline says so."""
+    answers = any(probe() for probe in _PROBES[feature])
+    if not answers and feature.name in baseline():
+        raise LostFeature(f"lost feature: {feature.value} is in the baseline and does not answer")
+    if answers and baseline() and feature.name not in baseline():
+        _new.append(feature.name)
+    return answers
+
+
+_new: list[str] = []
+
+
+def new() -> list[str]:
+    """Return the names of the features found since the last call which are not in the baseline."""
+    found, _new[:] = _new[:], []
+    return found
+
+
+def require(*features: Feature) -> None:
+    """Skip the test on a kernel without one of the features; raise LostFeature as `has` does."""
+    for feature in features:
+        if not has(feature):
+            skip = skips.kconfig if feature in _CONFIGURED else skips.not_implemented
+            skip(feature.value)
+
+
+@functools.cache
+def baseline() -> frozenset[str]:
+    """Return the names of the features this kernel must have; none if it is not one of the catalogue."""
+    path = BASELINES / f"{os.environ.get('FAPITEST_KERNEL', '')}.toml"
+    if not path.exists():
+        return frozenset()
+    names = frozenset(tomllib.loads(path.read_text(encoding="utf-8"))["features"])
+    if unknown := names - Feature.__members__.keys():
+        raise ValueError(f"{path}: unknown feature {min(unknown)}")
+    return names
+
+
+Probe = Callable[[], bool]
+
+
+def _group(flags: int) -> Probe:
+    return lambda: outcome(FanotifyGroup, flags) == OK
+
+
+def _unprivileged_group(flags: int, answer: int) -> Probe:
+    return lambda: in_child(lambda: outcome(FanotifyGroup, flags), unprivileged) == answer
+
+
+def _admin_flag(flag: int) -> Probe:
+    # Where everybody may have a group of file handles, a flag for administrators is EPERM, and an unknown one
+    # EINVAL. Before, everything was EPERM.
+    denied = _unprivileged_group(Init.REPORT_FID | flag, EPERM)
+    return lambda: has(Feature.UNPRIVILEGED_GROUPS) and denied()
+
+
+def _mark(flags: int, mask: int) -> Probe:
+    # Flags and mask are judged before the group's descriptor is looked up: a known bit leads to EBADF.
+    return lambda: outcome(fanotify_mark, _NO_GROUP, Mark.ADD | flags, mask) == EBADF
+
+
+def _userns_mark() -> bool:
+    with tempfile.TemporaryDirectory() as directory:
+        target = Path(directory)
+        return in_child(lambda: _mark_own_mount(target), user_namespace(CLONE_NEWNS)) == OK
+
+
+def _mark_own_mount(target: Path) -> int:
+    mount("probe", target, "tmpfs")
+    with FanotifyGroup(Init.REPORT_FID) as group:
+        return outcome(group.mark, Mark.ADD | Mark.FILESYSTEM, Mask.OPEN, target)
+
+
+def _pidfd_of_reaped() -> bool:
+    if not has(Feature.REPORT_PIDFD):
+        return False
+    with tempfile.NamedTemporaryFile() as file, FanotifyGroup(Init.REPORT_PIDFD | Init.NONBLOCK) as group:
+        group.mark(Mark.ADD, Mask.OPEN, file.name)
+        child = fork()
+        if child == 0:
+            os._exit(os.open(file.name, os.O_RDONLY) < 0)
+        os.waitpid(child, 0)
+        return group.read_one().pidfd >= 0
+
+
+_PROBES: dict[Feature, tuple[Probe, ...]] = {
+    Feature.PERMISSION_EVENTS: (_mark(Mark.INODE, Mask.OPEN_PERM),),
+    Feature.ENABLE_AUDIT: (_group(Init.ENABLE_AUDIT), _admin_flag(Init.ENABLE_AUDIT)),
+    Feature.UNPRIVILEGED_GROUPS: (
+        _unprivileged_group(Init.REPORT_FID, OK),
+        Path("/proc/sys/fs/fanotify/max_user_groups").exists,
+    ),
+    Feature.REPORT_PIDFD: (_group(Init.REPORT_PIDFD), _admin_flag(Init.REPORT_PIDFD)),
+    Feature.FS_ERROR: (_mark(Mark.FILESYSTEM, Mask.FS_ERROR),),
+    # Both came with the same series, "Extend fanotify dirent events", and were back-ported together.
+    Feature.REPORT_TARGET_FID: (_group(Init.REPORT_DFID_NAME_TARGET), _mark(Mark.INODE, Mask.RENAME)),
+    Feature.RENAME: (_group(Init.REPORT_DFID_NAME_TARGET), _mark(Mark.INODE, Mask.RENAME)),
+    Feature.EVICTABLE: (_mark(Mark.EVICTABLE, Mask.OPEN),),
+    Feature.IGNORE: (_mark(Mark.IGNORE, Mask.OPEN),),
+    Feature.REPORT_FD_ERROR: (_group(Init.REPORT_FD_ERROR), _admin_flag(Init.REPORT_FD_ERROR)),
+    Feature.PRE_ACCESS: (_mark(Mark.INODE, Mask.PRE_ACCESS),),
+    Feature.REPORT_MNT: (_group(Init.REPORT_MNT), _mark(Mark.MNTNS, Mask.MNT_ATTACH)),
+    # Commit 58f5fbeb367f "fanotify: support watching filesystems and mounts inside userns" (6.16) brought both
+    # of these, and 7.2-rc1 the next two. What a test asserts of one is decided by the other.
+    Feature.USERNS_MARKS: (_userns_mark,),
+    Feature.UNPRIVILEGED_MNT: (_unprivileged_group(Init.REPORT_MNT, OK),),
+    Feature.PIDFD_WITH_TID: (_group(Init.REPORT_PIDFD | Init.REPORT_TID),),
+    Feature.PIDFD_OF_REAPED: (_pidfd_of_reaped,),
+}
+
+
+if __name__ == "__main__":
+    print("features = [", *(f'    "{feature.name}",' for feature in Feature if has(feature)), "]", sep="\n")

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Filesystems of a test's own: mounts, and disk filesystems on loop devices."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from helpers.syscalls import syscall
+
+MNT_DETACH = 0x2
+"""umount2(2): unmount now what is busy, as soon as it is no longer."""
+
+# linux/loop.h: ioctls, the offset of lo_flags in struct loop_config, the size of that structure.
+_LOOP_CTL_GET_FREE, _LOOP_CONFIGURE = 0x4C82, 0x4C0A
+_LO_FLAGS_AUTOCLEAR = 4
+_LO_FLAGS_OFFSET, _LOOP_CONFIG_SIZE = 60, 304
+
+_MEBIBYTE = 1 << 20
+
+
+def mount(source: str, target: Path, kind: str, flags: int = 0, data: str = "") -> None:
+    """Call mount(2); raise OSError naming the filesystem and the target."""
+    shown = f"mount({source!r}, {str(target)!r}, {kind!r}, {flags:#x}, {data!r})"
+    syscall("mount", source.encode(), os.fsencode(target), kind.encode(), flags, data.encode(), shown=shown)
+
+
+def umount(target: Path, flags: int = 0) -> None:
+    """Call umount2(2); raise OSError naming the target."""
+    syscall("umount2", os.fsencode(target), flags, shown=f"umount2({str(target)!r}, {flags:#x})")
+
+
+@contextlib.contextmanager
+def mounted(source: str, target: Path, kind: str, flags: int = 0, data: str = "") -> Iterator[Path]:
+    """Mount for as long as the context lasts; the target is made if it is not there."""
+    target.mkdir(exist_ok=True)
+    mount(source, target, kind, flags, data)
+    try:
+        yield target
+    finally:
+        umount(target, MNT_DETACH)
+
+
+@contextlib.contextmanager
+def disk(directory: Path, kind: str, mebibytes: int, mkfs: Sequence[str]) -> Iterator[Path]:
+    """Mount a new disk filesystem on a loop device below `directory`, for as long as the context lasts.
+
+    `mkfs` is the command which makes it, without the name of the image.
+    """
+    image = directory / f"{kind}.img"
+    with image.open("wb") as file:
+        file.truncate(mebibytes * _MEBIBYTE)
+    subprocess.run([*mkfs, str(image)], check=True, stdout=subprocess.DEVNULL)
+    with loop_device(image) as device, mounted(device, directory / kind, kind) as target:
+        yield target
+
+
+@contextlib.contextmanager
+def ext4(directory: Path) -> Iterator[Path]:
+    """Mount a new ext4 of 16 MiB below `directory`."""
+    with disk(directory, "ext4", 16, ["mkfs.ext4", "-q", "-F"]) as target:
+        yield target
+
+
+@contextlib.contextmanager
+def loop_device(image: Path) -> Iterator[str]:
+    """Attach an image to a free loop device, which the kernel frees after its last user; return its path."""
+    with image.open("r+b") as backing, contextlib.ExitStack() as attached:
+        config = bytearray(_LOOP_CONFIG_SIZE)
+        config[0:4] = backing.fileno().to_bytes(4, "little")
+        config[_LO_FLAGS_OFFSET] = _LO_FLAGS_AUTOCLEAR
+        path = _configure_free(bytes(config), attached)
+        yield path
+
+
+def _configure_free(config: bytes, attached: contextlib.ExitStack) -> str:
+    control = os.open("/dev/loop-control", os.O_RDWR | os.O_CLOEXEC)
+    attached.callback(os.close, control)
+    while True:
+        path = f"/dev/loop{fcntl.ioctl(control, _LOOP_CTL_GET_FREE)}"
+        device = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        attached.callback(os.close, device)
+        try:
+            fcntl.ioctl(device, _LOOP_CONFIGURE, config)
+        except OSError as error:
+            if error.errno != errno.EBUSY:  # Somebody else took it since we asked.
+                raise
+        else:
+            return path
