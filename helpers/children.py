@@ -46,11 +46,25 @@ def in_child(function: Callable[[], T], *steps: Callable[[], object], deadline: 
         _answer(function, steps, writer)
     os.close(writer)
     try:
-        succeeded, value = _listen(child, reader, deadline)
+        message = _listen(child, reader, deadline)
     finally:
         os.close(reader)
+    return cast("T", deliver(message))
+
+
+def attempt(function: Callable[[], object]) -> bytes:
+    """Call a function, and return what came of it in a form that travels between processes."""
+    try:
+        return pickle.dumps((True, function()))
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the other process
+        return _pickle_error(error)
+
+
+def deliver(message: bytes) -> object:
+    """Return the result that `attempt` packed, or raise its exception."""
+    succeeded, value = pickle.loads(message)  # noqa: S301 - from our own child
     if succeeded:
-        return cast("T", value)
+        return cast("object", value)
     raise cast("BaseException", value)
 
 
@@ -61,12 +75,12 @@ def describe_death(status: int) -> str:
 
 
 def _answer(function: Callable[[], object], steps: tuple[Callable[[], object], ...], writer: int) -> NoReturn:
-    try:
+    def take_steps() -> object:
         for step in steps:
             step()
-        message = pickle.dumps((True, function()))
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the parent
-        message = _pickle_error(error)
+        return function()
+
+    message = attempt(take_steps)
     with open(writer, "wb") as pipe:
         pipe.write(_LENGTH.pack(len(message)) + message)
     os._exit(0)
@@ -78,11 +92,12 @@ def _pickle_error(error: BaseException) -> bytes:
     try:
         pickle.loads(message := pickle.dumps((False, error)))  # noqa: S301 - made one line above
     except Exception:  # noqa: BLE001 - classes decide how they pickle, and may fail in any way
-        return pickle.dumps((False, RuntimeError(f"in the child:\n{trace}")))
+        kind = AssertionError if isinstance(error, AssertionError) else RuntimeError
+        return pickle.dumps((False, kind(f"in the child:\n{trace}")))
     return message
 
 
-def _listen(child: int, reader: int, deadline: float) -> tuple[bool, object]:
+def _listen(child: int, reader: int, deadline: float) -> bytes:
     try:
         message = _receive(reader, deadline)
     except DeadlinePassed:
@@ -92,7 +107,7 @@ def _listen(child: int, reader: int, deadline: float) -> tuple[bool, object]:
     _, status = os.waitpid(child, 0)
     if message is None:
         raise ChildDied(f"the child gave no answer: {describe_death(status)}")
-    return cast("tuple[bool, object]", pickle.loads(message))  # noqa: S301 - from our own child
+    return message
 
 
 def _receive(reader: int, deadline: float) -> bytes | None:
