@@ -11,6 +11,7 @@ _NUMBERS = {
     "x86_64": {
         "read": 0,
         "close": 3,
+        "mprotect": 10,
         "clone": 56,
         "exit": 60,
         "capget": 125,
@@ -41,6 +42,7 @@ _NUMBERS = {
     "aarch64": {
         "read": 63,
         "close": 57,
+        "mprotect": 226,
         "clone": 220,
         "exit": 93,
         "capget": 90,

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Processes and threads which do one thing when they are told to, say that it is done, and then hold still.
+
+Nothing here sleeps: an actor that has acted holds until it is told to exit, one that has exited stays a
+zombie until it is reaped, and each of these steps ends only when it has happened. A child process begins by
+closing every descriptor it inherited, so that no fanotify group lives on because an actor has it.
+
+Leaving the context of an actor ends it whatever state it is in.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from helpers.children import attempt, deliver
+from helpers.descriptors import open_descriptors
+from helpers.pidfd import clone
+from helpers.syscalls import syscall
+from helpers.waiting import readable, wait_until
+
+Act = Callable[[], object]
+
+_LARGEST_MESSAGE = 1 << 18
+_PR_SET_PDEATHSIG = 1
+
+
+class ActorDied(Exception):  # noqa: N818 - what happened
+    """The actor was gone before it had said that it was done."""
+
+
+class Actor:
+    """A child process which calls `act` when told to.
+
+    `flags` are those of clone(2), for an actor in namespaces of its own; `keep` are the descriptors that it
+    inherits. The steps, each of which waits until it has happened: `act` (or `start` and `finish`), `exit`,
+    `reap`.
+    """
+
+    def __init__(self, act: Act, *, flags: int = 0, keep: Iterable[int] = ()) -> None:
+        """Fork the child, and wait until it has closed what it inherited."""
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        kept = {0, 1, 2, theirs.fileno(), *keep}
+        with theirs:
+            self.pid = clone(flags | signal.SIGCHLD, child=lambda: self._live(theirs, kept, act))
+        try:
+            self.finish()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Return the actor."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Kill and reap the child if that has not happened yet."""
+        self.close()
+
+    def start(self) -> None:
+        """Tell the actor to act, and do not wait for it."""
+        self._channel.send(b"act")
+
+    def finish(self, deadline: float = 5) -> Any:
+        """Wait until the act is done; return its result, or raise what it raised."""
+        readable(self._channel, f"actor {self.pid} says that it is done", deadline)
+        message = self._channel.recv(_LARGEST_MESSAGE)
+        if not message:
+            raise ActorDied(f"actor {self.pid} went away without a word")
+        return deliver(message)
+
+    def act(self) -> Any:
+        """Have the actor act, wait until it is done, and return its result or raise what it raised."""
+        self.start()
+        return self.finish()
+
+    def exit(self, status: int = 0) -> None:
+        """Have the actor exit, and wait until it is a zombie: exited, and not reaped."""
+        self._channel.send(b"%d" % status)
+        self.await_zombie()
+
+    def await_zombie(self) -> None:
+        """Wait until the actor is a zombie, whatever it dies of."""
+        options = os.WEXITED | os.WNOWAIT | os.WNOHANG
+        wait_until(lambda: os.waitid(os.P_PID, self.pid, options), f"actor {self.pid} exits")
+
+    def reap(self) -> int:
+        """Reap the zombie and return its exit status; a signal that killed it counts as negative."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def close(self) -> None:
+        """Kill and reap the child, unless it has been reaped already."""
+        self._channel.close()
+        # The number is the child's for as long as it can be waited for, so the signal cannot hit a stranger.
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+            os.kill(self.pid, signal.SIGKILL)
+            self.reap()
+
+    def _live(self, channel: socket.socket, kept: set[int], act: Act) -> NoReturn:
+        syscall("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL)
+        for fd in open_descriptors() - kept:
+            os.close(fd)
+        channel.send(attempt(lambda: None))
+        self._serve(channel, act)
+
+    def _serve(self, channel: socket.socket, act: Act) -> NoReturn:
+        while (request := channel.recv(_LARGEST_MESSAGE)) == b"act":
+            channel.send(attempt(act))
+        os._exit(int(request or b"0"))
+
+
+class LeaderlessActor(Actor):
+    """A child process whose first thread has exited, and whose second one acts."""
+
+    def __init__(self, act: Act) -> None:
+        """Fork the child, and wait until its leader is a zombie."""
+        super().__init__(act)
+        wait_until(lambda: process_state(self.pid) == "Z", f"the leader of {self.pid} exits")
+
+    def _serve(self, channel: socket.socket, act: Act) -> NoReturn:
+        threading.Thread(target=super()._serve, args=(channel, act)).start()
+        # exit(2) as the kernel knows it ends one thread; the C library's functions end the process.
+        syscall("exit", 0)
+        raise AssertionError("a thread outlived its exit")
+
+
+class ThreadActor:
+    """A thread of this process which calls `act` when told to; `tid` is its number. Steps: `act`, `exit`."""
+
+    def __init__(self, act: Act) -> None:
+        """Start the thread."""
+        self._act = act
+        self._result: object = None
+        self._error: BaseException | None = None
+        self._go, self._done, self._closing = threading.Event(), threading.Event(), False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        assert self._thread.native_id
+        self.tid = self._thread.native_id
+
+    def __enter__(self) -> Self:
+        """Return the actor."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the thread."""
+        self.exit()
+
+    def act(self) -> object:
+        """Have the thread act, wait until it is done, and return its result or raise what it raised."""
+        self._done.clear()
+        self._go.set()
+        wait_until(self._done.is_set, f"thread {self.tid} says that it is done")
+        if self._error:
+            raise self._error
+        return self._result
+
+    def exit(self) -> None:
+        """End the thread, and wait until the kernel has no task of its number any more."""
+        self._closing = True
+        self._go.set()
+        self._thread.join()
+        task = Path(f"/proc/self/task/{self.tid}")
+        wait_until(lambda: not task.exists(), f"thread {self.tid} is gone")
+
+    def _serve(self) -> None:
+        while self._go.wait() and not self._closing:
+            self._go.clear()
+            try:
+                self._result, self._error = self._act(), None
+            except BaseException as error:  # noqa: BLE001 - raised again by act
+                self._error = error
+            self._done.set()
+
+
+@contextlib.contextmanager
+def live(act: Act) -> Iterator[Actor]:
+    """Have a child act, and hold it alive."""
+    with Actor(act) as actor:
+        actor.act()
+        yield actor
+
+
+@contextlib.contextmanager
+def zombie(act: Act, status: int = 0) -> Iterator[Actor]:
+    """Have a child act and exit; nobody has reaped it."""
+    with live(act) as actor:
+        actor.exit(status)
+        yield actor
+
+
+@contextlib.contextmanager
+def reaped(act: Act, status: int = 0) -> Iterator[Actor]:
+    """Have a child act, exit and be reaped; its number is free again."""
+    with zombie(act, status) as actor:
+        actor.reap()
+        yield actor
+
+
+def process_state(pid: int) -> str:
+    """Return the state letter of /proc/PID/stat: R, S, D, Z, t and so on (proc_pid_stat(5))."""
+    # The name before it stands in parentheses and may hold anything, parentheses too.
+    return (
+        Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    )

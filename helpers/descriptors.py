@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A process's own descriptors and memory: which are open, a table without room, a buffer without room."""
+
+import contextlib
+import ctypes
+import errno
+import mmap
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+from helpers.errors import expect_errno
+from helpers.syscalls import syscall
+
+
+def open_descriptors() -> frozenset[int]:
+    """The numbers of this process's open descriptors."""
+    listed = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
+    # The listing itself had a descriptor, which is among them and closed by now.
+    return frozenset(fd for fd in listed if is_open(fd))
+
+
+def is_open(fd: int) -> bool:
+    """Tell whether a number is that of an open descriptor."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def exhausted(free: int = 0) -> Iterator[None]:
+    """Leave room for exactly `free` more descriptors in this process's table, for the body of a `with`."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    fillers: list[int] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1 + max(open_descriptors()) + free, limits[1]))
+        with expect_errno(errno.EMFILE, "open(/dev/null), again and again"):
+            while True:
+                fillers.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(free):
+            os.close(fillers.pop())
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for fd in fillers:
+            os.close(fd)
+
+
+class GuardedBuffer:
+    """Memory for exactly `room` bytes: the kernel cannot write one more without EFAULT."""
+
+    def __init__(self, room: int) -> None:
+        """Place the bytes right before a page that nobody may touch."""
+        self._memory = mmap.mmap(-1, 2 * mmap.PAGESIZE)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        syscall("mprotect", start + mmap.PAGESIZE, mmap.PAGESIZE, 0)
+        self.room = room
+        self.address = start + mmap.PAGESIZE - room
+
+    def read_from(self, fd: int, count: int) -> int:
+        """Call read(2) with this buffer, which is said to hold `count` bytes; return how many were read."""
+        return syscall(
+            "read", fd, self.address, count, shown=f"read({fd}, <{self.room} bytes of room>, {count})"
+        )
+
+    @property
+    def content(self) -> bytes:
+        """The bytes now in the buffer."""
+        return ctypes.string_at(self.address, self.room)
