@@ -196,6 +196,9 @@ def write_project(archive: Archive, environment: Mapping[str, str]) -> None:
     }
     lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     archive.data("/etc/fapitest.env", lines.encode())
+    # pytest-xdist gives a popen worker the controller's sys.path.
+    for site_packages in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        archive.symlink(site_packages, str(PACKAGES))
     for name in PROJECT_FILES:
         for path in _project_files(PROJECT / name):
             archive.file(path, path)

@@ -21,7 +21,7 @@ MEMORY = 512
 """MiB of memory of a VM."""
 
 READY = "fapitest: ready"
-BOOT_DEADLINE = {"kvm": 20.0, "tcg": 25.0}
+BOOT_DEADLINE = {"kvm": 10.0, "tcg": 25.0}
 """Seconds from QEMU's start until the guest must be ready; times the number of VMs that share a core."""
 
 SLOWNESS = {"kvm": 1.0, "tcg": 5.0}
@@ -90,13 +90,14 @@ class Machine:
             image.initramfs(initramfs, self.kernel.modules, self._environment)
             self.started = time.monotonic()
             # setpriv ends QEMU with us, however we end; a session of its own keeps Ctrl-C from reaching it before us.
-            self._process = subprocess.Popen(
-                [tools.path("setpriv"), "--pdeathsig=KILL", qemu, *self._arguments(initramfs)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=(self._scratch / "qemu.log").open("wb"),
-                start_new_session=True,
-            )
+            with (self._scratch / "qemu.log").open("wb") as log:
+                self._process = subprocess.Popen(
+                    [tools.path("setpriv"), "--pdeathsig=KILL", qemu, *self._arguments(initramfs)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    start_new_session=True,
+                )
         except OSError as error:
             self.kill()
             raise VmError(f"a VM for {self.kernel.name} can not be started: {error}") from error

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Shows downloads to a person at a terminal, and to a log file in one line each."""
+
+from __future__ import annotations
+
+import sys
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+
+
+class Downloads:
+    """A display of what is being fetched; one bar per thing at a terminal, one line per thing elsewhere."""
+
+    def __init__(self) -> None:
+        """Nothing is shown before something is fetched."""
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._said: set[str] = set()
+
+    def __enter__(self) -> Self:
+        """Return the display."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was."""
+        if self._bars:
+            self._bars.stop()
+
+    def show(self, what: str, percent: float) -> None:
+        """Show that of `what` so many per cent are there."""
+        if not sys.stderr.isatty():
+            if what not in self._said:
+                self._said.add(what)
+                print(f"fapitest: fetching {what}", file=sys.stderr, flush=True)
+            return
+        if self._bars is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+            self._bars = Progress(*columns, console=Console(stderr=True))
+            self._bars.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=100.0)
+        self._bars.update(self._tasks[what], completed=percent)

@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One pytest session over many kernels: each VM is a pytest-xdist worker, and a lost one is replaced.
+
+pytest-xdist's own ``--dist each`` begins when every worker has collected and restarts without asking why a worker died;
+here each kernel begins when its own VM is there, kernels wait for a free place, and the end of a VM is told apart.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import execnet
+import pytest
+from xdist.dsession import DSession
+from xdist.scheduler import Scheduling
+from xdist.workermanage import NodeManager, WorkerController
+
+from vm import outbox
+from vm.errors import BootError, VmError
+from vm.kernels import Kernel, image_release
+from vm.machine import Machine, load
+
+AHEAD = 8
+"""How many tests a worker holds: enough that it never waits, few enough that a run stops soon after ``-x``."""
+
+LIMIT = 10
+"""How many VMs of one kernel a run may lose; with a worse one the tests that are left are given up."""
+
+GATEWAY = Path(__file__).parent / "gateway.py"
+
+
+class KernelScheduling:
+    """Gives every test to every kernel, from the moment that the kernel's own VM has collected them.
+
+    After a loss the tests that were left wait for the replacement under their kernel's name. The methods are those of
+    pytest-xdist's protocol of schedulers.
+    """
+
+    def __init__(self, *, more_to_come: Callable[[], bool]) -> None:
+        """`more_to_come` tells whether kernels still wait for a place."""
+        self._more_to_come = more_to_come
+        self._collected: dict[WorkerController, Sequence[str]] = {}
+        self._unsent: dict[WorkerController, list[int]] = {}
+        self._running: dict[WorkerController, list[int]] = {}
+        self.left: dict[str, list[str]] = {}
+
+    @property
+    def nodes(self) -> list[WorkerController]:
+        """All workers that there are."""
+        return list(self._running)
+
+    @property
+    def collection_is_completed(self) -> bool:
+        """Whether a worker can be given tests."""
+        return bool(self._unsent)
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether a worker has tests to run."""
+        return any(self._running.values()) or any(self._unsent.values())
+
+    @property
+    def tests_finished(self) -> bool:
+        """Whether nothing is left to run on any kernel."""
+        collecting = set(self._running) - set(self._collected)
+        return not (self._more_to_come() or collecting or self.has_pending or self.left)
+
+    def add_node(self, node: WorkerController) -> None:
+        """Take in a worker that is about to collect."""
+        self._running[node] = []
+
+    def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
+        """Take in what a worker has collected; the replacement of a lost one only gets what was left."""
+        self._collected[node] = collection
+        left = self.left.pop(kernel_of(node), None)
+        wanted = collection if left is None else [test for test in collection if test in set(left)]
+        positions = {test: index for index, test in enumerate(collection)}
+        self._unsent[node] = [positions[test] for test in wanted]
+
+    def has_collected(self, node: WorkerController) -> bool:
+        """Whether a worker has told its tests."""
+        return node in self._collected
+
+    def schedule(self) -> None:
+        """Give every worker its next tests."""
+        for node in list(self._unsent):
+            self._send(node)
+
+    def _send(self, node: WorkerController) -> None:
+        unsent, running = self._unsent[node], self._running[node]
+        batch, unsent[:] = unsent[: AHEAD - len(running)], unsent[AHEAD - len(running) :]
+        if batch:
+            running += batch
+            node.send_runtest_some(batch)
+        if not unsent and not node.shutting_down:
+            node.shutdown()
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:  # noqa: ARG002
+        """Take note that a test is done."""
+        self._running[node].remove(item_index)
+        if self._unsent[node]:
+            self._send(node)
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Forget a worker and return the test that it was running, if any; what it had left waits for its replacement."""
+        running = self._running.pop(node)
+        unsent = self._unsent.pop(node, [])
+        collected = self._collected.pop(node, [])
+        if not running:
+            return None
+        crashed, *left = [collected[index] for index in (*running, *unsent)]
+        if left:
+            self.left[kernel_of(node)] = left
+        return crashed
+
+    def mark_test_pending(self, item: str) -> None:
+        """Refuse: a test that has cost a VM is never run again in the same session."""
+        raise NotImplementedError(item)
+
+    def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
+        """Refuse: work is never taken from one kernel for another."""
+        raise NotImplementedError(node, indices)
+
+
+def kernel_of(node: WorkerController) -> str:
+    """Return the name of the kernel that a worker runs on."""
+    return str(node.workerinput["kernel"])
+
+
+@dataclass
+class Plan:
+    """What a session is asked to do: the kernels, how many VMs at once, and the bounds of patience."""
+
+    kernels: list[Kernel]
+    jobs: int
+    accel: str
+    results: Path
+    silence: float
+    """Seconds without a sign of life after which a VM is taken for hung."""
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class KernelSession(DSession):
+    """The controller's side of a session: starts VMs, hands out tests, reports and replaces what is lost."""
+
+    def __init__(self, config: pytest.Config, plan: Plan) -> None:
+        """Nothing is started yet."""
+        super().__init__(config)
+        self.plan = plan
+        self._waiting = list(plan.kernels)
+        self._machines: dict[WorkerController, Machine] = {}
+        self._starting: list[Machine] = []
+        self._heard: dict[WorkerController, float] = {}
+        self._count: dict[str, int] = {}
+        self._stop_watching = threading.Event()
+        self.not_booted: list[str] = []
+
+    # --- pytest's hooks -------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Start the first VMs, as many at once as there are places."""
+        self._session = session
+        self.nodemanager = NodeManager(self.config, specs=[])
+        self.sched = KernelScheduling(more_to_come=lambda: bool(self._waiting))
+        threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
+        self._fill()
+
+    @pytest.hookimpl
+    def pytest_xdist_make_scheduler(self) -> Scheduling:
+        """Return the scheduler of this session."""
+        assert self.sched is not None
+        return self.sched
+
+    @pytest.hookimpl
+    def pytest_runtestloop(self) -> bool:
+        """Run until every kernel is done; without a single VM there is nothing to do."""
+        if not self._active_nodes:
+            return True
+        return bool(super().pytest_runtestloop())
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """End every VM, also after Ctrl-C, and bring in what the guests had sent."""
+        self._stop_watching.set()
+        for machine in [*self._starting, *self._machines.values()]:
+            self._end(machine)
+        super().pytest_sessionfinish()
+        if self.not_booted and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+
+    @pytest.hookimpl
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Tell a worker which kernel it runs on."""
+        node.workerinput["kernel"] = node.gateway.spec.kernel
+        node.workerinput["accel"] = self.plan.accel
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        """Say how the VM of a lost test ended."""
+        self._describe_loss(report, self._machines[report.node], f"while it ran {crashitem}")  # type: ignore[attr-defined]
+
+    # --- VMs ------------------------------------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        """Give free places to the kernels that wait."""
+        while self._waiting and len(self._active_nodes) < self.plan.jobs:
+            places = self.plan.jobs - len(self._active_nodes)
+            kernels, self._waiting = self._waiting[:places], self._waiting[places:]
+            self._start(kernels)
+
+    def _start(self, kernels: list[Kernel]) -> None:
+        """Boot VMs side by side and make a worker of each."""
+        for kernel in kernels:
+            number = self._count[kernel.name] = self._count.get(kernel.name, 0) + 1
+            directory = self.plan.results / kernel.name
+            machine = Machine(
+                kernel, accel=self.plan.accel, directory=directory, environment=self.plan.environment, number=number
+            )
+            self._starting.append(machine)
+            try:
+                machine.start()
+            except VmError as error:
+                pytest.exit(f"fapitest: {error}", returncode=2)
+        for machine in list(self._starting):
+            try:
+                machine.wait_ready(load=load(self.plan.jobs))
+                self._connect(machine)
+            except BootError as error:
+                self._report_no_boot(machine, error)
+            self._starting.remove(machine)
+
+    def _connect(self, machine: Machine) -> None:
+        assert self.nodemanager is not None
+        name = machine.kernel.name
+        command = shlex.join([sys.executable, str(GATEWAY), str(machine.socket)])
+        label = name if machine.number == 1 else f"{name}#{machine.number}"
+        spec = execnet.XSpec(f"popen//id={label}//kernel={name}//execmodel=main_thread_only//python={command}")
+        node = self.nodemanager.setup_node(spec, self._put)
+        self._machines[node] = machine
+        self._heard[node] = time.monotonic()
+        self._active_nodes.add(node)
+
+    def _end(self, machine: Machine) -> None:
+        machine.kill()
+        outbox.unpack(machine.files, machine.directory)
+
+    # --- signs of life --------------------------------------------------------------------------------------------
+
+    def _put(self, event: tuple[str, dict[str, Any]]) -> None:
+        """Queue an event of a worker, in the thread that received it, and remember when that was."""
+        if isinstance(node := event[1].get("node"), WorkerController):
+            self._heard[node] = time.monotonic()
+        self.queue.put(event)
+
+    def _watch(self) -> None:
+        """End VMs that have gone silent; their workers then go the way of every lost worker."""
+        while not self._stop_watching.wait(0.5):
+            for node, machine in list(self._machines.items()):
+                silent = time.monotonic() - self._heard.get(node, time.monotonic())
+                if node in self._active_nodes and silent > self.plan.silence * max(1.0, load(len(self._active_nodes))):
+                    machine.kill("hang")
+
+    # --- the ends of workers --------------------------------------------------------------------------------------
+
+    def worker_workerfinished(self, node: WorkerController) -> None:
+        """A worker is done with its tests: its place is free."""
+        self._end(self._machines[node])
+        super().worker_workerfinished(node)
+        self._fill()
+
+    def worker_internal_error(self, node: WorkerController, formatted_error: str) -> None:
+        """pytest itself failed in a worker: free its place, and let pytest report it."""
+        self._end(self._machines[node])
+        super().worker_internal_error(node, formatted_error)
+
+    def worker_errordown(self, node: WorkerController, error: object | None) -> None:
+        """A VM is lost: blame the test that it was running, and go on with the rest in a fresh VM of the same kernel."""
+        assert isinstance(self.sched, KernelScheduling)
+        machine = self._machines[node]
+        machine.wait(5.0)
+        self._end(machine)
+        self.config.hook.pytest_testnodedown(node=node, error=error)
+        collected = self.sched.has_collected(node)
+        crashed = self.sched.remove_node(node) if node in self.sched.nodes else None
+        self._active_nodes.remove(node)
+        if crashed:
+            self.handle_crashitem(crashed, node)
+        elif not collected:
+            self._report_no_boot(machine, BootError("it did not collect its tests", end="lost", console=machine.console_end()))
+        if machine.kernel.name in self.sched.left and not self.shuttingdown:
+            self._replace(machine)
+        self._fill()
+
+    def _replace(self, machine: Machine) -> None:
+        assert isinstance(self.sched, KernelScheduling)
+        name = machine.kernel.name
+        if self._count[name] < LIMIT:
+            self.report_line(f"{name}: going on in a fresh VM")
+            self._start([machine.kernel])
+            return
+        for test in self.sched.left.pop(name):
+            self._report(test, machine, f"not run: {LIMIT} VMs of {name} were lost before")
+
+    # --- reports --------------------------------------------------------------------------------------------------
+
+    def _report_no_boot(self, machine: Machine, error: BootError) -> None:
+        self.not_booted.append(machine.kernel.name)
+        machine.kill()
+        self._report("vm::boot", machine, str(error))
+
+    def _report(self, test: str, machine: Machine, text: str) -> None:
+        report = pytest.TestReport(test, (test.split("::")[0], None, test), {}, "failed", text, "???")  # type: ignore[arg-type]
+        self._describe_loss(report, machine, text)
+        self.config.hook.pytest_runtest_logreport(report=report)
+
+    def _describe_loss(self, report: pytest.TestReport, machine: Machine, when: str) -> None:
+        end, reason = machine.ending()
+        report.longrepr = f"{machine.kernel.name}: {end}, {when}: {reason}"
+        report.sections.append(("console", machine.console_end()))
+        report.user_properties += [
+            ("kernel", machine.kernel.name),
+            ("release", image_release(machine.kernel.image)),
+            ("accel", machine.accel),
+            ("lost", end),
+        ]
