@@ -23,6 +23,7 @@ _NUMBERS = {
         "gettid": 186,
         "tgkill": 234,
         "waitid": 247,
+        "openat": 257,
         "unshare": 272,
         "fanotify_init": 300,
         "fanotify_mark": 301,
@@ -41,6 +42,7 @@ _NUMBERS = {
     },
     "aarch64": {
         "read": 63,
+        "openat": 56,
         "close": 57,
         "mprotect": 226,
         "clone": 220,

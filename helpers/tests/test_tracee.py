@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A tracee stops where it is told to, makes the calls it is told to, and leaves nothing behind."""
+
+import ctypes
+from errno import EBADF
+from pathlib import Path
+
+import pytest
+
+from helpers import actors
+from helpers.pidfd import Clone
+from helpers.syscalls import syscall
+from helpers.tracee import Tracee
+
+THREAD = Clone.VM | Clone.FS | Clone.FILES | Clone.SIGHAND | Clone.THREAD
+
+
+def test_child_is_held_before_and_after_a_call(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with Tracee(file.touch) as tracee:
+        tracee.actor.start()
+        tracee.run_to_entry("openat")
+        assert not file.exists()
+        assert tracee.run_to_exit() >= 0
+        assert file.exists()
+        tracee.release()
+        tracee.actor.finish()
+
+
+def test_child_makes_another_call_and_then_its_own() -> None:
+    with Tracee(lambda: syscall("gettid")) as tracee:
+        tracee.actor.start()
+        tracee.run_to_entry("gettid")
+        assert tracee.call("close", 1000) == -EBADF
+        tracee.release()
+        assert tracee.actor.finish() == tracee.pid
+
+
+def test_child_makes_a_thread_that_never_runs_python() -> None:
+    tid = ctypes.c_int(-1)
+    address = ctypes.addressof(tid)
+    with Tracee(lambda: [syscall("gettid"), tid.value]) as tracee:
+        tracee.actor.start()
+        tracee.run_to_entry("gettid")
+        thread = tracee.call("clone", THREAD | Clone.PARENT_SETTID, 0, address, 0, 0)
+        assert tracee.threads == [thread]
+        assert Path(f"/proc/{tracee.pid}/task/{thread}").exists()
+        tracee.end_thread(thread)
+        assert not Path(f"/proc/{tracee.pid}/task/{thread}").exists()
+        tracee.release()
+        assert tracee.actor.finish() == [tracee.pid, thread]
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_leaving_kills_what_is_held(threads: int) -> None:
+    with Tracee(lambda: syscall("gettid")) as tracee:
+        tracee.actor.start()
+        tracee.run_to_entry("gettid")
+        for _ in range(threads):
+            tracee.call("clone", THREAD, 0, 0, 0, 0)
+    with pytest.raises(FileNotFoundError):
+        actors.process_state(tracee.pid)
