@@ -6,9 +6,10 @@ import errno
 import fcntl
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
+from helpers import skips
 from helpers.syscalls import syscall
 
 MNT_DETACH = 0x2
@@ -35,33 +36,48 @@ def umount(target: Path, flags: int = 0) -> None:
 
 @contextlib.contextmanager
 def mounted(source: str, target: Path, kind: str, flags: int = 0, data: str = "") -> Iterator[Path]:
-    """Mount for as long as the context lasts; the target is made if it is not there."""
+    """Mount for as long as the context lasts; the target is made if it is not there.
+
+    Skips the test if the kernel has no such filesystem (ENODEV of mount(2)).
+    """
     target.mkdir(exist_ok=True)
-    mount(source, target, kind, flags, data)
+    try:
+        mount(source, target, kind, flags, data)
+    except OSError as error:
+        if error.errno == errno.ENODEV:
+            skips.filesystem(f"this kernel has no {kind}")
+        raise
     try:
         yield target
     finally:
         umount(target, MNT_DETACH)
 
 
-@contextlib.contextmanager
-def disk(directory: Path, kind: str, mebibytes: int, mkfs: Sequence[str]) -> Iterator[Path]:
-    """Mount a new disk filesystem on a loop device below `directory`, for as long as the context lasts.
+_MKFS = {
+    # size in MiB, and the command without the name of the image
+    "ext4": (16, ["mkfs.ext4", "-q", "-F"]),
+    # The features are left out which Linux 5.10 does not have, or calls experimental.
+    "xfs": (16, ["mkfs.xfs", "-q", "-m", "bigtime=0,inobtcount=0", "-i", "nrext64=0"]),
+    "btrfs": (110, ["mkfs.btrfs", "-q"]),
+}
+DISK_FILESYSTEMS = tuple(_MKFS)
+"""The filesystems that `disk` can make."""
 
-    `mkfs` is the command which makes it, without the name of the image.
-    """
+# By these mkfs.xfs recognises a test suite, and makes it a filesystem smaller than 300 MiB.
+_MKFS_ENVIRONMENT = {"TEST_DIR": "/", "TEST_DEV": "/", "QA_CHECK_FS": "/"}
+
+
+@contextlib.contextmanager
+def disk(directory: Path, kind: str) -> Iterator[Path]:
+    """Mount a new disk filesystem on a loop device below `directory`, for as long as the context lasts."""
+    mebibytes, command = _MKFS[kind]
     image = directory / f"{kind}.img"
     with image.open("wb") as file:
         file.truncate(mebibytes * _MEBIBYTE)
-    subprocess.run([*mkfs, str(image)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [*command, str(image)], check=True, capture_output=True, env={**os.environ, **_MKFS_ENVIRONMENT}
+    )
     with loop_device(image) as device, mounted(device, directory / kind, kind) as target:
-        yield target
-
-
-@contextlib.contextmanager
-def ext4(directory: Path) -> Iterator[Path]:
-    """Mount a new ext4 of 16 MiB below `directory`."""
-    with disk(directory, "ext4", 16, ["mkfs.ext4", "-q", "-F"]) as target:
         yield target
 
 

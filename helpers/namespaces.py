@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Mount and pid namespaces of a test's own.
+
+A process is put into a new pid namespace when it is made, by the flags of `helpers.actors.Actor`. It moves into
+a mount namespace of its own later, by these steps, which `helpers.children.in_child` takes too.
+"""
+
+import tempfile
+from pathlib import Path
+
+from helpers.filesystems import mount
+from helpers.pidfd import Clone
+from helpers.syscalls import syscall
+
+_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
+
+
+def own_mounts() -> None:
+    """Move this process into a mount namespace of its own, whose mounts nobody else gets to see."""
+    syscall("unshare", Clone.NEWNS, shown=f"unshare({Clone.NEWNS})")
+    mount("none", Path("/"), "none", _MS_REC | _MS_PRIVATE)
+
+
+def own_proc() -> Path:
+    """Mount a procfs of this process's pid namespace, in a mount namespace of its own; return where.
+
+    The mount and its directory go away with the process.
+    """
+    own_mounts()
+    mount("none", Path("/tmp"), "tmpfs")  # noqa: S108 - nobody else sees this one
+    directory = Path(tempfile.mkdtemp(dir="/tmp"))
+    mount("proc", directory, "proc")
+    return directory
