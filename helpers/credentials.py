@@ -14,6 +14,9 @@ from pathlib import Path
 
 from helpers.syscalls import syscall
 
+Step = Callable[[], None]
+"""What a child does to itself before it calls its function."""
+
 NOBODY = 65534
 """The user and group that `unprivileged` becomes."""
 
@@ -22,6 +25,8 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 
 _PR_SET_DUMPABLE = 4
+_PR_SET_KEEPCAPS = 8
+_HALF = 0xFFFFFFFF
 _CAPABILITY_VERSION_3 = 0x20080522
 
 
@@ -45,22 +50,29 @@ def unprivileged() -> None:
     syscall("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
-def without(*capabilities: Capability) -> Callable[[], None]:
+def user(uid: int) -> Step:
+    """Return a step which becomes another user and keeps every capability: limits are counted by user."""
+
+    def become() -> None:
+        syscall("prctl", _PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        os.setresuid(uid, uid, uid)
+        _change_capabilities(lambda _, permitted: (permitted, permitted))
+
+    return become
+
+
+def without(*capabilities: Capability) -> Step:
     """Return a step which removes capabilities from the effective and permitted sets with a raw capset(2)."""
 
+    dropped = sum(1 << capability for capability in capabilities)
+
     def drop() -> None:
-        header, sets = _CapabilityHeader(_CAPABILITY_VERSION_3, 0), _CapabilitySets()
-        syscall("capget", header, sets)
-        for capability in capabilities:
-            half = sets.halves[capability // 32]
-            half.effective &= ~(1 << capability % 32)
-            half.permitted &= ~(1 << capability % 32)
-        syscall("capset", header, sets)
+        _change_capabilities(lambda effective, permitted: (effective & ~dropped, permitted & ~dropped))
 
     return drop
 
 
-def user_namespace(also: int = 0) -> Callable[[], None]:
+def user_namespace(also: int = 0) -> Step:
     """Return a step into a new user namespace, as its root; `also` are further CLONE_NEW* namespaces it owns.
 
     The caller's own user and group are the only ones mapped: user_namespaces(7).
@@ -74,6 +86,16 @@ def user_namespace(also: int = 0) -> Callable[[], None]:
         Path("/proc/self/gid_map").write_text(f"0 {group} 1", encoding="ascii")
 
     return enter
+
+
+def _change_capabilities(change: Callable[[int, int], tuple[int, int]]) -> None:
+    header, sets = _CapabilityHeader(_CAPABILITY_VERSION_3, 0), _CapabilitySets()
+    syscall("capget", header, sets)
+    low, high = sets.halves
+    effective, permitted = change(low.effective | high.effective << 32, low.permitted | high.permitted << 32)
+    for half, shift in ((low, 0), (high, 32)):
+        half.effective, half.permitted = effective >> shift & _HALF, permitted >> shift & _HALF
+    syscall("capset", header, sets)
 
 
 class _CapabilityHeader(ctypes.Structure):

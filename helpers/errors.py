@@ -7,11 +7,12 @@ manual: `(Init.CLASS_CONTENT | Init.REPORT_FID, EINVAL)`.
 
 import contextlib
 import errno
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MethodType
 from typing import ParamSpec, TypeVar
 
 import pytest
+from _pytest.mark import ParameterSet
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,9 +75,22 @@ def expect_errno(answer: int, what: str) -> Iterator[None]:
     raise UnexpectedAnswer(f"{what}: expected {errno_name(answer)}, answered ok")
 
 
-def cases(*rows: tuple[object, ...]) -> list[object]:
+Row = tuple[object, ...]
+"""Arguments of a call, and as the last column the answer."""
+
+
+def cases(*rows: Row, marks: Sequence[pytest.MarkDecorator] = ()) -> list[ParameterSet]:
     """Turn rows of (argument, ..., expected answer) into parameters with ids like FAN_REPORT_NAME-EINVAL."""
     return [
-        pytest.param(*row, id="-".join([*map(spell, row[:-1]), errno_name(int(str(row[-1])))]))
+        pytest.param(*row, id="-".join([*map(spell, row[:-1]), errno_name(int(str(row[-1])))]), marks=marks)
         for row in rows
+    ]
+
+
+def by_behaviour(table: Mapping[str, Sequence[Row]]) -> list[ParameterSet]:
+    """Turn a table of rows by behaviour into the parameters of one test, each marked with its behaviour."""
+    return [
+        case
+        for behaviour, rows in table.items()
+        for case in cases(*rows, marks=[pytest.mark.behaviour(behaviour)])
     ]

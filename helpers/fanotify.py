@@ -18,10 +18,9 @@ BUFFER_SIZE = 65536
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
-def fanotify_init(flags: int = 0, event_f_flags: int = 0) -> int:
-    """Call fanotify_init(2) and return the group's descriptor; raise OSError naming the flags."""
-    shown = f"fanotify_init({Init(flags)}, {Open(event_f_flags)})"
-    return syscall("fanotify_init", flags, event_f_flags, shown=shown)
+def fanotify_init(flags: int = 0, event_f_flags: int = 0) -> "FanotifyGroup":
+    """Call fanotify_init(2) and return the group; raise OSError naming the flags."""
+    return FanotifyGroup(flags, event_f_flags)
 
 
 def fanotify_mark(group: int, flags: int, mask: int, path: Path | None = None, dirfd: int = AT_FDCWD) -> None:
@@ -41,7 +40,8 @@ class FanotifyGroup:
     def __init__(self, flags: int = 0, event_f_flags: int = 0) -> None:
         """Call fanotify_init(2); raise OSError naming the flags."""
         self.flags = Init(flags)
-        self.fd = fanotify_init(flags, event_f_flags)
+        shown = f"fanotify_init({self.flags}, {Open(event_f_flags)})"
+        self.fd = syscall("fanotify_init", flags, event_f_flags, shown=shown)
         self._delivered: list[int] = []
 
     def __enter__(self) -> Self:

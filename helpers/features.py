@@ -166,8 +166,8 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
     Feature.REPORT_FD_ERROR: (_group(Init.REPORT_FD_ERROR), _admin_flag(Init.REPORT_FD_ERROR)),
     Feature.PRE_ACCESS: (_mark(Mark.INODE, Mask.PRE_ACCESS),),
     Feature.REPORT_MNT: (_group(Init.REPORT_MNT), _mark(Mark.MNTNS, Mask.MNT_ATTACH)),
-    # Commit 58f5fbeb367f "fanotify: support watching filesystems and mounts inside userns" (6.16) brought both
-    # of these, and 7.2-rc1 the next two. What a test asserts of one is decided by the other.
+    # Commit 58f5fbeb367f "fanotify: support watching filesystems and mounts inside userns" (6.16) brought
+    # both of these, and 7.2-rc1 the next two. What a test asserts of one is decided by the other.
     Feature.USERNS_MARKS: (_userns_mark,),
     Feature.UNPRIVILEGED_MNT: (_unprivileged_group(Init.REPORT_MNT, OK),),
     Feature.PIDFD_WITH_TID: (_group(Init.REPORT_PIDFD | Init.REPORT_TID),),

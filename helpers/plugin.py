@@ -9,6 +9,8 @@ import pytest
 from helpers import behaviours, features
 from helpers.skips import TypedSkip
 
+pytest_plugins = ["helpers.fixtures"]
+
 _SUITES = "suites"
 _PIDFD_GROUPS = {"CLONE", "POPEN", "PSIG", "PWAIT", "PGETFD", "PINFO"}
 _CATALOGUE = pytest.StashKey[dict[str, behaviours.Behaviour]]()
