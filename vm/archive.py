@@ -39,7 +39,9 @@ class Package:
 
 def _run(*command: str | Path) -> str:
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"}).stdout
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"}
+        ).stdout
     except FileNotFoundError:
         raise VmError(
             f"{command[0]} is missing: kernels of the catalogue come from Debian's archive through apt; use --kernel PATH for one of yours"
@@ -86,7 +88,11 @@ class Suite:
             "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
             **options,
         }
-        return [tool, *(word for key, value in settings.items() for word in ("-o", f"{key}={value}")), *arguments]
+        return [
+            tool,
+            *(word for key, value in settings.items() for word in ("-o", f"{key}={value}")),
+            *arguments,
+        ]
 
     @property
     def _stamp(self) -> Path:
@@ -114,9 +120,13 @@ class Suite:
             source = f"deb [signed-by={KEYRING} arch=amd64] {address(self.name)} {self.name} main\n"
             (self.directory / "sources.list").write_text(source)
             command = self._apt("apt-get", "update", "-qq", **{"APT::Update::Error-Mode": "any"})
-            done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"}
+            )
             if done.returncode != 0:
-                raise VmError(f"the list of Debian's suite {self.name} can not be fetched: {_reason(done.stderr)}")
+                raise VmError(
+                    f"the list of Debian's suite {self.name} can not be fetched: {_reason(done.stderr)}"
+                )
             self._stamp.touch()
 
     def packages(self, pattern: str) -> list[Package]:
@@ -127,7 +137,9 @@ class Suite:
         for stanza in dumped.split("\n\n"):
             fields = dict(re.findall(r"^(Package|Version|Depends): (.*)$", stanza, re.MULTILINE))
             if name.fullmatch(fields.get("Package", "")):
-                found.append(Package(self.name, fields["Package"], fields["Version"], fields.get("Depends", "")))
+                found.append(
+                    Package(self.name, fields["Package"], fields["Version"], fields.get("Depends", ""))
+                )
         return found
 
     def download(self, names: Iterable[str], target: Path, progress: Progress) -> list[Path]:
@@ -141,24 +153,36 @@ class Suite:
         command = self._apt("apt-get", "download", "-qq", *wanted, **{"APT::Status-Fd": str(writing)})
         environment = {**os.environ, "LC_ALL": "C"}
         with subprocess.Popen(
-            command, cwd=target, pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+            command,
+            cwd=target,
+            pass_fds=[writing],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
         ) as apt:
             os.close(writing)
             with os.fdopen(reading) as status:
                 for line in status:
                     fields = line.split(":")
                     if fields[0] == "dlstatus":
-                        progress(" ".join(wanted), float(fields[2]))
+                        progress(f"fetching {' '.join(wanted)}", float(fields[2]))
             assert apt.stderr is not None
             errors = apt.stderr.read()
         if apt.returncode != 0:
-            raise VmError(f"{' '.join(wanted)} can not be fetched from Debian's suite {self.name}: {_reason(errors)}")
+            raise VmError(
+                f"{' '.join(wanted)} can not be fetched from Debian's suite {self.name}: {_reason(errors)}"
+            )
         return sorted(target.glob("*.deb"))
 
 
 def _reason(text: str) -> str:
     """Return apt's last error without the addresses in it, which say nothing to the reader."""
-    errors = [line[3:] for line in text.splitlines() if line.startswith("E: ")] or text.splitlines()[-1:] or ["no reason given"]
+    errors = (
+        [line[3:] for line in text.splitlines() if line.startswith("E: ")]
+        or text.splitlines()[-1:]
+        or ["no reason given"]
+    )
     return re.sub(r"https?://\S+", "the archive", errors[0]).strip()
 
 

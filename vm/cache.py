@@ -31,7 +31,9 @@ def root() -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise VmError(f"the cache directory {path} can not be made: {error.strerror}; set FAPITEST_CACHE to another") from error
+        raise VmError(
+            f"the cache directory {path} can not be made: {error.strerror}; set FAPITEST_CACHE to another"
+        ) from error
     return path
 
 
@@ -97,7 +99,11 @@ def storing(directory: Path, facts: dict[str, Any]) -> Iterator[Path]:
         try:
             yield making
             files = {
-                path.name: {"sha256": digest(path), "size": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
+                path.name: {
+                    "sha256": digest(path),
+                    "size": path.stat().st_size,
+                    "mtime_ns": path.stat().st_mtime_ns,
+                }
                 for path in sorted(making.iterdir())
             }
             (making / MANIFEST).write_text(json.dumps({"facts": facts, "files": files}, indent=1) + "\n")

@@ -75,6 +75,7 @@ class Watch:
         Raises:
             KernelComplaint: the kernel's log has a complaint, or a taint flag was added.
         """
+        __tracebackhide__ = True
         complaints = [text for record in self._news() if (text := complaint(record))]
         before, self._taint = self._taint, self.taint()
         if added := self._taint & ~before:

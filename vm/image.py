@@ -69,7 +69,9 @@ def distributions(names: Iterable[str] = DISTRIBUTIONS) -> dict[str, importlib.m
         try:
             found[name] = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
-            raise VmError(f"the Python package {name} is missing; run through tox, or pip install {name}") from None
+            raise VmError(
+                f"the Python package {name} is missing; run through tox, or pip install {name}"
+            ) from None
         requirements = map(Requirement, found[name].requires or ())
         wanted += [r.name for r in requirements if not r.marker or r.marker.evaluate({"extra": ""})]
     return found
@@ -88,7 +90,11 @@ def _standard_library() -> Iterator[tuple[PurePosixPath, Path]]:
 def _packages() -> Iterator[tuple[PurePosixPath, Path]]:
     for distribution in distributions().values():
         for path in distribution.files or ():
-            if ".." not in path.parts and "__pycache__" not in path.parts and (source := Path(str(path.locate()))).is_file():
+            if (
+                ".." not in path.parts
+                and "__pycache__" not in path.parts
+                and (source := Path(str(path.locate()))).is_file()
+            ):
                 yield PACKAGES / path, source
 
 
@@ -121,7 +127,8 @@ def _is_elf(path: Path) -> bool:
 def _fingerprint(files: Mapping[PurePosixPath, Path]) -> str:
     """Return a key of the base archive's content: what would be packed, from where, how long and how old."""
     described = [
-        (str(path), str(source), (status := source.stat()).st_size, status.st_mtime_ns, status.st_mode) for path, source in sorted(files.items())
+        (str(path), str(source), (status := source.stat()).st_size, status.st_mtime_ns, status.st_mode)
+        for path, source in sorted(files.items())
     ]
     recipe = Path(__file__).read_text()
     return hashlib.sha256(json.dumps([sys.version, recipe, described]).encode()).hexdigest()[:16]
@@ -146,8 +153,12 @@ def _write_base(archive: Archive, files: Mapping[PurePosixPath, Path]) -> None:
         for path, source in files.items():
             archive.file(path, source)
             if path.suffix == ".py" and (code := _compiled(path, source, Path(scratch))):
-                archive.data(path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc", code)
-    applets = subprocess.run([tools.path("busybox"), "--list"], capture_output=True, text=True, check=True).stdout.split()
+                archive.data(
+                    path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc", code
+                )
+    applets = subprocess.run(
+        [tools.path("busybox"), "--list"], capture_output=True, text=True, check=True
+    ).stdout.split()
     for applet in applets:
         if f"/usr/sbin/{applet}" not in archive:
             archive.symlink(f"/bin/{applet}", "busybox")
@@ -167,7 +178,10 @@ def base() -> Path:
     directory = cache.root() / "base" / _fingerprint(files)
     with cache.lock("base"):
         if cache.stored(directory) is None:
-            with cache.storing(directory, {"files": len(files)}) as making, (making / "base.cpio").open("wb") as out:
+            with (
+                cache.storing(directory, {"files": len(files)}) as making,
+                (making / "base.cpio").open("wb") as out,
+            ):
                 with Archive(out) as archive:
                     _write_base(archive, files)
             _forget_others(directory)

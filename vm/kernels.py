@@ -90,10 +90,16 @@ def latest(series: str, *, again: bool = False) -> Package:
         found += suite.packages(pattern)
     if package := archive.newest(package for package in found if not _is_meta(package)):
         return package
-    there = [p for suite in map(Suite, SERIES[series]) for p in suite.packages(PACKAGE.format(series=r"\d+\.\d+", flavour=FLAVOUR))]
+    there = [
+        p
+        for suite in map(Suite, SERIES[series])
+        for p in suite.packages(PACKAGE.format(series=r"\d+\.\d+", flavour=FLAVOUR))
+    ]
     newest = archive.newest(there)
     offer = f"the newest there is {newest.name} {newest.version}" if newest else "it has no kernel at all"
-    raise VmError(f"Debian's archive has no {series} kernel any more (looked in {', '.join(SERIES[series])}); {offer}")
+    raise VmError(
+        f"Debian's archive has no {series} kernel any more (looked in {', '.join(SERIES[series])}); {offer}"
+    )
 
 
 def _is_meta(package: Package) -> bool:
@@ -125,6 +131,23 @@ def _from_archive(series: str, progress: archive.Progress) -> Kernel:
     return here
 
 
+def refresh(name: str, progress: archive.Progress) -> Kernel:
+    """Return the kernel of a series after asking the archive anew, fetching it if there is a newer one.
+
+    Raises:
+        VmError: no such series, or the kernel can not be had.
+    """
+    series = name.removeprefix("vm-")
+    if series not in SERIES:
+        raise VmError(f"unknown kernel {name!r}; known are {', '.join(SERIES)}")
+    package = latest(series, again=True)
+    here = cached(series)
+    if here is None or here.packages.get("version") != package.version:
+        with cache.lock(f"kernel-{series}"):
+            fetch(series, package, progress)
+    return kernel(series)
+
+
 def fetch(series: str, package: Package, progress: archive.Progress) -> None:
     """Fetch a kernel and unpack into the cache what the guest needs of it.
 
@@ -135,10 +158,16 @@ def fetch(series: str, package: Package, progress: archive.Progress) -> None:
     if package.name.startswith("linux-binary-"):
         release = package.name.removeprefix("linux-binary-").removeprefix("unsigned-")
         names += [f"linux-modules-{release}", f"linux-base-{release}"]
-    facts = {"origin": f"Debian {package.suite}", "packages": {"version": package.version, "names": " ".join(names)}}
-    with cache.storing(directory(series), facts) as making, tempfile.TemporaryDirectory(dir=making.parent) as scratch:
+    facts = {
+        "origin": f"Debian {package.suite}",
+        "packages": {"version": package.version, "names": " ".join(names)},
+    }
+    with (
+        cache.storing(directory(series), facts) as making,
+        tempfile.TemporaryDirectory(dir=making.parent) as scratch,
+    ):
         debs = Suite(package.suite).download(names, Path(scratch), progress)
-        progress(f"unpacking {series}", 100.0)
+        progress(f"unpacking the {series} kernel", 100.0)
         _unpack(_merged(map(deb_members, debs)), making)
 
 
@@ -251,8 +280,12 @@ def check_image(image: Path) -> None:
     if head[:2] == b"MZ" and head[0x38:0x3C] == b"ARM\x64":
         raise VmError(f"{image} is a kernel for arm64; this suite boots x86-64 kernels")
     if head[:4] == b"\x7fELF":
-        machine = {0x3E: "x86-64", 0xB7: "arm64", 0xF3: "RISC-V", 0x15: "PowerPC 64"}.get(struct.unpack_from("<H", head, 18)[0], "unknown")
-        raise VmError(f"{image} is an ELF file ({machine}), not a boot image; give the bzImage (arch/x86/boot/bzImage)")
+        machine = {0x3E: "x86-64", 0xB7: "arm64", 0xF3: "RISC-V", 0x15: "PowerPC 64"}.get(
+            struct.unpack_from("<H", head, 18)[0], "unknown"
+        )
+        raise VmError(
+            f"{image} is an ELF file ({machine}), not a boot image; give the bzImage (arch/x86/boot/bzImage)"
+        )
     raise VmError(f"{image} is not a boot image (bzImage) of an x86-64 kernel")
 
 
@@ -291,7 +324,9 @@ def _image_members(image: Path, module_directory: Path | None) -> Members:
 def _tree_members(tree: Path, module_directory: Path | None) -> Members:
     image = tree / "arch/x86/boot/bzImage"
     if not image.exists():
-        raise VmError(f"no {image.relative_to(tree)} there; it is not a built x86-64 kernel tree (run make there first)")
+        raise VmError(
+            f"no {image.relative_to(tree)} there; it is not a built x86-64 kernel tree (run make there first)"
+        )
     members: Members = {"vmlinuz": image.read_bytes, **_directory_members(module_directory or tree)}
     if (tree / ".config").exists():
         members["config"] = (tree / ".config").read_bytes
@@ -301,7 +336,11 @@ def _tree_members(tree: Path, module_directory: Path | None) -> Members:
 def _directory_members(directory: Path) -> Members:
     if not directory.is_dir():
         raise VmError(f"the module directory {directory} does not exist")
-    return {str(path): path.read_bytes for path in directory.rglob("*.ko*") if modules.module_name(path.name) and path.is_file()}
+    return {
+        str(path): path.read_bytes
+        for path in directory.rglob("*.ko*")
+        if modules.module_name(path.name) and path.is_file()
+    }
 
 
 def forget(series: str) -> None:

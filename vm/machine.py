@@ -44,7 +44,9 @@ class Machine:
         directory: where its console log and the files that the guest sends are kept.
     """
 
-    def __init__(self, kernel: Kernel, *, accel: str, directory: Path, environment: Mapping[str, str], number: int = 1) -> None:
+    def __init__(
+        self, kernel: Kernel, *, accel: str, directory: Path, environment: Mapping[str, str], number: int = 1
+    ) -> None:
         """Describe the VM; `number` counts the VMs of this kernel in this run, `environment` is set for the guest's Python."""
         self.kernel = kernel
         self.accel = accel
@@ -78,21 +80,19 @@ class Machine:
         return self.directory / f"files-{self.number}.tar"
 
     def start(self) -> None:
-        """Start QEMU; returns at once.
+        """Start QEMU, its console going to the log; returns at once.
 
         Raises:
             VmError: QEMU is missing, or the files that a VM needs can not be written.
         """
-        qemu = tools.path("qemu-system-x86_64")
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            initramfs = self._scratch / "initramfs"
-            image.initramfs(initramfs, self.kernel.modules, self._environment)
+            command = self._command(f"file,id=console,path={self.console_log}")
             self.started = time.monotonic()
-            # setpriv ends QEMU with us, however we end; a session of its own keeps Ctrl-C from reaching it before us.
             with (self._scratch / "qemu.log").open("wb") as log:
+                # A session of its own keeps Ctrl-C from reaching QEMU before us.
                 self._process = subprocess.Popen(
-                    [tools.path("setpriv"), "--pdeathsig=KILL", qemu, *self._arguments(initramfs)],
+                    command,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
@@ -102,17 +102,45 @@ class Machine:
             self.kill()
             raise VmError(f"a VM for {self.kernel.name} can not be started: {error}") from error
 
-    def _arguments(self, initramfs: Path) -> list[str]:
+    def interact(self) -> int:
+        """Run QEMU with its console on this terminal until the guest powers off; return QEMU's exit code."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            return subprocess.run(self._command("stdio,id=console,signal=off"), check=False).returncode
+        finally:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _command(self, console: str) -> list[str]:
+        initramfs = self._scratch / "initramfs"
+        image.initramfs(initramfs, self.kernel.modules, self._environment)
         return [
-            *("-accel", self.accel, "-cpu", _CPU[self.accel], "-machine", "q35,usb=off,vmport=off", "-smp", "1", "-m", str(MEMORY)),
+            # setpriv ends QEMU with us, however we end.
+            *(str(tools.path("setpriv")), "--pdeathsig=KILL", str(tools.path("qemu-system-x86_64"))),
+            *(
+                "-accel",
+                self.accel,
+                "-cpu",
+                _CPU[self.accel],
+                "-machine",
+                "q35,usb=off,vmport=off",
+                "-smp",
+                "1",
+                "-m",
+                str(MEMORY),
+            ),
             *("-nodefaults", "-no-user-config", "-nic", "none", "-display", "none", "-no-reboot"),
             *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
             *("-kernel", str(self.kernel.image), "-initrd", str(initramfs), "-append", _COMMAND_LINE),
-            *("-chardev", f"file,id=console,path={self.console_log}", "-serial", "chardev:console"),
+            *("-chardev", console, "-serial", "chardev:console"),
             *("-device", "virtio-serial-pci"),
             *("-chardev", f"socket,id=gateway,path={self.socket},server=on,wait=off"),
             *("-device", "virtserialport,chardev=gateway,name=gateway"),
-            *("-chardev", f"file,id=files,path={self.files}", "-device", "virtserialport,chardev=files,name=files"),
+            *(
+                "-chardev",
+                f"file,id=files,path={self.files}",
+                "-device",
+                "virtserialport,chardev=files,name=files",
+            ),
         ]
 
     def wait_ready(self, *, load: float = 1.0) -> float:
@@ -191,7 +219,9 @@ class Machine:
         if code is not None and code < 0:
             return "lost", f"QEMU was killed by signal {-code}"
         said = [line for line in console.splitlines() if line.startswith("fapitest: ")]
-        return "lost", said[-1].removeprefix("fapitest: ") if said else "it vanished without a word on its console"
+        return "lost", said[-1].removeprefix(
+            "fapitest: "
+        ) if said else "it vanished without a word on its console"
 
     def console(self) -> str:
         """Return all that the VM has printed on its console so far."""
@@ -203,6 +233,19 @@ class Machine:
     def console_end(self) -> str:
         """Return the last lines of the console."""
         return "\n".join(self.console().splitlines()[-CONSOLE_LINES:])
+
+
+def memory_available() -> int:
+    """Return the MiB of memory that this machine could give to VMs."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) >> 10
+    return 0
+
+
+def default_jobs() -> int:
+    """Return how many VMs this machine takes at once: one per core, as long as the free memory holds them."""
+    return max(1, min(os.cpu_count() or 1, memory_available() // (MEMORY + 128)))
 
 
 def load(machines: int) -> float:

@@ -22,7 +22,18 @@ from vm.errors import VmError
 BOOT = ("virtio_pci", "virtio_console", "loop")
 """Loaded by the guest's init, in this order."""
 
-ON_DEMAND = ("ext4", "xfs", "btrfs", "overlay", "vfat", "nls_utf8", "nls_iso8859_1", "fuse", "crc32c", "crc32c_generic")
+ON_DEMAND = (
+    "ext4",
+    "xfs",
+    "btrfs",
+    "overlay",
+    "vfat",
+    "nls_utf8",
+    "nls_iso8859_1",
+    "fuse",
+    "crc32c",
+    "crc32c_generic",
+)
 """Loaded by the kernel itself when a test first mounts such a file system."""
 
 

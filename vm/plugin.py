@@ -22,6 +22,9 @@ SUITES = "suites"
 SILENCE = 120.0
 """Seconds of silence after which a VM is taken for hung: twice the time limit of a test."""
 
+LOSSES = 10
+"""How many VMs of one kernel a run may lose; with a worse kernel the tests that are left are given up."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this room."""
@@ -32,19 +35,59 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="NAME|PATH",
         help="run the tests in a VM of this kernel; a series (6.12), or the path of a bzImage, a .deb or .rpm package, "
-        "or a built kernel tree; may be repeated; 'all' means every series that python -m vm list shows",
+        "or a built kernel tree; may be repeated",
     )
-    group.addoption("--modules", type=Path, metavar="DIR", help="the directory of the modules that belong to --kernel PATH")
-    group.addoption("--vm-jobs", type=int, metavar="N", help="how many VMs run at once (default: one per core, as memory allows)")
-    group.addoption("--accel", choices=["auto", "kvm", "tcg"], default="auto", help="how VMs are run (default: KVM if it works)")
     group.addoption(
-        "--vm-silence", type=float, default=SILENCE, metavar="SECONDS", help="end a VM that gives no sign of life for so long"
+        "--matrix",
+        action="store_true",
+        help="every series that python -m vm list shows, unless --kernel names some",
+    )
+    group.addoption(
+        "--modules",
+        type=Path,
+        metavar="DIR",
+        help="the directory of the modules that belong to --kernel PATH",
+    )
+    group.addoption(
+        "--vm-jobs",
+        type=int,
+        metavar="N",
+        help="how many VMs run at once (default: one per core, as memory allows)",
+    )
+    group.addoption(
+        "--accel",
+        choices=["auto", "kvm", "tcg"],
+        default="auto",
+        help="how VMs are run (default: KVM if it works)",
+    )
+    group.addoption(
+        "--vm-silence",
+        type=float,
+        default=SILENCE,
+        metavar="SECONDS",
+        help="end a VM that gives no sign of life for so long",
+    )
+    group.addoption(
+        "--vm-losses",
+        type=int,
+        default=LOSSES,
+        metavar="N",
+        help="give up a kernel's tests once N of its VMs were lost",
     )
     group.addoption(
         "--on-this-machine",
         action="store_true",
         help="run the tests here, as root, on the running kernel, which they may crash; for machines that can be thrown away",
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Let ``--matrix`` stand for the names of all kernels, before any other plugin looks at them."""
+    if config.getoption("matrix") and not config.getoption("kernel"):
+        from vm.catalogue import SERIES  # noqa: PLC0415
+
+        config.option.kernel = list(SERIES)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -59,7 +102,9 @@ def pytest_configure(config: pytest.Config) -> None:
             _end_on_sigterm()
     elif config.getoption("on_this_machine"):
         if os.geteuid() != 0:
-            raise pytest.UsageError("--on-this-machine needs root: the suites ask the kernel for what only root gets")
+            raise pytest.UsageError(
+                "--on-this-machine needs root: the suites ask the kernel for what only root gets"
+            )
         _become_worker(config, "host", "none")
 
 
@@ -105,12 +150,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if terminal:
         terminal.showfspath = False
         for kernel in plan.kernels:
-            terminal.write_line(f"{kernel.name}: {kernel.packages.get('version', '')} {kernel.origin}, {plan.accel}".replace(":  ", ": "))
+            terminal.write_line(
+                f"{kernel.name}: {kernel.packages.get('version', '')} {kernel.origin}, {plan.accel}".replace(
+                    ":  ", ": "
+                )
+            )
     session_of_kernels.pytest_sessionstart(session)
 
 
 def _plan(config: pytest.Config) -> Plan:
     from vm import accel, tools  # noqa: PLC0415
+    from vm.machine import default_jobs  # noqa: PLC0415
     from vm.progress import Downloads  # noqa: PLC0415
     from vm.session import Plan  # noqa: PLC0415
 
@@ -125,30 +175,26 @@ def _plan(config: pytest.Config) -> Plan:
         accel=chosen,
         results=Path(config.getoption("results")),
         silence=config.getoption("vm_silence"),
+        losses=config.getoption("vm_losses"),
     )
 
 
 def _kernels(config: pytest.Config, show: object) -> list[Kernel]:
     from vm import kernels  # noqa: PLC0415
-    from vm.catalogue import SERIES  # noqa: PLC0415
 
-    names = [n for name in config.getoption("kernel") for n in (SERIES if name == "all" else [name])]
-    found = [kernels.kernel(name, modules=config.getoption("modules"), progress=show) for name in dict.fromkeys(names)]  # type: ignore[arg-type]
+    names = dict.fromkeys(config.getoption("kernel"))
+    found = [kernels.kernel(name, modules=config.getoption("modules"), progress=show) for name in names]  # type: ignore[arg-type]
     return list({kernel.name: kernel for kernel in found}.values())
-
-
-def default_jobs() -> int:
-    """Return how many VMs this machine takes at once: one per core, as long as the free memory holds them."""
-    from vm.machine import MEMORY  # noqa: PLC0415
-
-    available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
-    return max(1, min(os.cpu_count() or 1, available // (MEMORY + 128)))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the suites off a machine that nobody has given up to them."""
-    if hasattr(config, "workerinput") or config.getoption("on_this_machine") or config.getoption("collectonly"):
+    if (
+        hasattr(config, "workerinput")
+        or config.getoption("on_this_machine")
+        or config.getoption("collectonly")
+    ):
         return
     if any(item.path.is_relative_to(config.rootpath / SUITES) for item in items):
         raise pytest.UsageError(

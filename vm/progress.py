@@ -33,7 +33,7 @@ class Downloads:
         if not sys.stderr.isatty():
             if what not in self._said:
                 self._said.add(what)
-                print(f"fapitest: fetching {what}", file=sys.stderr, flush=True)
+                print(f"fapitest: {what}", file=sys.stderr, flush=True)
             return
         if self._bars is None:
             columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())

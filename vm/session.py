@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,6 @@ from vm.machine import Machine, load
 
 AHEAD = 8
 """How many tests a worker holds: enough that it never waits, few enough that a run stops soon after ``-x``."""
-
-LIMIT = 10
-"""How many VMs of one kernel a run may lose; with a worse one the tests that are left are given up."""
 
 GATEWAY = Path(__file__).parent / "gateway.py"
 
@@ -144,7 +141,8 @@ class Plan:
     results: Path
     silence: float
     """Seconds without a sign of life after which a VM is taken for hung."""
-    environment: dict[str, str] = field(default_factory=dict)
+    losses: int
+    """How many VMs of one kernel may be lost before the tests that are left are given up."""
 
 
 class KernelSession(DSession):
@@ -205,7 +203,7 @@ class KernelSession(DSession):
     @pytest.hookimpl(tryfirst=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
         """Say how the VM of a lost test ended."""
-        self._describe_loss(report, self._machines[report.node], f"while it ran {crashitem}")  # type: ignore[attr-defined]
+        self._describe_loss(report, self._machines[report.node], "while this test ran")  # type: ignore[attr-defined]
 
     # --- VMs ------------------------------------------------------------------------------------------------------
 
@@ -222,7 +220,7 @@ class KernelSession(DSession):
             number = self._count[kernel.name] = self._count.get(kernel.name, 0) + 1
             directory = self.plan.results / kernel.name
             machine = Machine(
-                kernel, accel=self.plan.accel, directory=directory, environment=self.plan.environment, number=number
+                kernel, accel=self.plan.accel, directory=directory, environment={}, number=number
             )
             self._starting.append(machine)
             try:
@@ -242,7 +240,9 @@ class KernelSession(DSession):
         name = machine.kernel.name
         command = shlex.join([sys.executable, str(GATEWAY), str(machine.socket)])
         label = name if machine.number == 1 else f"{name}#{machine.number}"
-        spec = execnet.XSpec(f"popen//id={label}//kernel={name}//execmodel=main_thread_only//python={command}")
+        spec = execnet.XSpec(
+            f"popen//id={label}//kernel={name}//execmodel=main_thread_only//python={command}"
+        )
         node = self.nodemanager.setup_node(spec, self._put)
         self._machines[node] = machine
         self._heard[node] = time.monotonic()
@@ -265,7 +265,9 @@ class KernelSession(DSession):
         while not self._stop_watching.wait(0.5):
             for node, machine in list(self._machines.items()):
                 silent = time.monotonic() - self._heard.get(node, time.monotonic())
-                if node in self._active_nodes and silent > self.plan.silence * max(1.0, load(len(self._active_nodes))):
+                if node in self._active_nodes and silent > self.plan.silence * max(
+                    1.0, load(len(self._active_nodes))
+                ):
                     machine.kill("hang")
 
     # --- the ends of workers --------------------------------------------------------------------------------------
@@ -294,7 +296,9 @@ class KernelSession(DSession):
         if crashed:
             self.handle_crashitem(crashed, node)
         elif not collected:
-            self._report_no_boot(machine, BootError("it did not collect its tests", end="lost", console=machine.console_end()))
+            self._report_no_boot(
+                machine, BootError("it did not collect its tests", end="lost", console=machine.console_end())
+            )
         if machine.kernel.name in self.sched.left and not self.shuttingdown:
             self._replace(machine)
         self._fill()
@@ -302,28 +306,28 @@ class KernelSession(DSession):
     def _replace(self, machine: Machine) -> None:
         assert isinstance(self.sched, KernelScheduling)
         name = machine.kernel.name
-        if self._count[name] < LIMIT:
+        if self._count[name] <= self.plan.losses:
             self.report_line(f"{name}: going on in a fresh VM")
             self._start([machine.kernel])
             return
         for test in self.sched.left.pop(name):
-            self._report(test, machine, f"not run: {LIMIT} VMs of {name} were lost before")
+            self._report(test, machine, f"not run, after {self._count[name]} lost VMs of {name}")
 
     # --- reports --------------------------------------------------------------------------------------------------
 
     def _report_no_boot(self, machine: Machine, error: BootError) -> None:
         self.not_booted.append(machine.kernel.name)
         machine.kill()
-        self._report("vm::boot", machine, str(error))
+        self._report("vm::boot", machine, "before any test ran")
 
-    def _report(self, test: str, machine: Machine, text: str) -> None:
-        report = pytest.TestReport(test, (test.split("::")[0], None, test), {}, "failed", text, "???")  # type: ignore[arg-type]
-        self._describe_loss(report, machine, text)
+    def _report(self, test: str, machine: Machine, when: str) -> None:
+        report = pytest.TestReport(test, (test.split("::")[0], None, test), {}, "failed", when, "???")  # type: ignore[arg-type]
+        self._describe_loss(report, machine, when)
         self.config.hook.pytest_runtest_logreport(report=report)
 
     def _describe_loss(self, report: pytest.TestReport, machine: Machine, when: str) -> None:
         end, reason = machine.ending()
-        report.longrepr = f"{machine.kernel.name}: {end}, {when}: {reason}"
+        report.longrepr = f"{reason} ({when})"
         report.sections.append(("console", machine.console_end()))
         report.user_properties += [
             ("kernel", machine.kernel.name),

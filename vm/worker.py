@@ -33,7 +33,9 @@ class Worker:
             return
         OUTBOX.mkdir(parents=True, exist_ok=True)
         self._outbox = Outbox(OUTBOX, port)
-        (OUTBOX / "environment.json").write_text(json.dumps(environment(dict(self.properties)), indent=1) + "\n")
+        (OUTBOX / "environment.json").write_text(
+            json.dumps(environment(dict(self.properties)), indent=1) + "\n"
+        )
         config.option.allure_report_dir = str(OUTBOX / "allure-results")
         config.option.basetemp = None
 
@@ -61,6 +63,7 @@ class Worker:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, None, None]:
         """Fail a test during which the kernel complained."""
+        __tracebackhide__ = True
         yield
         if self._watch:
             self._watch.check()

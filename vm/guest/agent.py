@@ -11,7 +11,15 @@ import sys
 from pathlib import Path
 
 PORTS = Path("/sys/class/virtio-ports")
-WARM = ("pytest", "_pytest.assertion.rewrite", "xdist.remote", "allure_pytest.plugin", "pytest_timeout", "ctypes", "tomllib")
+WARM = (
+    "pytest",
+    "_pytest.assertion.rewrite",
+    "xdist.remote",
+    "allure_pytest.plugin",
+    "pytest_timeout",
+    "ctypes",
+    "tomllib",
+)
 
 
 def port(name: str) -> str:

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``python -m vm``: looks after kernels, VMs and the cache by hand."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from vm import accel, archive, bench, cache, image, kernels, tools
+from vm.catalogue import FLAVOUR, SERIES
+from vm.errors import VmError
+from vm.machine import MEMORY, Machine, default_jobs, memory_available
+from vm.progress import Downloads
+
+EPILOG = """\
+Tests run in VMs through pytest: tox -e vm-6.12, or python -m pytest --kernel 6.12.
+The cache lies under $FAPITEST_CACHE, else under your cache directory.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    style = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "python -m vm",
+        description="Look after kernels, VMs and the cache.",
+        epilog=EPILOG,
+        formatter_class=style,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        added.set_defaults(run=run)
+        return added
+
+    command("list", list_kernels, "show the kernels, where they come from, and what is cached")
+    fetch = command(
+        "fetch", fetch_kernels, "fetch the newest package of the named kernels, or of all, into the cache"
+    )
+    fetch.add_argument("kernel", nargs="*", help="a series, such as 6.12; none means all")
+    for name, run, text in (
+        (
+            "shell",
+            open_shell,
+            "boot a kernel with an interactive shell on its serial console; 'exit' ends the VM",
+        ),
+        ("bench", run_bench, "measure a run on a kernel, phase by phase, and name the slowest tests"),
+    ):
+        added = command(name, run, text)
+        added.add_argument("kernel", help="a series, such as 6.12, or the path of a kernel of yours")
+        added.add_argument(
+            "--modules", type=Path, metavar="DIR", help="the directory of the modules that belong to it"
+        )
+        added.add_argument(
+            "--accel",
+            choices=["auto", "kvm", "tcg"],
+            default="auto",
+            help="how the VM is run (default: KVM if it works)",
+        )
+    command(
+        "doctor", examine, "say what this machine can do: QEMU, KVM that really works, tools, memory, cache"
+    )
+    command(
+        "setup", set_up, "install the programs that a run needs and this machine lacks (as root, through apt)"
+    )
+    clean = command("clean", clean_up, "remove what is cached")
+    clean.add_argument(
+        "--runs", action="store_true", help="remove the stored results of old runs too, all but the latest"
+    )
+    return parser
+
+
+def list_kernels(_: argparse.Namespace) -> int:
+    """Show the catalogue."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("kernel", "from Debian's", "cached"):
+        table.add_column(column)
+    for series, suites in SERIES.items():
+        here = kernels.cached(series)
+        table.add_row(series, ", ".join(suites), here.packages["version"] if here else "-")
+    Console().print(table)
+    print(f"\nflavour: {FLAVOUR}; cache: {cache.root()}")
+    return 0
+
+
+def fetch_kernels(arguments: argparse.Namespace) -> int:
+    """Fetch kernels, asking the archive anew."""
+    failed = 0
+    with Downloads() as downloads:
+        for name in arguments.kernel or SERIES:
+            try:
+                kernel = kernels.refresh(name, downloads.show)
+                print(f"{kernel.name}: {kernel.packages['version']} from {kernel.origin}")
+            except VmError as error:
+                failed += 1
+                print(f"{name}: {error}", file=sys.stderr)
+    return 2 if failed else 0
+
+
+def _chosen(arguments: argparse.Namespace) -> tuple[kernels.Kernel, str]:
+    with Downloads() as downloads:
+        kernel = kernels.kernel(arguments.kernel, modules=arguments.modules, progress=downloads.show)
+    return kernel, accel.choose(arguments.accel, kernel)
+
+
+def open_shell(arguments: argparse.Namespace) -> int:
+    """Boot a kernel with a shell on this terminal."""
+    kernel, chosen = _chosen(arguments)
+    with tempfile.TemporaryDirectory() as directory:
+        machine = Machine(
+            kernel, accel=chosen, directory=Path(directory), environment={"FAPITEST_SHELL": "1"}
+        )
+        return machine.interact()
+
+
+def run_bench(arguments: argparse.Namespace) -> int:
+    """Measure a run."""
+    kernel, chosen = _chosen(arguments)
+    return bench.run(arguments.kernel, kernel, chosen, modules=arguments.modules)
+
+
+def examine(_: argparse.Namespace) -> int:
+    """Say what this machine can do; exit with 2 when it can not run VMs."""
+    wrong = 0
+
+    def say(what: str, answer: str, *, good: bool = True) -> None:
+        nonlocal wrong
+        wrong += not good
+        print(f"{'ok  ' if good else 'BAD '} {what + ':':10} {answer}")
+
+    absent = tools.missing()
+    say(
+        "tools",
+        "all there" if not absent else f"missing; as root: apt install {' '.join(absent)}",
+        good=not absent,
+    )
+    try:
+        version = accel.qemu_version()
+        say("QEMU", ".".join(map(str, version)))
+        kernel = next(filter(None, map(kernels.cached, SERIES)), None) or kernels.kernel("6.12")
+        works, reason = accel.kvm(version, kernel, again=True)
+        say("KVM", "works" if works else f"not used, VMs are emulated: {reason}")
+    except VmError as error:
+        say("QEMU", str(error), good=False)
+    free = memory_available()
+    say("memory", f"{free} MiB available, {MEMORY} MiB a VM", good=free > MEMORY)
+    say("VMs", f"{default_jobs()} at once on {os.cpu_count()} cores")
+    room = shutil.disk_usage(cache.root()).free >> 20
+    say("cache", f"{cache.root()}, {room} MiB free", good=room > 1024)  # noqa: PLR2004  all kernels and a guest image
+    say(
+        "apt",
+        "there" if archive.available() else "not there: only kernels of yours, --kernel PATH",
+        good=True,
+    )
+    return 2 if wrong else 0
+
+
+def set_up(_: argparse.Namespace) -> int:
+    """Install what is missing."""
+    if absent := tools.missing():
+        print(f"fapitest: installing {' '.join(absent)}", file=sys.stderr, flush=True)
+        tools.install(absent)
+    return 0
+
+
+def clean_up(arguments: argparse.Namespace) -> int:
+    """Empty the cache, and on request forget old runs."""
+    removed = [path for path in cache.root().iterdir() if path.suffix != ".lock"]
+    if arguments.runs:
+        out = image.PROJECT / "reports" / "out"
+        latest = (out / "latest").resolve()
+        removed += [
+            run for run in out.glob("*") if run.is_dir() and not run.is_symlink() and run.resolve() != latest
+        ]
+    for path in removed:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    print(f"removed {len(removed)} entries")
+    return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; what a person can put right is one line and exit code 2."""
+    arguments = _parser().parse_args(words)
+    try:
+        return int(arguments.run(arguments))
+    except VmError as error:
+        print(f"fapitest: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs of the real thing for the tests of the harness: pytest in a subprocess, with VMs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vm.image import PROJECT
+
+FAULTS = "vm/tests/faults"
+PATIENCE = 240.0
+"""Seconds that a run of a few tests may take on a machine that is busy with other things."""
+
+
+@dataclass
+class Session:
+    """A run that has ended, or is under way."""
+
+    results: Path
+    process: subprocess.Popen[str]
+    output: str = ""
+
+    @property
+    def code(self) -> int | None:
+        return self.process.returncode
+
+    def wait(self) -> Session:
+        self.output, _ = self.process.communicate(timeout=PATIENCE)
+        return self
+
+    def records(self) -> list[dict[str, Any]]:
+        file = self.results / "results.jsonl"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [record for record in map(json.loads, lines) if "test" in record]
+
+    def statuses(self, kernel: str) -> dict[str, str]:
+        """Test name without its path -> status, of one kernel."""
+        return {r["test"].rpartition("/")[2]: r["status"] for r in self.records() if r["kernel"] == kernel}
+
+    def virtual_machines(self) -> list[int]:
+        """The process ids of the QEMU processes of this run that still live."""
+        found = []
+        for directory in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                command = (directory / "cmdline").read_bytes().split(b"\0")
+                if b"qemu" in command[0] and any(bytes(self.results) in word for word in command):
+                    found.append(int(directory.name))
+        return found
+
+
+def start(
+    *options: str, results: Path, environment: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
+) -> Session:
+    """Start a run with the given options of pytest."""
+    command = [*prefix, sys.executable, "-m", "pytest", "--results", str(results), *options]
+    process = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    return Session(results, process)
+
+
+def run(*options: str, **arguments: Any) -> Session:
+    """Run with the given options of pytest to the end."""
+    return start(*options, **arguments).wait()
+
+
+def wait_until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}"
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def endless(results: Path) -> Iterator[Session]:
+    """A run that stands in the middle of a test that never ends, with one test passed before it."""
+    session = start(
+        "--kernel", "6.12", "--accel", "tcg", f"{FAULTS}/endless.py", "--timeout", "0", results=results
+    )
+    try:
+        wait_until(lambda: session.records() or session.process.poll() is not None, "the first result")
+        yield session
+    finally:
+        if session.process.poll() is None:
+            session.process.kill()
+            session.wait()

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a run makes of kernels that panic, stand still, run out of memory or complain: real VMs, real faults."""
+
+import signal
+
+import pytest
+
+from vm.machine import CONSOLE_LINES
+from vm.tests import sessions
+
+KERNELS = ("5.10", "7.3")
+LOST = {
+    "panic.py::test_panic": "panic",
+    "hang.py::test_hang": "hang",
+    "memory.py::test_out_of_memory": "lost",
+}
+FAILED = {"hang.py::test_time_limit": "fail", "complaint.py::test_taint": "fail"}
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    files = [f"{sessions.FAULTS}/{name}.py" for name in ("complaint", "panic", "hang", "memory")]
+    kernels = [word for kernel in KERNELS for word in ("--kernel", kernel)]
+    return sessions.run(
+        *kernels,
+        "--accel",
+        "tcg",
+        "--vm-silence",
+        "15",
+        *files,
+        results=tmp_path_factory.mktemp("run") / "out",
+    )
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_only_the_tests_at_fault_are_hit(session, kernel):
+    hit = {test: status for test, status in session.statuses(kernel).items() if status != "pass"}
+    assert hit == LOST | FAILED, session.output
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_test_runs_exactly_once(session, kernel):
+    names = [record["test"] for record in session.records() if record["kernel"] == kernel]
+    assert sorted(names) == sorted(set(names))
+    assert len(names) == 18, session.output
+
+
+@pytest.mark.parametrize("test", LOST)
+def test_a_lost_test_keeps_the_end_of_the_console(session, test):
+    record = next(r for r in session.records() if r["test"].endswith(test))
+    assert 0 < len(record["console"].splitlines()) <= CONSOLE_LINES
+
+
+def test_a_panic_is_named(session):
+    record = next(r for r in session.records() if r["status"] == "panic")
+    assert "sysrq triggered crash" in record["message"]
+    assert "Kernel panic - not syncing: sysrq triggered crash" in record["console"]
+
+
+def test_a_complaint_names_the_taint(session):
+    record = next(r for r in session.records() if r["test"].endswith("test_taint"))
+    assert "tainted gained 0x200" in record["message"]
+
+
+def test_allure_has_every_test_of_every_kernel(session):
+    stories = list((session.results / "allure-results").glob("*-result.json"))
+    assert len(stories) == len(session.records())
+
+
+def test_each_kernel_has_its_junit_file(session):
+    assert all((session.results / kernel / "junit.xml").is_file() for kernel in KERNELS)
+
+
+def test_no_vm_is_left(session):
+    assert session.virtual_machines() == []
+    assert session.code == 1
+
+
+def test_a_kernel_that_keeps_dying_is_given_up(tmp_path):
+    files = [f"{sessions.FAULTS}/panic.py", f"{sessions.FAULTS}/endless.py"]
+    session = sessions.run("--kernel", "6.12", "--vm-losses", "0", *files, results=tmp_path / "out")
+    assert (
+        list(session.statuses("6.12").values()) == ["pass"] * 3 + ["panic"] + ["lost"] * 6
+        or session.output == ""
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+def test_an_interrupted_run_keeps_its_results_and_leaves_no_vm(tmp_path, number):
+    with sessions.endless(tmp_path / "out") as session:
+        session.process.send_signal(number)
+        session.wait()
+    assert session.code == 2, session.output
+    assert session.statuses("6.12")["endless.py::test_before"] == "pass"
+    assert session.virtual_machines() == []
+    assert "Traceback" not in session.output
+
+
+def test_a_killed_controller_takes_its_vm_along(tmp_path):
+    with sessions.endless(tmp_path / "out") as session:
+        assert len(session.virtual_machines()) == 1
+        session.process.kill()
+        session.wait()
+        sessions.wait_until(lambda: not session.virtual_machines(), "QEMU to end", patience=10)
+    assert session.statuses("6.12") == {"endless.py::test_before": "pass"}
+
+
+def test_a_killed_qemu_costs_one_test(tmp_path):
+    with sessions.endless(tmp_path / "out") as session:
+        for pid in session.virtual_machines():
+            signal.pidfd_send_signal(__import__("os").pidfd_open(pid), signal.SIGKILL)
+        session.wait()
+    assert list(session.statuses("6.12").values()) == ["pass", "lost", "pass"], session.output
+
+
+def test_two_runs_at_once_both_finish(tmp_path):
+    options = ["--kernel", "6.12", f"{sessions.FAULTS}/complaint.py"]
+    both = [sessions.start(*options, results=tmp_path / name) for name in ("one", "two")]
+    assert [session.wait().code for session in both] == [1, 1]
+    assert both[0].statuses("6.12") == both[1].statuses("6.12") != {}
