@@ -20,7 +20,7 @@ from typing import Any, NoReturn, Self
 
 from helpers.children import attempt, deliver
 from helpers.descriptors import open_descriptors
-from helpers.pidfd import clone
+from helpers.pidfd import WALL, clone
 from helpers.syscalls import syscall
 from helpers.waiting import readable, wait_until
 
@@ -37,17 +37,19 @@ class ActorDied(Exception):  # noqa: N818 - what happened
 class Actor:
     """A child process which calls `act` when told to.
 
-    `flags` are those of clone(2), for an actor in namespaces of its own; `keep` are the descriptors that it
-    inherits. The steps, each of which waits until it has happened: `act` (or `start` and `finish`), `exit`,
-    `reap`.
+    `keep` are the descriptors that it inherits. `make` is how it is cloned, by default as fork(2) does it: it
+    is given what the child calls, and returns the child's pid. The steps, each of which waits until it has
+    happened: `act` (or `start` and `finish`), `exit` (or `leave`), `reap`.
     """
 
-    def __init__(self, act: Act, *, flags: int = 0, keep: Iterable[int] = ()) -> None:
+    def __init__(
+        self, act: Act, *, make: Callable[[Act], int] | None = None, keep: Iterable[int] = ()
+    ) -> None:
         """Fork the child, and wait until it has closed what it inherited."""
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         kept = {0, 1, 2, theirs.fileno(), *keep}
         with theirs:
-            self.pid = clone(flags | signal.SIGCHLD, child=lambda: self._live(theirs, kept, act))
+            self.pid = (make or _fork)(lambda: self._live(theirs, kept, act))
         try:
             self.finish()
         except BaseException:
@@ -83,24 +85,28 @@ class Actor:
 
     def exit(self, status: int = 0) -> None:
         """Have the actor exit, and wait until it is a zombie: exited, and not reaped."""
-        self._channel.send(b"%d" % status)
+        self.leave(status)
         self.await_zombie()
+
+    def leave(self, status: int = 0) -> None:
+        """Tell the actor to exit, and do not wait for it."""
+        self._channel.send(b"%d" % status)
 
     def await_zombie(self) -> None:
         """Wait until the actor is a zombie, whatever it dies of."""
-        options = os.WEXITED | os.WNOWAIT | os.WNOHANG
+        options = os.WEXITED | os.WNOWAIT | os.WNOHANG | WALL
         wait_until(lambda: os.waitid(os.P_PID, self.pid, options), f"actor {self.pid} exits")
 
     def reap(self) -> int:
         """Reap the zombie and return its exit status; a signal that killed it counts as negative."""
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, WALL)[1])
 
     def close(self) -> None:
         """Kill and reap the child, unless it has been reaped already."""
         self._channel.close()
         # The number is the child's for as long as it can be waited for, so the signal cannot hit a stranger.
         with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG | WALL)
             os.kill(self.pid, signal.SIGKILL)
             self.reap()
 
@@ -213,3 +219,7 @@ def process_state(pid: int) -> str:
     return (
         Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
     )
+
+
+def _fork(child: Act) -> int:
+    return clone(signal.SIGCHLD, child=child)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Mount and pid namespaces of a test's own.
 
-A process is put into a new pid namespace when it is made, by the flags of `helpers.actors.Actor`. It moves into
-a mount namespace of its own later, by these steps, which `helpers.children.in_child` takes too.
+A process comes into a new pid namespace when it is made (`helpers.pidfd.clone_in`). It moves into a mount
+namespace of its own later, by these steps, which `helpers.children.in_child` takes too.
 """
 
 import tempfile

@@ -8,6 +8,7 @@ linux/sched.h as of Linux 7.3 for what has no manual page. Every call raises OSE
 import ctypes
 import fcntl
 import os
+import select
 import traceback
 from collections.abc import Callable
 from signal import SIGCHLD
@@ -40,6 +41,15 @@ class Scope(Flags, prefix="PIDFD_SIGNAL_"):
     THREAD = 0x1
     THREAD_GROUP = 0x2
     PROCESS_GROUP = 0x4
+
+
+class Poll(Flags, prefix="POLL"):
+    """Events of poll(2)."""
+
+    IN = select.POLLIN
+    ERR = select.POLLERR
+    HUP = select.POLLHUP
+    NVAL = select.POLLNVAL
 
 
 class Clone(Flags, prefix="CLONE_"):
@@ -155,6 +165,13 @@ def get_info(fd: int, ask: int = 0, *, size: int = ctypes.sizeof(InfoResult)) ->
     return InfoResult.from_buffer_copy(buffer)
 
 
+def poll(fd: int) -> Poll:
+    """Return what poll(2) reports of a descriptor right now."""
+    polled = select.poll()
+    polled.register(fd, select.POLLIN)
+    return Poll(dict(polled.poll(0)).get(fd, 0))
+
+
 _NAMESPACES = (
     "cgroup",
     "ipc",
@@ -207,6 +224,20 @@ def clone_with_pidfd(child: Callable[[], object], flags: int = 0, signal: int = 
     fd = ctypes.c_int(-1)
     pid = clone(Clone.PIDFD | flags | signal, fd, child)
     return pid, fd.value
+
+
+def clone_in(namespaces: int, child: Callable[[], object]) -> int:
+    """Fork into new namespaces, the Clone.NEW* flags, and return the pid of the child, which runs `child`."""
+    return clone(namespaces | SIGCHLD, child=child)
+
+
+def clone_as(pid: int, child: Callable[[], object]) -> int:
+    """Fork with a chosen pid (set_tid of clone3, since 5.5), and return it; EEXIST if it is taken.
+
+    The child runs `child`.
+    """
+    numbers = (ctypes.c_int * 1)(pid)
+    return clone3(CloneArgs(exit_signal=SIGCHLD, set_tid=ctypes.addressof(numbers), set_tid_size=1), child)
 
 
 def _refuse_shared_memory(flags: int) -> None:

@@ -7,6 +7,8 @@ x86_64 only: each machine has its own way to change the number of a system call 
 import copy
 import os
 import signal
+import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -95,6 +97,11 @@ class Tracee:
         _repeat(self.pid, own, own.orig_rax)
         self._step()
         return answer
+
+    def read_int(self, address: int) -> int:
+        """Return the C int at an address of the child's memory."""
+        with Path(f"/proc/{self.pid}/mem").open("rb") as memory:
+            return int.from_bytes(os.pread(memory.fileno(), 4, address), sys.byteorder, signed=True)
 
     def end_thread(self, thread: int) -> None:
         """Have a held thread make no other system call than exit(2), and wait until it is gone."""

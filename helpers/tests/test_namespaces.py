@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Namespaces are new, and what happens in them stays in them."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -10,19 +11,20 @@ from helpers.actors import Actor
 from helpers.children import in_child
 from helpers.filesystems import mount
 from helpers.namespaces import own_mounts, own_proc
-from helpers.pidfd import Clone
+from helpers.pidfd import Clone, clone_in
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")
+new_pid_namespace = functools.partial(clone_in, Clone.NEWPID)
 
 
 def test_actor_is_the_first_process_of_its_namespace() -> None:
-    with Actor(os.getpid, flags=Clone.NEWPID) as actor:
+    with Actor(os.getpid, make=new_pid_namespace) as actor:
         assert actor.act() == 1 != actor.pid
 
 
 def test_own_proc_shows_only_the_namespace() -> None:
     with Actor(
-        lambda: sorted(entry.name for entry in own_proc().glob("[0-9]*")), flags=Clone.NEWPID
+        lambda: sorted(entry.name for entry in own_proc().glob("[0-9]*")), make=new_pid_namespace
     ) as actor:
         assert actor.act() == ["1"]
 
