@@ -32,6 +32,7 @@ from helpers.uapi import Init, Mark, Mask
 BASELINES = Path(__file__).parent / "baselines"
 
 _NO_GROUP = -1
+_PROBER = os.getpid()
 
 
 class LostFeature(AssertionError):  # noqa: N818 - what happened
@@ -65,6 +66,8 @@ _CONFIGURED = {Feature.PERMISSION_EVENTS, Feature.ENABLE_AUDIT}
 @functools.cache
 def has(feature: Feature) -> bool:
     """Tell whether the kernel has a feature; raise LostFeature if only the baseline says so."""
+    if os.getpid() != _PROBER:
+        raise RuntimeError(f"{feature.name} must be asked for before a child gives up privilege")
     answers = any(probe() for probe in _PROBES[feature])
     if not answers and feature.name in baseline():
         raise LostFeature(f"lost feature: {feature.value} is in the baseline and does not answer")

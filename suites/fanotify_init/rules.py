@@ -72,10 +72,12 @@ class Caller:
     auditor: bool = True
 
 
+ROOT = Caller("root")
+USER = Caller("user", (unprivileged,), admin=False, auditor=False)
 CALLERS = (
-    Caller("root"),
+    ROOT,
+    USER,
     Caller("root-without-CAP_AUDIT_WRITE", (without(Capability.AUDIT_WRITE),), auditor=False),
-    Caller("user", (unprivileged,), admin=False, auditor=False),
     Caller("root-of-a-user-namespace", (user_namespace(),), admin=False, auditor=False),
 )
 

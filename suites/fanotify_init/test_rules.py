@@ -11,23 +11,21 @@ from helpers.children import in_child
 from helpers.errors import OK, UnexpectedAnswer, errno_name
 from helpers.syscalls import bind
 from helpers.uapi import Init
-from suites.fanotify_init.rules import CALLERS, RULES, Caller, Judge
+from suites.fanotify_init.rules import CALLERS, ROOT, RULES, USER, Caller, Judge
 
 SHOWN = 10
 
 BITS = [1 << bit for bit in range(32)]
-WORDS = {
-    "every-flag": [0, *BITS],
-    "every-pair": [one | other for one, other in itertools.combinations(BITS, 2)],
-    "every-word-of-16-bits": range(1 << 16),
-}
+FLAGS = [0, *BITS]
+PAIRS = [one | other for one, other in itertools.combinations(BITS, 2)]
+# Every flag there is lies in the lower half.
+WORDS = range(1 << 16)
 
 
-def deviations(words: Iterable[int], caller: Caller) -> Iterator[str]:
+def deviations(words: Iterable[int], judge: Judge) -> Iterator[str]:
     """Call with every word, and tell which answers are not what the rules say."""
     fanotify_init = bind("fanotify_init", ctypes.c_uint, ctypes.c_uint)
     close = bind("close", ctypes.c_int)
-    judge = Judge(caller)
     for flags in words:
         result = fanotify_init(flags, 0)
         if result >= 0:
@@ -36,6 +34,12 @@ def deviations(words: Iterable[int], caller: Caller) -> Iterator[str]:
         if answer != expected:
             call = f"fanotify_init({Init(flags)})"
             yield f"{call}: expected {errno_name(expected)} ({behaviour}), answered {errno_name(answer)}"
+
+
+CASES = [
+    *(pytest.param(caller, [*FLAGS, *PAIRS], id=f"{caller.name}-every-pair") for caller in CALLERS),
+    *(pytest.param(caller, WORDS, id=f"{caller.name}-every-word") for caller in (ROOT, USER)),
+]
 
 
 @pytest.mark.behaviour(
@@ -48,9 +52,9 @@ def deviations(words: Iterable[int], caller: Caller) -> Iterator[str]:
     "CAP-UNPRIV-MNT",
     *(rule.behaviour for rule in RULES),
 )
-@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
-@pytest.mark.parametrize("caller", CALLERS, ids=lambda caller: caller.name)
-def test_rules(words: Iterable[int], caller: Caller) -> None:
-    found = in_child(lambda: list(deviations(words, caller)), *caller.steps, deadline=30)
+@pytest.mark.parametrize(("caller", "words"), CASES)
+def test_rules(caller: Caller, words: Iterable[int]) -> None:
+    judge = Judge(caller)
+    found = in_child(lambda: list(deviations(words, judge)), *caller.steps, deadline=30)
     if found:
         raise UnexpectedAnswer("\n".join([f"{len(found)} wrong answers, among them", *found[:SHOWN]]))
