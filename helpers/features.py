@@ -18,7 +18,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable
 from enum import Enum
-from errno import EBADF, EPERM
+from errno import EBADF, EFAULT, EINVAL, EPERM
 from pathlib import Path
 
 from helpers import skips
@@ -27,6 +27,18 @@ from helpers.credentials import CLONE_NEWNS, unprivileged, user_namespace
 from helpers.errors import OK, outcome
 from helpers.fanotify import FanotifyGroup, fanotify_mark
 from helpers.filesystems import mount
+from helpers.pidfd import (
+    Clone,
+    CloneArgs,
+    Pidfd,
+    Scope,
+    clone,
+    clone3,
+    get_info,
+    own_pidfd,
+    pidfd_open,
+    pidfd_send_signal,
+)
 from helpers.uapi import Init, Mark, Mask
 
 BASELINES = Path(__file__).parent / "baselines"
@@ -56,6 +68,10 @@ class Feature(Enum):
     REPORT_MNT = "FAN_REPORT_MNT, 6.15"
     USERNS_MARKS = "marks on filesystems and mounts of one's own user namespace, 6.16"
     UNPRIVILEGED_MNT = "FAN_REPORT_MNT groups for everybody, 6.16"
+    PIDFD_THREAD = "pidfds of threads and of all scopes of signals, 6.9"
+    PIDFD_INFO = "PIDFD_GET_INFO, 6.13"
+    CLONE_AUTOREAP = "CLONE_AUTOREAP and CLONE_PIDFD_AUTOKILL, 7.1"
+    EXIT_SIGNAL_CHECK = "clone(2) refuses exit signals that do not exist, 7.1"
     PIDFD_WITH_TID = "FAN_REPORT_PIDFD with FAN_REPORT_TID, 7.2"
     PIDFD_OF_REAPED = "pidfds of processes which were reaped before the read, 7.2"
 
@@ -152,6 +168,28 @@ def _pidfd_of_reaped() -> bool:
         return group.read_one().pidfd >= 0
 
 
+def _own_pidfd(call: Callable[[int], object]) -> Probe:
+    def probe() -> bool:
+        with own_pidfd() as fd:
+            return outcome(call, fd) == OK
+
+    return probe
+
+
+def _thread_pidfd() -> bool:
+    return outcome(lambda: os.close(pidfd_open(os.getpid(), Pidfd.THREAD))) == OK
+
+
+def _clone3_knows(flag: int) -> Probe:
+    # Where the pidfd goes is looked at last: with known flags NULL is EFAULT, and no child is made.
+    return lambda: outcome(clone3, CloneArgs(flags=Clone.PIDFD | flag)) == EFAULT
+
+
+def _clone_checks_exit_signal() -> bool:
+    # As above: a signal that is not looked at leads to EFAULT.
+    return outcome(clone, Clone.PIDFD | 65) == EINVAL
+
+
 _PROBES: dict[Feature, tuple[Probe, ...]] = {
     Feature.PERMISSION_EVENTS: (_mark(Mark.INODE, Mask.OPEN_PERM),),
     Feature.ENABLE_AUDIT: (_group(Init.ENABLE_AUDIT), _admin_flag(Init.ENABLE_AUDIT)),
@@ -169,6 +207,13 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
     Feature.REPORT_FD_ERROR: (_group(Init.REPORT_FD_ERROR), _admin_flag(Init.REPORT_FD_ERROR)),
     Feature.PRE_ACCESS: (_mark(Mark.INODE, Mask.PRE_ACCESS),),
     Feature.REPORT_MNT: (_group(Init.REPORT_MNT), _mark(Mark.MNTNS, Mask.MNT_ATTACH)),
+    Feature.PIDFD_THREAD: (
+        _thread_pidfd,
+        _own_pidfd(lambda fd: pidfd_send_signal(fd, 0, flags=Scope.THREAD_GROUP)),
+    ),
+    Feature.PIDFD_INFO: (_own_pidfd(get_info),),
+    Feature.CLONE_AUTOREAP: (_clone3_knows(Clone.AUTOREAP), _clone3_knows(Clone.NNP)),
+    Feature.EXIT_SIGNAL_CHECK: (_clone_checks_exit_signal,),
     # Commit 58f5fbeb367f "fanotify: support watching filesystems and mounts inside userns" (6.16) brought
     # both of these, and 7.2-rc1 the next two. What a test asserts of one is decided by the other.
     Feature.USERNS_MARKS: (_userns_mark,),

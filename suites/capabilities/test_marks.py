@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What fanotify_mark(2) lets a caller without CAP_SYS_ADMIN mark, and with whose group."""
+
+import os
+import socket
+from errno import EACCES, EINVAL, EPERM
+
+import pytest
+
+from helpers.children import in_child
+from helpers.credentials import unprivileged
+from helpers.errors import OK, expect
+from helpers.fanotify import FanotifyGroup, fanotify_mark
+from helpers.features import Feature, has, require
+from helpers.uapi import Init, Mark, Mask
+
+FID = Init.REPORT_FID
+EVERYTHING = [Mark.MOUNT, Mark.FILESYSTEM]
+UNKNOWN_EVENT = Mask(0x2000)
+
+
+@pytest.mark.behaviour("CAP-UNPRIV-MOUNT-MARK")
+@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+def test_mark_on_everything(kind, public_dir):
+    require(Feature.UNPRIVILEGED_GROUPS)
+    expect_unprivileged(EPERM, kind, Mask.OPEN, public_dir)
+
+
+@pytest.mark.behaviour("CAP-MARK-ORDER-PATH")
+@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+def test_privilege_before_path(kind, public_dir):
+    require(Feature.UNPRIVILEGED_GROUPS)
+    expect_unprivileged(EPERM, kind, Mask.OPEN, public_dir / "nothing")
+
+
+@pytest.mark.behaviour("CAP-MARK-ORDER-MASK")
+def test_mask_before_privilege(public_dir):
+    require(Feature.UNPRIVILEGED_GROUPS)
+    expect_unprivileged(EINVAL, Mark.MOUNT, UNKNOWN_EVENT, public_dir)
+
+
+@pytest.mark.behaviour("CAP-MARK-ORDER-MASK")
+def test_privilege_before_combinations_of_flags(public_dir):
+    require(Feature.UNPRIVILEGED_GROUPS, Feature.EVICTABLE)
+    expect_unprivileged(EPERM, Mark.MOUNT | Mark.EVICTABLE, Mask.OPEN, public_dir)
+    with FanotifyGroup(FID) as group:
+        expect(EINVAL, group.mark, Mark.ADD | Mark.MOUNT | Mark.EVICTABLE, Mask.OPEN, public_dir)
+
+
+@pytest.mark.behaviour("CAP-UNPRIV-PERM-MASK")
+def test_permission_events(public_dir):
+    require(Feature.UNPRIVILEGED_GROUPS, Feature.PERMISSION_EVENTS)
+    expect_unprivileged(EINVAL, Mark.INODE, Mask.OPEN_PERM, public_dir)
+
+
+@pytest.mark.behaviour("CAP-UNPRIV-READ-PERM")
+@pytest.mark.parametrize(("mode", "answer"), [(0o600, EACCES), (0o644, OK)], ids=["0600-EACCES", "0644-ok"])
+def test_read_permission(mode, answer, ext4_dir):
+    require(Feature.UNPRIVILEGED_GROUPS)
+    file = ext4_dir / "file"
+    file.touch()
+    file.chmod(mode)
+    expect_unprivileged(answer, Mark.INODE, Mask.OPEN, file)
+
+
+@pytest.mark.behaviour("CAP-PRIV-GROUP-UNPRIV-USER")
+@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+def test_privileged_group_of_an_unprivileged_user(kind, public_dir):
+    require(Feature.UNPRIVILEGED_GROUPS)
+    with FanotifyGroup() as group:
+        in_child(lambda: expect(EPERM, group.mark, Mark.ADD | kind, Mask.OPEN, public_dir), unprivileged)
+        expect(OK, group.mark, Mark.ADD | kind, Mask.OPEN, public_dir)
+
+
+@pytest.mark.behaviour("CAP-UNPRIV-INHERITED")
+@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+def test_unprivileged_group_of_a_privileged_user(kind, ext4_dir):
+    require(Feature.UNPRIVILEGED_GROUPS)
+    here, there = socket.socketpair()
+    with here, there:
+        in_child(lambda: send_group(there), unprivileged)
+        _, (group,), _, _ = socket.recv_fds(here, 1, 1)
+    try:
+        # Since 58f5fbeb367f (6.16), which also gave everybody groups of mount events.
+        answer = OK if has(Feature.UNPRIVILEGED_MNT) else EPERM
+        expect(answer, fanotify_mark, group, Mark.ADD | kind, Mask.OPEN, ext4_dir)
+    finally:
+        os.close(group)
+
+
+def expect_unprivileged(answer, flags, mask, path):
+    """Hold the kernel to an answer to an unprivileged caller, who marks with a group of his own."""
+
+    def call():
+        with FanotifyGroup(FID) as group:
+            expect(answer, group.mark, Mark.ADD | flags, mask, path)
+
+    in_child(call, unprivileged)
+
+
+def send_group(channel):
+    """Make a group, and give its descriptor away."""
+    with FanotifyGroup(FID) as group:
+        socket.send_fds(channel, [b"g"], [group.fd])

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What root of a user namespace may mark: what belongs to that namespace, since 6.16."""
+
+import os
+from errno import EACCES, EPERM
+
+import pytest
+
+from helpers.children import in_child
+from helpers.credentials import CLONE_NEWNS, user_namespace
+from helpers.errors import OK, expect
+from helpers.fanotify import FanotifyGroup
+from helpers.features import Feature, has, require
+from helpers.filesystems import mount
+from helpers.uapi import Init, Mark, Mask
+
+FID = Init.REPORT_FID
+EVERYTHING = [Mark.MOUNT, Mark.FILESYSTEM]
+
+
+@pytest.mark.behaviour("CAP-USERNS-FS-MARK")
+@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+def test_own_filesystem(kind, public_dir):
+    require(Feature.UNPRIVILEGED_GROUPS)
+    # 58f5fbeb367f (6.16) also gave everybody groups of mount events.
+    answer = OK if has(Feature.UNPRIVILEGED_MNT) else EPERM
+
+    def call():
+        mount("own", public_dir, "tmpfs")
+        with FanotifyGroup(FID) as group:
+            expect(answer, group.mark, Mark.ADD | kind, Mask.OPEN, public_dir)
+
+    in_child(call, user_namespace(CLONE_NEWNS))
+
+
+@pytest.mark.behaviour("CAP-USERNS-FS-FOREIGN")
+@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+def test_foreign_filesystem(kind, ext4_dir):
+    require(Feature.UNPRIVILEGED_GROUPS)
+
+    def call():
+        with FanotifyGroup(FID) as group:
+            expect(EPERM, group.mark, Mark.ADD | kind, Mask.OPEN, ext4_dir)
+
+    in_child(call, user_namespace(CLONE_NEWNS))
+
+
+@pytest.mark.behaviour("CAP-USERNS-GROUP-OUTER")
+@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+def test_group_of_the_outer_namespace(kind, public_dir):
+    require(Feature.UNPRIVILEGED_GROUPS)
+    with FanotifyGroup(FID) as group:
+
+        def call():
+            mount("own", public_dir, "tmpfs")
+            expect(EPERM, group.mark, Mark.ADD | kind, Mask.OPEN, public_dir)
+
+        in_child(call, user_namespace(CLONE_NEWNS))
+
+
+@pytest.mark.behaviour("CAP-USERNS-MNTNS")
+def test_mount_namespaces():
+    require(Feature.UNPRIVILEGED_MNT)
+    outer = os.getpid()
+
+    def call():
+        with FanotifyGroup(Init.REPORT_MNT) as group:
+            expect(OK, group.mark, Mark.ADD | Mark.MNTNS, Mask.MNT_ATTACH, "/proc/self/ns/mnt")
+            expect(EACCES, group.mark, Mark.ADD | Mark.MNTNS, Mask.MNT_ATTACH, f"/proc/{outer}/ns/mnt")
+
+    in_child(call, user_namespace(CLONE_NEWNS))
