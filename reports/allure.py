@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Allure: gathers what allure-pytest wrote in the guests, and writes what the lost guests could not.
+
+A test on two kernels is two results: the kernel is a parameter, which Allure 2 makes part of the history id,
+and a label `env`, from which Allure 3 makes environments.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from string import Template
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from allure_commons.model2 import (
+    ATTACHMENT_PATTERN,
+    Attachment,
+    Label,
+    Link,
+    Parameter,
+    StatusDetails,
+    TestResult,
+)
+from allure_commons.types import AttachmentType, LabelType
+from allure_commons.utils import md5, platform_label, represent
+from attr import asdict
+
+from reports.results import VM_GONE, Result, kernels
+from reports.run import kernel_directory, replace_file
+from reports.text import printable
+
+DIRECTORY = "allure-results"
+"""Its name in the run's directory, and in each kernel's."""
+
+_WRITTEN_BY_GUESTS = ("*-result.json", "*-container.json", "*-globals.json", "*-attachment*")
+
+_LOST = "|".join(VM_GONE)
+CATEGORIES = (
+    ("The kernel breaks the documented behaviour", "failed", None),
+    ("Kernel panic", "broken", r"panic: [\s\S]*"),
+    ("The VM stood still", "broken", r"hang: [\s\S]*"),
+    ("The VM was lost", "broken", r"lost: [\s\S]*"),
+    ("The test itself broke", "broken", rf"(?!({_LOST}): )[\s\S]*"),
+    ("Known issue", "skipped", r"XFAIL[\s\S]*"),
+    ("The kernel lacks the feature", "skipped", r"(?!XFAIL)[\s\S]*"),
+)
+"""Name, status and regular expression for the message; the pattern must suit both Java and JavaScript."""
+
+EXECUTORS = (
+    {
+        "type": "github",
+        "name": "GitHub Actions",
+        "buildName": "$GITHUB_WORKFLOW #$GITHUB_RUN_NUMBER",
+        "buildOrder": "$GITHUB_RUN_NUMBER",
+        "buildUrl": "$GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID",
+    },
+    {
+        "type": "gitlab",
+        "name": "GitLab CI",
+        "buildName": "$CI_JOB_NAME #$CI_PIPELINE_IID",
+        "buildOrder": "$CI_PIPELINE_IID",
+        "buildUrl": "$CI_JOB_URL",
+    },
+    {
+        "type": "jenkins",
+        "name": "Jenkins",
+        "buildName": "$JOB_NAME #$BUILD_NUMBER",
+        "buildOrder": "$BUILD_NUMBER",
+        "buildUrl": "$BUILD_URL",
+    },
+)
+"""What Allure wants to know about a CI system, in terms of the environment variables that the system sets."""
+
+
+class MixedUpError(Exception):
+    """Two different files of the guests have the same name; the text names them."""
+
+
+def export(results: Sequence[Result], run: Path) -> list[Path]:
+    """Fill `<run>/allure-results`; doing it again changes nothing. Raises OSError, MixedUpError."""
+    target = run / DIRECTORY
+    target.mkdir(exist_ok=True)
+    _write(target / "categories.json", [_category(*row) for row in CATEGORIES])
+    replace_file(target / "environment.properties", environment(results).encode())
+    if executor := executor_of(os.environ):
+        _write(target / "executor.json", executor)
+    for result in results:
+        if result.status in VM_GONE:
+            _write_lost(result, target)
+    _gather([kernel_directory(run, kernel) / DIRECTORY for kernel in kernels(results)], target)
+    return [target]
+
+
+def _write(path: Path, content: object) -> None:
+    replace_file(path, json.dumps(content, indent=2).encode())
+
+
+def _category(name: str, status: str, pattern: str | None) -> dict[str, object]:
+    category: dict[str, object] = {"name": name, "matchedStatuses": [status]}
+    return category | ({"messageRegex": pattern} if pattern else {})
+
+
+def environment(results: Sequence[Result]) -> str:
+    """Return environment.properties: the release and the accelerator of each kernel, in Java's syntax."""
+    return "".join(
+        f"{_escaped('kernel ' + kernel)} = {_escaped(_machine(tests))}\n"
+        for kernel, tests in kernels(results).items()
+    )
+
+
+def _machine(results: Sequence[Result]) -> str:
+    release = next((result.release for result in results if result.release), "unknown")
+    accel = next((result.accel for result in results if result.accel), "unknown")
+    return f"{release} (accelerator: {accel})"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\ :=#!])", r"\\\1", printable(text)).replace("\n", "\\n")
+
+
+def executor_of(variables: Mapping[str, str]) -> dict[str, object] | None:
+    """Return the content of executor.json if the variables are those of a CI system, else None."""
+    for executor in EXECUTORS:
+        with suppress(KeyError, ValueError):
+            filled: dict[str, object] = {
+                name: Template(text).substitute(variables) for name, text in executor.items()
+            }
+            return filled | {"buildOrder": int(str(filled["buildOrder"]))}
+    return None
+
+
+# ---- what the guests wrote ----
+
+
+def _gather(sources: Sequence[Path], target: Path) -> None:
+    mixed_up = [file for file in _files(sources) if not _take(file, target / file.name)]
+    if mixed_up:
+        raise MixedUpError(
+            f"files that another kernel has under the same name: {', '.join(map(str, mixed_up))}"
+        )
+
+
+def _files(sources: Sequence[Path]) -> Iterator[Path]:
+    for source in sources:
+        yield from sorted(chain.from_iterable(source.glob(pattern) for pattern in _WRITTEN_BY_GUESTS))
+
+
+def _take(file: Path, target: Path) -> bool:
+    """Link or copy a file; return False if something else has its place."""
+    try:
+        target.hardlink_to(file)
+    except FileExistsError:
+        return target.samefile(file) or target.read_bytes() == file.read_bytes()
+    except OSError:  # a file system without hard links
+        shutil.copyfile(file, target)
+    return True
+
+
+# ---- what the lost guests could not write ----
+
+
+def _write_lost(result: Result, target: Path) -> None:
+    made = lost(result)
+    for attachment in made.attachments:
+        replace_file(target / attachment.source, (result.console or "").encode(errors="replace"))
+    name = TestResult.file_pattern.format(prefix=made.uuid)
+    _write(target / name, asdict(made, filter=lambda _, value: value or value is False))
+
+
+def lost(result: Result) -> TestResult:
+    """Return the Allure result of a test whose VM was lost, with the ids that allure-pytest gives it."""
+    known = result.allure or from_node_id(result)
+    uuid = str(uuid5(NAMESPACE_URL, f"{result.started}/{result.kernel}/{result.test}"))
+    start = _milliseconds(result.started)
+    return TestResult(
+        uuid=uuid,
+        name=known["name"],
+        fullName=known["fullName"],
+        titlePath=known["titlePath"],
+        testCaseId=known["testCaseId"],
+        historyId=known["historyId"],
+        description=known.get("description"),
+        descriptionHtml=known.get("descriptionHtml"),
+        parameters=[Parameter(**parameter) for parameter in known["parameters"]],
+        labels=[Label(**label) for label in known["labels"]],
+        links=[Link(**link) for link in known.get("links", [])],
+        status=result.words.allure,
+        statusDetails=StatusDetails(
+            message=printable(f"{result.status}: {result.message}"), trace=result.console
+        ),
+        attachments=[_console(uuid)] if result.console else [],
+        start=start,
+        stop=start + round(1000 * result.duration),
+    )
+
+
+def _console(uuid: str) -> Attachment:
+    kind = AttachmentType.TEXT
+    return Attachment("console", ATTACHMENT_PATTERN.format(prefix=uuid, ext=kind.extension), kind.mime_type)
+
+
+def _milliseconds(started: str) -> int:
+    try:
+        return round(1000 * datetime.fromisoformat(started).timestamp())
+    except ValueError:
+        return 0
+
+
+def from_node_id(result: Result) -> dict[str, Any]:
+    """Return the description of a test whose VM was lost during the test's setup: what its name tells.
+
+    allure-pytest's rules (2.16, utils.py) apply, except that the values of the test's parameters are not
+    known: their id takes their place in the history id.
+    """
+    path, _, rest = result.test.partition("::")
+    names, bracket, parameters = rest.partition("[")
+    *classes, function = names.split("::")
+    package = ".".join([*path.split("/")[:-1], Path(path).stem])
+    full_name = f"{'.'.join([package, *classes])}#{function}"
+    kernel = represent(result.kernel)
+    labels = {
+        "env": result.kernel,
+        LabelType.PARENT_SUITE: package.rpartition(".")[0],
+        LabelType.SUITE: Path(path).stem,
+        LabelType.SUB_SUITE: " > ".join(classes),
+        LabelType.FRAMEWORK: "pytest",
+        LabelType.LANGUAGE: platform_label(),
+        "package": package,
+    }
+    return {
+        "name": function + bracket + parameters,
+        "fullName": full_name,
+        "titlePath": [*path.split("/"), *classes],
+        "testCaseId": md5(full_name),
+        "historyId": md5(full_name, kernel, bracket + parameters),
+        "parameters": [{"name": "kernel", "value": kernel}],
+        "labels": [
+            *({"name": name, "value": value} for name, value in labels.items() if value),
+            *({"name": LabelType.STORY, "value": behaviour} for behaviour in result.behaviours),
+        ],
+    }

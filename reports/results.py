@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The stored result: one test on one kernel, one JSON object a line. All formats are derived from it."""
+
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FORMAT = 1
+"""Version of the stored form. It is in every line, so that files can be cut and joined with text tools."""
+
+
+class Status(StrEnum):
+    """How one test ended on one kernel. The members are ordered from the best to the worst."""
+
+    PASS = "pass"  # noqa: S105 - a word of the vocabulary, not a secret
+    SKIP = "skip"
+    XFAIL = "xfail"
+    XPASS = "xpass"
+    ERROR = "error"
+    FAIL = "fail"
+    LOST = "lost"
+    HANG = "hang"
+    PANIC = "panic"
+
+
+class Words(NamedTuple):
+    """How a status is said in each format, and how it is shown."""
+
+    pytest: str
+    junit: str | None
+    allure: str
+    ktap: str
+    kcidb: str
+    colour: str
+    bad: bool
+
+
+VOCABULARY = {
+    Status.PASS: Words("passed", None, "passed", "ok", "PASS", "green", bad=False),
+    Status.SKIP: Words("skipped", "skipped", "skipped", "ok # SKIP", "SKIP", "yellow", bad=False),
+    Status.XFAIL: Words("xfailed", "skipped", "skipped", "ok # XFAIL", "FAIL", "yellow", bad=False),
+    Status.XPASS: Words("xpassed", "failure", "failed", "not ok", "PASS", "red", bad=True),
+    Status.ERROR: Words("error", "error", "broken", "not ok # ERROR", "ERROR", "red", bad=True),
+    Status.FAIL: Words("failed", "failure", "failed", "not ok", "FAIL", "red", bad=True),
+    Status.LOST: Words("failed", "error", "broken", "not ok", "MISS", "red", bad=True),
+    Status.HANG: Words("failed", "error", "broken", "not ok", "MISS", "red", bad=True),
+    Status.PANIC: Words("failed", "error", "broken", "not ok", "FAIL", "red", bad=True),
+}
+"""The one place where a status of ours is translated."""
+
+VM_GONE = (Status.PANIC, Status.HANG, Status.LOST)
+"""The statuses of a test that was running when its VM was lost."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a test was skipped, or which known issue it is held against."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """One test on one kernel.
+
+    `kernel` is the catalogue's name, `release` what uname -r says, `accel` kvm, tcg or none, `test` the node
+    id, `duration` is in seconds, `started` ISO 8601 in UTC. `console` holds the last lines of a VM that was
+    lost, and `allure` what allure-pytest knew about the test that was running in it.
+    """
+
+    kernel: str
+    release: str
+    accel: str
+    test: str
+    behaviours: list[str]
+    status: Status
+    reason: Reason | None = None
+    message: str = ""
+    duration: float = 0.0
+    started: str = ""
+    console: str | None = None
+    allure: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def words(self) -> Words:
+        """This result's status in the words of each format."""
+        return VOCABULARY[self.status]
+
+    @property
+    def headline(self) -> str:
+        """The first line of the reason or the message; empty for a test that simply passed."""
+        text = f"{self.reason.kind}: {self.reason.text}" if self.reason else self.message
+        return text.strip().partition("\n")[0]
+
+
+def kernels(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """The results of each kernel, in the order in which the kernels first appear."""
+    table: dict[str, list[Result]] = {}
+    for result in results:
+        table.setdefault(result.kernel, []).append(result)
+    return table
+
+
+# ---- writing ----
+
+
+def dump(result: Result) -> bytes:
+    """Return one line of the stored form."""
+    values = asdict(result)
+    for optional in ("console", "allure"):
+        if values[optional] is None:
+            del values[optional]
+    return json.dumps({"format": FORMAT, **values}).encode() + b"\n"
+
+
+class Journal:
+    """Appends results to a file as they arrive, and keeps them.
+
+    A line that cannot be written (full disk, dead file system) is kept too and tried again with the next one;
+    a line that was cut off by the failure is taken back first, so that the file holds whole lines only.
+    `warn` gets one line of text when writing fails for the first time, and one at `close` if lines are left.
+    """
+
+    def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
+        """Create `path`; raises FileExistsError if it is there already, OSError if it cannot be made."""
+        self.path = path
+        self._results: dict[tuple[str, str], Result] = {}
+        self._warn = warn
+        self._file = path.open("xb", buffering=0)
+        self._size = 0
+        self._unwritten: list[bytes] = []
+        self._error: OSError | None = None
+
+    def add(self, result: Result) -> None:
+        """Keep `result` and write it."""
+        self._results[result.kernel, result.test] = result
+        self._unwritten.append(dump(result))
+        self._write()
+
+    @property
+    def results(self) -> list[Result]:
+        """All results so far, as `read` would return them."""
+        return list(self._results.values())
+
+    def close(self) -> None:
+        """Write what is left; what cannot be written goes to the directory for temporary files."""
+        self._write()
+        with suppress(OSError):
+            self._file.close()
+        if self._unwritten:
+            where = _rescue(self._unwritten)
+            count = f"{len(self._unwritten)} of {len(self._results)} results"
+            self._warn(f"{count} are not in {self.path} ({_strerror(self._error)}); {where}")
+
+    def _write(self) -> None:
+        try:
+            while self._unwritten:
+                self._append(self._unwritten[0])
+                del self._unwritten[0]
+        except OSError as error:
+            with suppress(OSError):
+                self._file.truncate(self._size)
+                self._file.seek(self._size)
+            if self._error is None:
+                why = f"cannot write {self.path}: {_strerror(error)}"
+                self._warn(f"{why}; the run goes on, its results stay in memory")
+            self._error = error
+
+    def _append(self, line: bytes) -> None:
+        rest = line
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._size += len(line)
+
+
+def _rescue(lines: list[bytes]) -> str:
+    """Write `lines` to a temporary file and say what became of them."""
+    try:
+        with tempfile.NamedTemporaryFile(prefix="fapitest-", suffix=".jsonl", delete=False) as file:
+            file.writelines(lines)
+    except OSError as error:
+        return f"they are lost: {_strerror(error)}"
+    return f"they are in {file.name}"
+
+
+def _strerror(error: OSError | None) -> str:
+    return os.strerror(error.errno) if error and error.errno else str(error)
+
+
+# ---- reading ----
+
+
+class Reading(NamedTuple):
+    """What `read` found: the results, and one line of text for each thing that was left out."""
+
+    results: list[Result]
+    left_out: list[str]
+
+
+class BadLineError(ValueError):
+    """A line that is not a stored result; its text says what is wrong with it."""
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "kernel": (str,),
+    "release": (str,),
+    "accel": (str,),
+    "test": (str,),
+    "behaviours": (list,),
+    "status": (str,),
+    "reason": (dict, type(None)),
+    "message": (str,),
+    "duration": (int, float),
+    "started": (str,),
+    "console": (str, type(None)),
+    "allure": (dict, type(None)),
+}
+_DEFAULTS: dict[str, Any] = {"release": "", "accel": "", "behaviours": []}
+_MOST_NOTES = 10
+
+
+def read(path: Path) -> Reading:
+    """Read stored results: whatever a crash, a newer version or a text editor has left in the file.
+
+    When a test appears twice on a kernel the later line counts: a VM may die just after a test was reported.
+    Raises OSError if the file cannot be read.
+    """
+    found: dict[tuple[str, str], Result] = {}
+    bad: list[str] = []
+    odd: Counter[str] = Counter()
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                values = _decode(line)
+                result = _result(values)
+            except BadLineError as error:
+                bad.append(f"line {number} left out: {error}")
+                continue
+            odd.update(_oddities(values))
+            found[result.kernel, result.test] = result
+    return Reading(
+        list(found.values()), [*_first(bad), *(f"{what} ({count} lines)" for what, count in odd.items())]
+    )
+
+
+def _first(notes: list[str]) -> Iterator[str]:
+    yield from islice(notes, _MOST_NOTES)
+    if len(notes) > _MOST_NOTES:
+        yield f"{len(notes) - _MOST_NOTES} more lines left out"
+
+
+def _decode(line: bytes) -> dict[str, Any]:
+    try:
+        values = json.loads(line.decode(errors="replace"), parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise BadLineError("not JSON" if line.endswith(b"\n") else "cut off") from None
+    if not isinstance(values, dict):
+        raise BadLineError("not an object")
+    return values
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number of JSON")
+
+
+def _result(values: dict[str, Any]) -> Result:
+    known = _DEFAULTS | {name: values[name] for name in _TYPES if name in values}
+    for name in ("kernel", "test", "status"):
+        if name not in known:
+            raise BadLineError(f"no {name}")
+    for name, value in known.items():
+        if not isinstance(value, _TYPES[name]):
+            raise BadLineError(f"{name} is {value!r:.40}")
+    if known["status"] not in set(Status):
+        raise BadLineError(f"unknown status {known['status']!r:.40}")
+    reason = known.get("reason")
+    return Result(
+        **known
+        | {
+            "status": Status(known["status"]),
+            "reason": Reason(str(reason.get("kind", "")), str(reason.get("text", ""))) if reason else None,
+            "behaviours": [str(behaviour) for behaviour in known["behaviours"]],
+        }
+    )
+
+
+def _oddities(values: dict[str, Any]) -> Iterator[str]:
+    if values.get("format") != FORMAT:
+        yield f"format {values.get('format')!r:.20} read as format {FORMAT}"
+    for name in values.keys() - _TYPES.keys() - {"format"}:
+        yield f"unknown key {name!r:.40} ignored"

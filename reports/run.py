@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The directory of a run: reports/out/<run>/results.jsonl, and beside it one directory per kernel."""
+
+import os
+from datetime import UTC, datetime
+from itertools import chain, count
+from pathlib import Path
+
+OUT = Path(__file__).parent / "out"
+"""Where runs are kept unless `--results` says otherwise."""
+
+RESULTS = "results.jsonl"
+LATEST = "latest"
+
+
+class NoSuchRunError(Exception):
+    """There are no results where the user looks for them; the text says where that was."""
+
+
+def new(out: Path) -> Path:
+    """Make and return a directory in `out`, named by the time in UTC, for one run alone. Raises OSError."""
+    out.mkdir(parents=True, exist_ok=True)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for suffix in chain([""], (f"-{number}" for number in count(2))):
+        run = out / (stamp + suffix)
+        try:
+            run.mkdir()
+        except FileExistsError:
+            continue
+        return run
+    raise AssertionError("count() has no end")
+
+
+def point_latest_at(run: Path) -> None:
+    """Replace the symbolic link `latest` beside `run` in one step. Raises OSError."""
+    link = run.with_name(f".{LATEST}-{run.name}")
+    link.symlink_to(run.name)
+    link.replace(run.with_name(LATEST))
+
+
+def find(name: str, out: Path = OUT) -> Path:
+    """Return the directory of a run by its name in `out` or its path. Raises NoSuchRunError."""
+    for run in (out / name, Path(name)):
+        if (run / RESULTS).is_file():
+            return run.resolve()
+    raise NoSuchRunError(f"no run {name}: neither {out / name} nor {Path(name).absolute()} holds a {RESULTS}")
+
+
+def runs(out: Path = OUT) -> list[Path]:
+    """Return the directories in `out` that hold results, oldest first."""
+    found = [file.parent for file in out.glob(f"*/{RESULTS}") if not file.parent.is_symlink()]
+    return sorted(found, key=lambda run: run.name)
+
+
+def kernel_directory(run: Path, kernel: str) -> Path:
+    """Return where the files of one kernel lie; a name that is a path does not lead out of the run."""
+    return run / (kernel.strip("./").replace("/", "_") or "unnamed")
+
+
+def replace_file(path: Path, content: bytes) -> Path:
+    """Write a file so that it is either whole or as it was before. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""pytest plugin of the process that records a run: reports come in, results go to the run's directory."""
+
+import signal
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from reports import run
+from reports.collector import Collector
+from reports.results import Journal, Result
+from reports.terminal import Terminal
+
+_STOP = (signal.SIGTERM, signal.SIGHUP)
+SOMETHING_WAS_NOT_WRITTEN = 2
+"""Exit code of a run whose results or reports could not all be written where they belong."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the run's directory and put its absolute path into the option `results`, for all to read."""
+    recorder = Recorder(config)
+    config.option.results = str(recorder.directory)
+    config.pluginmanager.register(recorder, "fapitest-recorder")
+
+
+class Recorder:
+    """Records one run. What cannot be written is said at once and at the end, and never stops the run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Open the journal. Raises pytest.UsageError if the directory that the user named is taken."""
+        self._config = config
+        self._wanted: str | None = config.getoption("results")
+        self._problems: list[str] = []
+        self._terminal: Terminal | None = None
+        self._finished = False
+        self._collector = Collector()
+        self._signals = [number for number in _STOP if signal.getsignal(number) is signal.SIG_DFL]
+        self._journal = self._open()
+        # These would end the process at once; let them end the session, like Ctrl-C.
+        for number in self._signals:
+            signal.signal(number, signal.default_int_handler)
+        self.directory = self._journal.path.parent
+
+    def _open(self) -> Journal:
+        try:
+            return Journal(self._directory() / run.RESULTS, self.complain)
+        except FileExistsError as error:
+            raise pytest.UsageError(
+                f"--results: {error.filename} exists, and no run is overwritten"
+            ) from None
+        except OSError as error:
+            fallback = Path(tempfile.mkdtemp(prefix="fapitest-"))
+            self.complain(
+                f"cannot write to {self._wanted or run.OUT}: {error.strerror}; this run is kept in {fallback}"
+            )
+            return Journal(fallback / run.RESULTS, self.complain)
+
+    def _directory(self) -> Path:
+        if self._wanted is None:
+            return run.new(run.OUT)
+        directory = self._config.invocation_params.dir / self._wanted
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory.resolve()
+
+    def complain(self, line: str) -> None:
+        """Say at once that something could not be written, and remember to say it again."""
+        self._problems.append(line)
+        self._say(line)
+
+    def _say(self, line: str) -> None:
+        if self._terminal:
+            self._terminal.complain(line)
+        else:
+            print(line, file=sys.stderr)
+
+    def _keep(self, result: Result) -> None:
+        self._journal.add(result)
+        if self._terminal:
+            self._terminal.result(result)
+
+    def _flush(self) -> None:
+        for result in self._collector.flush():
+            self._keep(result)
+
+    def _close(self) -> None:
+        from reports.export import export_all  # noqa: PLC0415 - the formats' libraries are needed here and not before
+
+        self._journal.close()
+        self._problems += export_all(self._journal.results, self.directory)
+        for problem in self._problems:
+            self._say(problem)
+        if self._terminal:
+            self._terminal.end(self.directory)
+
+    # ---- pytest's hooks ----
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Take over the terminal."""
+        if reporter := self._config.pluginmanager.getplugin("terminalreporter"):
+            self._terminal = Terminal(self._config, reporter)
+            self._config.pluginmanager.register(self._terminal, "fapitest-terminal")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """Become the latest run, now that nothing stands in the way of the tests."""
+        if self.directory.parent == run.OUT:
+            try:
+                run.point_latest_at(self.directory)
+            except OSError as error:
+                self.complain(f"cannot replace {run.OUT / run.LATEST}: {error.strerror}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write the result when this is the last report of its test."""
+        if result := self._collector.add(report):
+            self._keep(result)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep in mind what could not even be collected."""
+        self._collector.add_uncollected(report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Keep what is known of interrupted tests; write every format when all others have finished."""
+        self._flush()
+        try:
+            return (yield)
+        finally:
+            self._close()
+            self._finished = True
+            if self._problems:
+                session.exitstatus = SOMETHING_WAS_NOT_WRITTEN
+
+    def pytest_terminal_summary(self) -> None:
+        """Show the results of the whole run."""
+        if self._terminal:
+            self._terminal.summary(self._journal.results)
+
+    def pytest_unconfigure(self) -> None:
+        """Give back the signals, and leave no trace of a run that never began."""
+        for number in self._signals:
+            signal.signal(number, signal.SIG_DFL)
+        if not self._finished:
+            self._journal.close()
+            with suppress(OSError):
+                self._journal.path.unlink()
+                if self._wanted is None:
+                    self.directory.rmdir()

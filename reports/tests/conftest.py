@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A small project on which the tests of this room run pytest as its users do."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from reports.results import Result, read
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Finished:
+    """What a run of pytest left behind."""
+
+    code: int
+    output: str
+    directory: Path
+
+    @property
+    def results(self) -> dict[tuple[str, str], Result]:
+        """By kernel and the name of the test."""
+        found = read(self.directory / "results.jsonl")
+        assert found.left_out == []
+        return {(result.kernel, result.test.partition("::")[2]): result for result in found.results}
+
+    @property
+    def last_line(self) -> str:
+        return self.output.rstrip().rpartition("\n")[2]
+
+
+class Project:
+    """A directory with tests in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.out = directory / "out"
+        (directory / "pytest.ini").write_text("[pytest]\n")
+
+    def write(self, name: str, text: str) -> None:
+        (self.directory / name).write_text(text)
+
+    def start(self, *arguments: object, kernel: str = "") -> subprocess.Popen[str]:
+        """Start pytest; with `kernel` the process itself is one."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        environment |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "100"}
+        environment |= {"OUT": str(self.out), **({"KERNEL": kernel} if kernel else {})}
+        plugins = ["-p", "no:cacheprovider", "-p", "reports.plugin", "-p", "reports.tests.machines"]
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", *plugins, *map(str, arguments)],
+            cwd=self.directory,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: object, results: str | Path = "results", kernel: str = "") -> Finished:
+        """Run pytest until it ends."""
+        with self.start(*arguments, "--results", self.directory / results, kernel=kernel) as process:
+            output = process.communicate()[0]
+        return Finished(process.returncode, output, self.directory / results)
+
+    def run_here(self, *arguments: object, results: str | Path = "results", kernel: str = "6.1") -> Finished:
+        """Run pytest on one kernel, in one process."""
+        return self.run("--on-this-machine", *arguments, results=results, kernel=kernel)
+
+
+def on(kernels: Sequence[str]) -> list[str]:
+    """Return the arguments for a run on kernels that are workers of pytest-xdist."""
+    return [
+        "--dist",
+        "each",
+        *(word for name in kernels for word in ("--kernel", name, "--tx", f"popen//env:KERNEL={name}")),
+    ]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    yield from _mounted(tmp_path / "tiny", "size=64k")
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A directory in which nobody can write, not even root."""
+    yield from _mounted(tmp_path / "read-only", "ro")
+
+
+def _mounted(directory: Path, options: str) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "fapitest", directory], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", directory], check=True)
+
+
+def without_times(text: str) -> str:
+    """Blank out what differs from run to run."""
+    return re.sub(r"\d+\.\d+ ?s", "0.00 s", text)
