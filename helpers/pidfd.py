@@ -5,12 +5,13 @@ Sources: pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2), clone(2), waitid(2
 linux/sched.h as of Linux 7.3 for what has no manual page. Every call raises OSError with the kernel's errno.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import os
 import select
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from signal import SIGCHLD
 from typing import NoReturn
 
@@ -131,6 +132,16 @@ class CloneArgs(ctypes.Structure):
 def pidfd_open(pid: int, flags: int = 0) -> int:
     """Return a new pidfd of a process, or with Pidfd.THREAD of a thread."""
     return syscall("pidfd_open", pid, flags, shown=f"pidfd_open({pid}, {Pidfd(flags)})")
+
+
+@contextlib.contextmanager
+def own_pidfd() -> Iterator[int]:
+    """Have a pidfd of this process for the body of a `with`."""
+    fd = pidfd_open(os.getpid())
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def pidfd_send_signal(fd: int, signal: int, info: Siginfo | None = None, flags: int = 0) -> None:
