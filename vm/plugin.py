@@ -143,7 +143,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     try:
         plan = _plan(config)
     except VmError as error:
-        pytest.exit(f"fapitest: {error}", returncode=2)
+        raise pytest.UsageError(str(error)) from error
     session_of_kernels = KernelSession(config, plan)
     config.pluginmanager.register(session_of_kernels, "dsession")
     terminal = config.pluginmanager.getplugin("terminalreporter")

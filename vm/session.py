@@ -311,7 +311,7 @@ class KernelSession(DSession):
             self._start([machine.kernel])
             return
         for test in self.sched.left.pop(name):
-            self._report(test, machine, f"not run, after {self._count[name]} lost VMs of {name}")
+            self._report(test, machine, f"after {self._count[name]} lost VMs of {name}", given_up=True)
 
     # --- reports --------------------------------------------------------------------------------------------------
 
@@ -320,13 +320,13 @@ class KernelSession(DSession):
         machine.kill()
         self._report("vm::boot", machine, "before any test ran")
 
-    def _report(self, test: str, machine: Machine, when: str) -> None:
+    def _report(self, test: str, machine: Machine, when: str, *, given_up: bool = False) -> None:
         report = pytest.TestReport(test, (test.split("::")[0], None, test), {}, "failed", when, "???")  # type: ignore[arg-type]
-        self._describe_loss(report, machine, when)
+        self._describe_loss(report, machine, when, given_up=given_up)
         self.config.hook.pytest_runtest_logreport(report=report)
 
-    def _describe_loss(self, report: pytest.TestReport, machine: Machine, when: str) -> None:
-        end, reason = machine.ending()
+    def _describe_loss(self, report: pytest.TestReport, machine: Machine, when: str, *, given_up: bool = False) -> None:
+        end, reason = ("lost", "not run") if given_up else machine.ending()
         report.longrepr = f"{reason} ({when})"
         report.sections.append(("console", machine.console_end()))
         report.user_properties += [
