@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""CLONE_AUTOREAP and CLONE_PIDFD_AUTOKILL: children whom only their pidfd knows."""
+
+import contextlib
+import ctypes
+import os
+from errno import ECHILD, EINVAL, EPERM
+from signal import SIGCHLD, SIGKILL
+
+import pytest
+
+from helpers.actors import Actor
+from helpers.children import in_child
+from helpers.credentials import Capability, without
+from helpers.errors import OK, expect, outcome
+from helpers.fanotify import FanotifyGroup
+from helpers.features import Feature, require
+from helpers.pidfd import Clone, CloneArgs, Info, Poll, clone3, get_info, pidfd_open, poll, waitid
+from helpers.syscalls import syscall
+from helpers.tracee import Tracee
+from helpers.uapi import Init, Mark, Mask
+from helpers.waiting import readable
+from suites.clone_pidfd.children import new_cell
+
+AUTOREAP = Clone.PIDFD | Clone.AUTOREAP
+AUTOKILL = AUTOREAP | Clone.PIDFD_AUTOKILL
+
+
+@pytest.fixture(autouse=True)
+def _autoreap():
+    require(Feature.CLONE_AUTOREAP, Feature.PIDFD_INFO)
+
+
+@contextlib.contextmanager
+def child_with_pidfd(flags, act=os.getpid):
+    cell = new_cell()
+    args = CloneArgs(flags=flags, pidfd=ctypes.addressof(cell))
+    with Actor(act, make=lambda child: clone3(args, child)) as actor:
+        yield actor, cell.value
+
+
+def assert_exit_code(fd, status):
+    readable(fd, "the pidfd of the child tells that it is gone")
+    assert poll(fd) == Poll.IN | Poll.HUP
+    info = get_info(fd, Info.EXIT)
+    assert info.mask & Info.EXIT
+    assert os.waitstatus_to_exitcode(info.exit_code) == status
+
+
+@pytest.mark.behaviour("CLONE3-AUTOREAP")
+def test_autoreap():
+    with child_with_pidfd(AUTOREAP) as (child, fd):
+        child.leave(7)
+        assert_exit_code(fd, 7)
+        expect(ECHILD, waitid, fd, os.WEXITED)
+        expect(ECHILD, os.waitpid, child.pid, 0)
+        os.close(fd)
+
+
+@pytest.mark.behaviour("CLONE3-AUTOREAP-BAD", "CLONE3-AUTOKILL-BAD")
+@pytest.mark.parametrize(
+    ("flags", "exit_signal"),
+    [
+        (AUTOREAP, SIGCHLD),
+        (AUTOREAP | Clone.PARENT, 0),
+        (AUTOREAP | Clone.VM | Clone.SIGHAND | Clone.THREAD, 0),
+        (Clone.PIDFD_AUTOKILL, 0),
+        (Clone.PIDFD_AUTOKILL | Clone.PIDFD, 0),
+        (Clone.PIDFD_AUTOKILL | Clone.AUTOREAP, 0),
+    ],
+    ids=str,
+)
+def test_refused(flags, exit_signal):
+    cell = new_cell()
+    args = CloneArgs(flags=flags, pidfd=ctypes.addressof(cell), exit_signal=exit_signal)
+    with Tracee(lambda: syscall("gettid")) as tracee:
+        tracee.actor.start()
+        tracee.run_to_entry("gettid")
+        assert tracee.call("clone3", ctypes.addressof(args), ctypes.sizeof(args)) == -EINVAL
+
+
+@pytest.mark.behaviour("CLONE3-AUTOKILL")
+def test_closing_the_last_copy_kills():
+    with child_with_pidfd(AUTOKILL) as (child, fd):
+        watching, copy = pidfd_open(child.pid), os.dup(fd)
+        os.close(fd)
+        assert child.act() == child.pid
+        os.close(copy)
+        assert_exit_code(watching, -SIGKILL)
+        os.close(watching)
+
+
+@pytest.mark.behaviour("CLONE3-AUTOKILL-BAD")
+@pytest.mark.parametrize(("more", "answer"), [(Clone(0), EPERM), (Clone.NNP, OK)], ids=str)
+def test_autokill_without_privilege(more, answer):
+    cell = new_cell()
+    args = CloneArgs(flags=AUTOKILL | more, pidfd=ctypes.addressof(cell))
+    assert in_child(lambda: outcome(clone3, args), without(Capability.SYS_ADMIN)) == answer
+
+
+@pytest.mark.behaviour("CLONE3-AUTOKILL-FAN")
+def test_other_pidfds_do_not_kill(public_dir):
+    file = public_dir / "file"
+    file.write_text("content")
+    with FanotifyGroup(Init.REPORT_PIDFD) as group:
+        group.mark(Mark.ADD, Mask.OPEN, file)
+        with child_with_pidfd(AUTOKILL, file.read_text) as (child, fd):
+            child.act()
+            os.close(group.disown(group.read_one().pidfd))
+            os.close(pidfd_open(child.pid))
+            assert poll(fd) == Poll(0)
+            assert child.act() == "content"
+            os.close(fd)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""clone3(CLONE_PIDFD): where it differs from clone."""
+
+import ctypes
+import mmap
+import os
+from errno import E2BIG, EFAULT, EINVAL
+from signal import SIGCHLD
+
+import pytest
+
+from helpers import fdinfo
+from helpers.errors import OK, by_behaviour, expect
+from helpers.pidfd import Clone, CloneArgs, clone3
+from suites.clone_pidfd.children import UNTOUCHED, assert_refused, new_cell
+
+FIRST_SIZE = 64
+
+
+def arguments(flags=Clone.PIDFD, exit_signal=SIGCHLD, **others):
+    return CloneArgs(flags=flags, exit_signal=exit_signal, **others)
+
+
+@pytest.mark.behaviour("CLONE3-BOTH")
+def test_pidfd_and_pid():
+    fd, tid = new_cell(), new_cell()
+    args = arguments(
+        Clone.PIDFD | Clone.PARENT_SETTID, pidfd=ctypes.addressof(fd), parent_tid=ctypes.addressof(tid)
+    )
+    pid = clone3(args)
+    assert tid.value == pid
+    assert fdinfo.read_pidfd(fd.value).pid == pid
+    os.waitpid(pid, 0)
+    os.close(fd.value)
+
+
+@pytest.mark.behaviour("CLONE3-SAMEPTR")
+def test_pidfd_and_pid_in_the_same_place():
+    cell = new_cell()
+    place = ctypes.addressof(cell)
+    assert_refused(
+        EINVAL, clone3, arguments(Clone.PIDFD | Clone.PARENT_SETTID, pidfd=place, parent_tid=place)
+    )
+    assert cell.value == UNTOUCHED
+
+
+@pytest.mark.parametrize(
+    ("flags", "exit_signal", "answer"),
+    by_behaviour(
+        {
+            "CLONE3-DETACHED": [
+                (Clone.DETACHED, SIGCHLD, EINVAL),
+                (Clone.DETACHED | Clone.PIDFD, SIGCHLD, EINVAL),
+                (SIGCHLD, 0, EINVAL),
+                (Clone.PIDFD | SIGCHLD, 0, EINVAL),
+            ],
+            "CLONE3-EXITSIG": [
+                (Clone.PIDFD, 65, EINVAL),
+                (Clone.PIDFD, 0x100, EINVAL),
+                (Clone.PIDFD, 1 << 32 | SIGCHLD, EINVAL),
+            ],
+        }
+    ),
+)
+def test_refused_arguments(flags, exit_signal, answer):
+    cell = new_cell()
+    assert_refused(answer, clone3, arguments(flags, exit_signal, pidfd=ctypes.addressof(cell)))
+    assert cell.value == UNTOUCHED
+
+
+@pytest.mark.behaviour("CLONE3-PIDFD-NULL")
+def test_nowhere_to_store():
+    assert_refused(EFAULT, clone3, arguments())
+
+
+@pytest.mark.behaviour("CLONE3-SIZE")
+@pytest.mark.parametrize(
+    ("size", "answer"), [(0, EINVAL), (FIRST_SIZE - 1, EINVAL), (mmap.PAGESIZE + 1, E2BIG)]
+)
+def test_refused_sizes(size, answer):
+    assert_refused(answer, clone3, arguments(Clone(0)), size=size)
+
+
+@pytest.mark.behaviour("CLONE3-SIZE")
+def test_first_size():
+    expect(OK, clone3, arguments(Clone(0)), size=FIRST_SIZE)
+    os.waitpid(-1, 0)
