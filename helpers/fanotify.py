@@ -11,6 +11,7 @@ from helpers.errors import UnexpectedAnswer
 from helpers.events import Event, parse
 from helpers.syscalls import syscall
 from helpers.uapi import AT_FDCWD, Init, Mark, Mask, Open, PermissionResponse
+from helpers.waiting import readable
 
 BUFFER_SIZE = 65536
 """Bytes offered to read(2) unless a test says otherwise; holds some 2,000 of the smallest events."""
@@ -85,9 +86,14 @@ class FanotifyGroup:
             self._delivered += event.descriptors
         return events
 
+    def wait(self) -> Self:
+        """Wait until there is an event to read; raise DeadlinePassed if none comes."""
+        readable(self, f"an event of {self}")
+        return self
+
     def read_one(self) -> Event:
-        """Read once and return the only event; raise AssertionError if there are several."""
-        events = self.read()
+        """Wait for an event, read once and return the only one; raise AssertionError if there are several."""
+        events = self.wait().read()
         assert len(events) == 1, f"expected one event, read {events}"
         return events[0]
 
