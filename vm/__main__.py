@@ -154,7 +154,7 @@ def examine(_: argparse.Namespace) -> int:
     say("memory", f"{free} MiB available, {MEMORY} MiB a VM", good=free > MEMORY)
     say("VMs", f"{default_jobs()} at once on {os.cpu_count()} cores")
     room = shutil.disk_usage(cache.root()).free >> 20
-    say("cache", f"{cache.root()}, {room} MiB free", good=room > 1024)  # noqa: PLR2004  all kernels and a guest image
+    say("cache", f"{cache.root()}, {room} MiB free", good=room > 1024)
     say(
         "apt",
         "there" if archive.available() else "not there: only kernels of yours, --kernel PATH",

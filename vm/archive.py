@@ -44,12 +44,15 @@ def _run(*command: str | Path) -> str:
         ).stdout
     except FileNotFoundError:
         raise VmError(
-            f"{command[0]} is missing: kernels of the catalogue come from Debian's archive through apt; use --kernel PATH for one of yours"
+            f"{command[0]} is missing: kernels of the catalogue come from Debian's archive through apt; "
+            "use --kernel PATH for one of yours"
         ) from None
 
 
 def address(suite: str) -> str:
-    """Return the archive address that this machine is configured with for a suite: security suites live in one of their own.
+    """Return the archive address that this machine has configured for a suite.
+
+    Security suites live in an archive of their own.
 
     Raises:
         VmError: the machine has no such archive configured.

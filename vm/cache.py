@@ -84,7 +84,7 @@ def _unchanged(path: Path, expected: Mapping[str, Any]) -> bool:
     status = path.stat()
     if status.st_size != expected["size"]:
         return False
-    return status.st_mtime_ns == expected["mtime_ns"] or digest(path) == expected["sha256"]
+    return bool(status.st_mtime_ns == expected["mtime_ns"] or digest(path) == expected["sha256"])
 
 
 @contextlib.contextmanager

@@ -21,6 +21,8 @@ SERIES: dict[str, tuple[str, ...]] = {
 FLAVOUR = "cloud-amd64"
 """Debian's kernel for virtual machines: the same source as the generic one, a third of its size, virtio built in."""
 
-PACKAGE = r"linux-(?:image|binary)-(?:unsigned-)?(?P<release>{series}[.~+-][^ ]*-{flavour}|{series}-{flavour})(?:-unsigned)?"
-"""The packages that carry a series' kernel image: ``linux-image`` up to 6.18, ``linux-binary`` from 6.19 on; Debian signs
-some later than it publishes them, so an unsigned build may be the newest."""
+PACKAGE = r"linux-(image|binary)-(unsigned-)?({series}[.~+-][^ ]*-{flavour}|{series}-{flavour})(-unsigned)?"
+"""The packages that carry a series' kernel image: ``linux-image`` up to 6.18, ``linux-binary`` from 6.19 on.
+
+Debian signs some later than it publishes them, so an unsigned build may be the newest.
+"""

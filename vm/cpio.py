@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Self
 
 _BLOCK = 512
@@ -50,7 +50,7 @@ class Archive:
             self._out.write(content)
             self._pad(4)
 
-    def file(self, path: str | PurePosixPath, source: Path) -> None:
+    def file(self, path: str | PurePath, source: Path) -> None:
         """Add a copy of the host's file `source`, links followed, with its permissions and its time."""
         if self._new(path):
             with source.open("rb") as content:
@@ -73,7 +73,7 @@ class Archive:
         if self._new(path):
             self._header(str(path), mode=stat.S_IFCHR | 0o600, device=(major, minor))
 
-    def _new(self, path: str | PurePosixPath) -> bool:
+    def _new(self, path: str | PurePath) -> bool:
         path = PurePosixPath("/") / path
         if path in self._members:
             return False
@@ -81,7 +81,7 @@ class Archive:
         self.directory(path.parent)
         return True
 
-    def _header(  # noqa: PLR0913  one parameter a field of the format
+    def _header(
         self,
         name: str,
         *,

@@ -34,7 +34,7 @@ def relay(port: socket.socket, source: int, sink: int) -> None:
 
 def main() -> None:
     """Connect to the VM's port and serve until the VM or the controller ends."""
-    if len(sys.argv) < 2:  # noqa: PLR2004
+    if len(sys.argv) < 2:
         sys.exit("usage: python -m vm.gateway SOCKET   (started by pytest-xdist, not by hand)")
     port = socket.socket(socket.AF_UNIX)
     try:

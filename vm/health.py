@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a kernel complains of while a test runs: lines in its log, and taints. Seen from inside, so that the test is known."""
+"""What a kernel complains of while a test runs: lines in its log, and taints.
+
+Both are seen from inside, so that the test is known.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The guest's userland, as archives that the kernel unpacks one after the other.
 
-The base archive (interpreter, standard library, pytest and what it needs, busybox, mkfs tools) and the modules of a kernel
-are cached by content; the project itself is packed anew for each run.
+The base archive (interpreter, standard library, pytest and what it needs, busybox, mkfs tools) and the modules of
+a kernel are cached by content; the project itself is packed anew for each run.
 """
 
 from __future__ import annotations
@@ -181,9 +181,9 @@ def base() -> Path:
             with (
                 cache.storing(directory, {"files": len(files)}) as making,
                 (making / "base.cpio").open("wb") as out,
+                Archive(out) as archive,
             ):
-                with Archive(out) as archive:
-                    _write_base(archive, files)
+                _write_base(archive, files)
             _forget_others(directory)
         os.utime(directory)
     return directory / "base.cpio"
@@ -197,7 +197,7 @@ def _forget_others(current: Path, keep: int = 3) -> None:
 
 
 def write_project(archive: Archive, environment: Mapping[str, str]) -> None:
-    """Write the project and the environment variables of the guest's Python into `archive`, under the project's own path."""
+    """Write the project, under its own path, and the environment of the guest's Python into `archive`."""
     variables = {
         "FAPITEST_PROJECT": str(PROJECT),
         "FAPITEST_PYTHON": str(Path(sys.executable).resolve()),

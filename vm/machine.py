@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One disposable VM: a QEMU process without network card, without a disk or folder of the host, bounded in memory and CPUs."""
+"""One disposable VM: a QEMU process without a network card, a disk or a folder of the host."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ CONSOLE_LINES = 60
 """How many of the last console lines are kept with the result of a lost VM."""
 
 _CPU = {"kvm": "host", "tcg": "max,la57=off"}
-_COMMAND_LINE = "console=ttyS0 loglevel=5 panic=-1 oops=panic panic_on_warn=0 random.trust_cpu=on tsc=reliable no_timer_check audit=1"
+_COMMAND_LINE = (
+    "console=ttyS0 loglevel=5 panic=-1 oops=panic random.trust_cpu=on tsc=reliable no_timer_check audit=1"
+)
+_KILLED_FOR = {"hang": "it stood still", "lost": "its worker ended before its time"}
 _PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 
 
@@ -47,7 +50,10 @@ class Machine:
     def __init__(
         self, kernel: Kernel, *, accel: str, directory: Path, environment: Mapping[str, str], number: int = 1
     ) -> None:
-        """Describe the VM; `number` counts the VMs of this kernel in this run, `environment` is set for the guest's Python."""
+        """Describe the VM.
+
+        `number` counts the VMs of this kernel in this run; `environment` is set for the guest's Python.
+        """
         self.kernel = kernel
         self.accel = accel
         self.directory = directory
@@ -113,35 +119,21 @@ class Machine:
     def _command(self, console: str) -> list[str]:
         initramfs = self._scratch / "initramfs"
         image.initramfs(initramfs, self.kernel.modules, self._environment)
-        return [
-            # setpriv ends QEMU with us, however we end.
-            *(str(tools.path("setpriv")), "--pdeathsig=KILL", str(tools.path("qemu-system-x86_64"))),
-            *(
-                "-accel",
-                self.accel,
-                "-cpu",
-                _CPU[self.accel],
-                "-machine",
-                "q35,usb=off,vmport=off",
-                "-smp",
-                "1",
-                "-m",
-                str(MEMORY),
-            ),
-            *("-nodefaults", "-no-user-config", "-nic", "none", "-display", "none", "-no-reboot"),
-            *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
-            *("-kernel", str(self.kernel.image), "-initrd", str(initramfs), "-append", _COMMAND_LINE),
-            *("-chardev", console, "-serial", "chardev:console"),
-            *("-device", "virtio-serial-pci"),
-            *("-chardev", f"socket,id=gateway,path={self.socket},server=on,wait=off"),
-            *("-device", "virtserialport,chardev=gateway,name=gateway"),
-            *(
-                "-chardev",
-                f"file,id=files,path={self.files}",
-                "-device",
-                "virtserialport,chardev=files,name=files",
-            ),
+        options = [
+            *(("-accel", self.accel), ("-cpu", _CPU[self.accel]), ("-machine", "q35,usb=off,vmport=off")),
+            *(("-smp", "1"), ("-m", str(MEMORY)), ("-nic", "none"), ("-display", "none")),
+            ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
+            *(("-kernel", self.kernel.image), ("-initrd", initramfs), ("-append", _COMMAND_LINE)),
+            *(("-chardev", console), ("-serial", "chardev:console"), ("-device", "virtio-serial-pci")),
+            ("-chardev", f"socket,id=gateway,path={self.socket},server=on,wait=off"),
+            ("-device", "virtserialport,chardev=gateway,name=gateway"),
+            ("-chardev", f"file,id=files,path={self.files}"),
+            ("-device", "virtserialport,chardev=files,name=files"),
         ]
+        # setpriv ends QEMU with us, however we end.
+        program = [tools.path("setpriv"), "--pdeathsig=KILL", tools.path("qemu-system-x86_64")]
+        flags = ["-nodefaults", "-no-user-config", "-no-reboot"]
+        return [str(word) for word in (*program, *flags, *(word for option in options for word in option))]
 
     def wait_ready(self, *, load: float = 1.0) -> float:
         """Wait until the guest's Python serves the port; return the seconds that this took since the start.
@@ -179,7 +171,10 @@ class Machine:
         return self._process.pid
 
     def kill(self, reason: str | None = None) -> None:
-        """End the VM, if it still runs, and remove its scratch files; `reason` (``hang``) is what `ending` tells then."""
+        """End the VM, if it still runs, and remove its scratch files.
+
+        `reason` (``hang`` or ``lost``) is what `ending` tells then.
+        """
         if reason and self.alive():
             self._killed_for = reason
         if self._process is not None:
@@ -208,7 +203,7 @@ class Machine:
     def ending(self) -> tuple[str, str]:
         """Say how a VM that is no longer there ended: (``panic`` | ``hang`` | ``lost``, why, in words)."""
         if self._killed_for:
-            return self._killed_for, "it stood still"
+            return self._killed_for, _KILLED_FOR[self._killed_for]
         console = self.console()
         if panic := _PANIC.search(console):
             return "panic", f"Kernel panic: {panic[1].strip()}"

@@ -44,7 +44,7 @@ def guest_port(name: str) -> int | None:
 
 
 def unpack(stream: Path, directory: Path) -> None:
-    """Unpack, on the host, what a guest has sent into `directory`; a member cut off by the end of the VM is left out."""
+    """Unpack, on the host, what a guest has sent; a member cut off by the end of the VM is left out."""
     if not stream.exists():
         return
     try:

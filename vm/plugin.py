@@ -77,7 +77,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--on-this-machine",
         action="store_true",
-        help="run the tests here, as root, on the running kernel, which they may crash; for machines that can be thrown away",
+        help="run the tests here, as root, on the running kernel, which they may crash: for machines to throw away",
     )
 
 

@@ -106,7 +106,7 @@ class KernelScheduling:
             self._send(node)
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Forget a worker and return the test that it was running, if any; what it had left waits for its replacement."""
+        """Forget a worker and return the test that it was running; what it had left waits for its replacement."""
         running = self._running.pop(node)
         unsent = self._unsent.pop(node, [])
         collected = self._collected.pop(node, [])
@@ -201,9 +201,9 @@ class KernelSession(DSession):
         node.workerinput["accel"] = self.plan.accel
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+    def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
         """Say how the VM of a lost test ended."""
-        self._describe_loss(report, self._machines[report.node], "while this test ran")  # type: ignore[attr-defined]
+        self._describe_loss(report, self._machines[report.node], "while this test ran")
 
     # --- VMs ------------------------------------------------------------------------------------------------------
 
@@ -231,8 +231,8 @@ class KernelSession(DSession):
             try:
                 machine.wait_ready(load=load(self.plan.jobs))
                 self._connect(machine)
-            except BootError as error:
-                self._report_no_boot(machine, error)
+            except BootError:
+                self._report_no_boot(machine, "before it was ready for tests")
             self._starting.remove(machine)
 
     def _connect(self, machine: Machine) -> None:
@@ -287,7 +287,8 @@ class KernelSession(DSession):
         """A VM is lost: blame the test that it was running, and go on with the rest in a fresh VM of the same kernel."""
         assert isinstance(self.sched, KernelScheduling)
         machine = self._machines[node]
-        machine.wait(5.0)
+        if not machine.wait(5.0):
+            machine.kill("lost")
         self._end(machine)
         self.config.hook.pytest_testnodedown(node=node, error=error)
         collected = self.sched.has_collected(node)
@@ -296,9 +297,7 @@ class KernelSession(DSession):
         if crashed:
             self.handle_crashitem(crashed, node)
         elif not collected:
-            self._report_no_boot(
-                machine, BootError("it did not collect its tests", end="lost", console=machine.console_end())
-            )
+            self._report_no_boot(machine, "before it had collected its tests")
         if machine.kernel.name in self.sched.left and not self.shuttingdown:
             self._replace(machine)
         self._fill()
@@ -315,17 +314,19 @@ class KernelSession(DSession):
 
     # --- reports --------------------------------------------------------------------------------------------------
 
-    def _report_no_boot(self, machine: Machine, error: BootError) -> None:
+    def _report_no_boot(self, machine: Machine, when: str) -> None:
         self.not_booted.append(machine.kernel.name)
-        machine.kill()
-        self._report("vm::boot", machine, "before any test ran")
+        self._report("vm::boot", machine, when)
 
     def _report(self, test: str, machine: Machine, when: str, *, given_up: bool = False) -> None:
-        report = pytest.TestReport(test, (test.split("::")[0], None, test), {}, "failed", when, "???")  # type: ignore[arg-type]
+        location = (test.partition("::")[0], None, test)
+        report = pytest.TestReport(test, location, {}, "failed", when, "???")  # type: ignore[arg-type]
         self._describe_loss(report, machine, when, given_up=given_up)
         self.config.hook.pytest_runtest_logreport(report=report)
 
-    def _describe_loss(self, report: pytest.TestReport, machine: Machine, when: str, *, given_up: bool = False) -> None:
+    def _describe_loss(
+        self, report: pytest.TestReport, machine: Machine, when: str, *, given_up: bool = False
+    ) -> None:
         end, reason = ("lost", "not run") if given_up else machine.ending()
         report.longrepr = f"{reason} ({when})"
         report.sections.append(("console", machine.console_end()))

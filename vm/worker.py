@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The plugin's part that runs where the tests run: in the guest, or on the machine that the user has given up to them."""
+"""The plugin's part that runs where the tests run: in the guest, or on a machine that was given up to them."""
 
 from __future__ import annotations
 
