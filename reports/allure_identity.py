@@ -20,7 +20,7 @@ from allure_commons.utils import (
     represent,
     thread_tag,
 )
-from allure_pytest import utils  # type: ignore[import-untyped]
+from allure_pytest import utils
 from attr import asdict
 
 

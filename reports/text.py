@@ -10,7 +10,7 @@ _UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0
 
 
 def printable(text: str) -> str:
-    r"""Spell out (`\x1b`, `\ud800`) what a terminal would obey or XML 1.0 (section 2.2) forbids; lines end in `\n`."""
+    r"""Spell out (`\x1b`, `\ud800`) what a terminal would obey or XML 1.0 (section 2.2) forbids."""
     return _UNPRINTABLE.sub(lambda match: _spelt(ord(match[0])), text.replace("\r\n", "\n"))
 
 

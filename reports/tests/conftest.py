@@ -42,6 +42,7 @@ class Project:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.out = directory / "out"
+        self.environment = {"PYTHONPATH": str(ROOT), "COLUMNS": "100", "OUT": str(self.out)}
         (directory / "pytest.ini").write_text("[pytest]\n")
 
     def write(self, name: str, text: str) -> None:
@@ -49,9 +50,8 @@ class Project:
 
     def start(self, *arguments: object, kernel: str = "") -> subprocess.Popen[str]:
         """Start pytest; with `kernel` the process itself is one."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-        environment |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "100"}
-        environment |= {"OUT": str(self.out), **({"KERNEL": kernel} if kernel else {})}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        environment = inherited | self.environment | ({"KERNEL": kernel} if kernel else {})
         plugins = ["-p", "no:cacheprovider", "-p", "reports.plugin", "-p", "reports.tests.machines"]
         return subprocess.Popen(
             [sys.executable, "-m", "pytest", *plugins, *map(str, arguments)],

@@ -2,6 +2,7 @@
 """pytest plugin for the tests of this room: the other rooms' part of the contract, with processes as kernels.
 
 The environment variable KERNEL names a process's kernel, also a worker's: `--tx popen//env:KERNEL=NAME`.
+With ALLURE each kernel writes Allure's files, OUT takes the place of reports/out.
 """
 
 import os
@@ -24,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "behaviour(*ids): what the test verifies")
-    if (kernel := os.environ.get("KERNEL")) and config.getoption("results"):
+    if (kernel := os.environ.get("KERNEL")) and "ALLURE" in os.environ:
         config.option.allure_report_dir = str(Path(config.getoption("results"), kernel, "allure-results"))
 
 
@@ -46,7 +47,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_handlecrashitem(report: pytest.TestReport) -> None:
-    spec = report.node.gateway.spec  # type: ignore[attr-defined]
+    spec = report.node.gateway.spec
     report.longrepr = "Kernel panic - not syncing: Fatal exception"
     report.user_properties += [("kernel", spec.env["KERNEL"]), ("lost", "panic")]
     report.sections.append(

@@ -22,22 +22,16 @@ class Clock:
 
 
 def report(
-    when: str, status: str = "", *, test: str = "a.py::x", kernel: str = "6.1", **more: Any
+    when: Any, status: str = "", *, test: str = "a.py::x", kernel: str = "6.1", **more: Any
 ) -> pytest.TestReport:
     properties = [("kernel", kernel), *more.pop("properties", [])]
     if status:
         properties.append(("status", status))
-    outcome = {"pass": "passed", "skip": "skipped", "xfail": "skipped"}.get(status, "failed")
+    outcome: Any = {"pass": "passed", "skip": "skipped", "xfail": "skipped"}.get(status, "failed")
+    longrepr = more.pop("longrepr", None)
     return pytest.TestReport(
-        test,
-        ("a.py", 1, "x"),
-        {},
-        outcome,
-        more.pop("longrepr", None),
-        when,
-        user_properties=properties,
-        **more,
-    )  # type: ignore[arg-type]
+        test, ("a.py", 1, "x"), {}, outcome, longrepr, when, user_properties=properties, **more
+    )
 
 
 def collect(*reports: pytest.TestReport, collector: Collector | None = None) -> list[Result]:
@@ -65,13 +59,13 @@ def collect(*reports: pytest.TestReport, collector: Collector | None = None) -> 
         ("pass", "xpass", "pass", "xpass"),
     ],
 )
-def test_the_worst_phase_decides(setup: str, call: str | None, teardown: str, status: str):
+def test_the_worst_phase_decides(setup: str, call: str | None, teardown: str, status: str) -> None:
     phases = [("setup", setup), ("call", call), ("teardown", teardown)]
     (result,) = collect(*(report(when, said) for when, said in phases if said))
     assert result.status == status
 
 
-def test_a_result():
+def test_a_result() -> None:
     machine = [("release", "6.1.5"), ("accel", "tcg"), ("behaviour", "B-1"), ("behaviour", "B-2")]
     (result,) = collect(
         report("setup", "pass", properties=machine, duration=0.5),
@@ -101,12 +95,12 @@ def test_a_result():
         ("fail", [("message", "no")], None),
     ],
 )
-def test_reason(status: str, properties: list[tuple[str, str]], reason: Reason | None):
+def test_reason(status: str, properties: list[tuple[str, str]], reason: Reason | None) -> None:
     (result,) = collect(report("call", status, properties=properties), report("teardown", "pass"))
     assert result.reason == reason
 
 
-def test_kernels_and_tests_may_come_mixed():
+def test_kernels_and_tests_may_come_mixed() -> None:
     results = collect(
         report("setup", "pass", kernel="6.1"),
         report("setup", "pass", kernel="7.2"),
@@ -121,7 +115,7 @@ def test_kernels_and_tests_may_come_mixed():
 @pytest.mark.parametrize(
     ("lost", "status"), [("panic", "panic"), ("hang", "hang"), ("lost", "lost"), ("eaten", "lost")]
 )
-def test_a_crash_ends_the_test(lost: str, status: str):
+def test_a_crash_ends_the_test(lost: str, status: str) -> None:
     (result,) = collect(
         report(
             "setup",
@@ -145,7 +139,7 @@ def test_a_crash_ends_the_test(lost: str, status: str):
     )
 
 
-def test_a_crash_that_comes_first_is_told_by_what_other_reports_said():
+def test_a_crash_that_comes_first_is_told_by_what_other_reports_said() -> None:
     collector = Collector(Clock())
     collect(
         report("setup", "pass", kernel="7.2", properties=[("behaviour", "B-1"), ("release", "7.2.0")]),
@@ -167,14 +161,14 @@ def test_a_crash_that_comes_first_is_told_by_what_other_reports_said():
         ([("setup", "pass"), ("call", "pass"), ("teardown", "pass")], None),
     ],
 )
-def test_an_interrupted_run_keeps_what_is_known(phases: list[tuple[str, str]], status: str | None):
+def test_an_interrupted_run_keeps_what_is_known(phases: list[tuple[str, str]], status: str | None) -> None:
     collector = Collector(Clock())
     collect(*(report(when, said) for when, said in phases), collector=collector)
     assert [result.status for result in collector.flush()] == ([status] if status else [])
     assert collector.flush() == []
 
 
-def test_what_was_not_collected_is_an_error_where_it_did_not_run():
+def test_what_was_not_collected_is_an_error_where_it_did_not_run() -> None:
     collector = Collector(Clock())
     for kernel, test in (("6.1", "a.py::x"), ("7.2", "a.py::x"), ("7.2", "b.py::y")):
         collect(

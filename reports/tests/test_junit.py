@@ -20,7 +20,7 @@ def broken(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kernel", RESULTS)
-def test_golden(kernel: str):
+def test_golden(kernel: str) -> None:
     text = junit.document(kernel, RESULTS[kernel]).decode()
     assert text.replace("><", ">\n<") == (GOLDEN / f"junit-{kernel}.xml").read_text()
     assert broken(text) == []
@@ -38,12 +38,12 @@ def test_golden(kernel: str):
         ('timestamp="', 'timestamp="yesterday '),
     ],
 )
-def test_the_schema_finds_mistakes(found: str, replacement: str):
+def test_the_schema_finds_mistakes(found: str, replacement: str) -> None:
     text = junit.document("6.12", RESULTS["6.12"]).decode()
     assert broken(text.replace(found, replacement, 1))
 
 
-def test_counts():
+def test_counts() -> None:
     suite = ET.fromstring(junit.document("7.2", RESULTS["7.2"]))[0]
     children = Counter(child.tag for case in suite.iter("testcase") for child in case)
     assert (suite.get("tests"), suite.get("errors"), suite.get("failures")) == ("6", "3", "1")
@@ -51,7 +51,7 @@ def test_counts():
 
 
 @pytest.mark.parametrize("field", ["kernel", "release", "message", "test", "console"])
-def test_every_character_is_escaped_or_legal(field: str):
+def test_every_character_is_escaped_or_legal(field: str) -> None:
     text = "".join(map(chr, [*range(0x180), 0xD800, 0xDFFF, 0xFFFE, 0xFFFF, 0x1F642]))
     values = {
         "kernel": "6.1",
@@ -76,11 +76,11 @@ def test_every_character_is_escaped_or_legal(field: str):
         ("suites/a.py", "suites", "a.py"),
     ],
 )
-def test_split(test: str, classname: str, name: str):
+def test_split(test: str, classname: str, name: str) -> None:
     assert junit.split(test) == (classname, name)
 
 
-def test_one_file_per_kernel(tmp_path: Path):
+def test_one_file_per_kernel(tmp_path: Path) -> None:
     results = [result for tests in RESULTS.values() for result in tests]
     assert junit.export(results, tmp_path) == [tmp_path / kernel / "junit.xml" for kernel in ("6.12", "7.2")]
     assert (tmp_path / "7.2" / "junit.xml").read_bytes() == junit.document("7.2", RESULTS["7.2"])

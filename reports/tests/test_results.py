@@ -26,7 +26,7 @@ FULL = Result(
 )
 
 
-def test_every_status_is_translated():
+def test_every_status_is_translated() -> None:
     assert list(VOCABULARY) == list(Status)
 
 
@@ -44,17 +44,17 @@ def test_every_status_is_translated():
         ("lost", "error", "broken", "not ok", "MISS"),
     ],
 )
-def test_translation(status: str, junit: str | None, allure: str, ktap: str, kcidb: str):
+def test_translation(status: str, junit: str | None, allure: str, ktap: str, kcidb: str) -> None:
     words = VOCABULARY[Status(status)]
     assert (words.junit, words.allure, words.ktap, words.kcidb) == (junit, allure, ktap, kcidb)
 
 
-def test_worse_statuses_come_later():
+def test_worse_statuses_come_later() -> None:
     order = list(Status)
     assert order.index(Status.ERROR) < order.index(Status.FAIL) < min(map(order.index, VM_GONE))
 
 
-def test_stored_form():
+def test_stored_form() -> None:
     assert json.loads(dump(PLAIN)) == {
         "format": 1,
         "kernel": "6.12",
@@ -71,7 +71,7 @@ def test_stored_form():
 
 
 @pytest.mark.parametrize("result", [PLAIN, FULL], ids=["plain", "full"])
-def test_what_is_written_can_be_read(tmp_path: Path, result: Result):
+def test_what_is_written_can_be_read(tmp_path: Path, result: Result) -> None:
     path = tmp_path / "results.jsonl"
     path.write_bytes(dump(result))
     assert read(path) == ([result], [])
@@ -104,7 +104,7 @@ def _line(**changes: object) -> bytes:
     ],
     ids=lambda value: value.rpartition(": ")[2] if isinstance(value, str) else "",
 )
-def test_a_bad_line_costs_itself_alone(tmp_path: Path, line: bytes, note: str):
+def test_a_bad_line_costs_itself_alone(tmp_path: Path, line: bytes, note: str) -> None:
     path = tmp_path / "results.jsonl"
     after = b"" if note.endswith("cut off") else b"\n" + dump(FULL)
     path.write_bytes(dump(PLAIN) + line + after)
@@ -122,19 +122,19 @@ def test_a_bad_line_costs_itself_alone(tmp_path: Path, line: bytes, note: str):
     ],
     ids=["key", "newer", "none"],
 )
-def test_a_newer_line_is_read_as_far_as_it_is_known(tmp_path: Path, line: bytes, note: str):
+def test_a_newer_line_is_read_as_far_as_it_is_known(tmp_path: Path, line: bytes, note: str) -> None:
     path = tmp_path / "results.jsonl"
     path.write_bytes(line)
     assert read(path) == ([PLAIN], [note])
 
 
-def test_what_a_line_need_not_say(tmp_path: Path):
+def test_what_a_line_need_not_say(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.write_bytes(b'{"format": 1, "kernel": "6.1", "test": "a.py::b", "status": "skip"}')
     assert read(path) == ([Result("6.1", "", "", "a.py::b", [], Status.SKIP)], [])
 
 
-def test_megabytes_of_garbage_make_few_notes(tmp_path: Path):
+def test_megabytes_of_garbage_make_few_notes(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.write_bytes(b"\x00\x1b\n" * 100_000 + _line(message="\x00" * 3_000_000))
     results, left_out = read(path)
@@ -143,7 +143,7 @@ def test_megabytes_of_garbage_make_few_notes(tmp_path: Path):
     assert left_out[-1] == "99990 more lines left out"
 
 
-def test_the_later_result_of_a_test_counts(tmp_path: Path):
+def test_the_later_result_of_a_test_counts(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.write_bytes(_line() + _line(status="panic"))
     assert [result.status for result in read(path).results] == [Status.PANIC]
@@ -162,7 +162,7 @@ def _files_no_larger_than(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_each_result_is_in_the_file_at_once(tmp_path: Path):
+def test_each_result_is_in_the_file_at_once(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "results.jsonl", pytest.fail)
     for count, result in enumerate([PLAIN, FULL], start=1):
         journal.add(result)
@@ -170,7 +170,7 @@ def test_each_result_is_in_the_file_at_once(tmp_path: Path):
     journal.close()
 
 
-def test_a_journal_is_never_overwritten(tmp_path: Path):
+def test_a_journal_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.write_text("precious")
     with pytest.raises(FileExistsError):
@@ -178,7 +178,7 @@ def test_a_journal_is_never_overwritten(tmp_path: Path):
     assert path.read_text() == "precious"
 
 
-def test_what_could_not_be_written_is_written_when_it_can(tmp_path: Path):
+def test_what_could_not_be_written_is_written_when_it_can(tmp_path: Path) -> None:
     said: list[str] = []
     journal = Journal(tmp_path / "results.jsonl", said.append)
     with _files_no_larger_than(len(dump(PLAIN)) + 100):
@@ -192,7 +192,7 @@ def test_what_could_not_be_written_is_written_when_it_can(tmp_path: Path):
     ]
 
 
-def test_what_was_never_written_is_rescued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_what_was_never_written_is_rescued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     said: list[str] = []
     journal = Journal(tmp_path / "results.jsonl", said.append)

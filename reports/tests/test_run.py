@@ -7,7 +7,7 @@ import pytest
 from reports import run
 
 
-def test_runs_that_start_at_once_have_directories_of_their_own(tmp_path: Path):
+def test_runs_that_start_at_once_have_directories_of_their_own(tmp_path: Path) -> None:
     made: list[Path] = []
     threads = [threading.Thread(target=lambda: made.append(run.new(tmp_path / "out"))) for _ in range(20)]
     for thread in threads:
@@ -18,7 +18,7 @@ def test_runs_that_start_at_once_have_directories_of_their_own(tmp_path: Path):
     assert all(directory.is_dir() for directory in made)
 
 
-def test_latest_is_replaced(tmp_path: Path):
+def test_latest_is_replaced(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / run.RESULTS).touch()
@@ -28,13 +28,13 @@ def test_latest_is_replaced(tmp_path: Path):
     assert run.runs(tmp_path) == [tmp_path / "a", tmp_path / "b"]
 
 
-def test_a_run_is_found_by_name_and_by_path(tmp_path: Path):
+def test_a_run_is_found_by_name_and_by_path(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / run.RESULTS).touch()
     assert run.find("a", tmp_path) == run.find(str(tmp_path / "a"), tmp_path / "elsewhere") == tmp_path / "a"
 
 
-def test_no_such_run(tmp_path: Path):
+def test_no_such_run(tmp_path: Path) -> None:
     with pytest.raises(run.NoSuchRunError, match="no run nowhere: neither"):
         run.find("nowhere", tmp_path)
 
@@ -43,11 +43,11 @@ def test_no_such_run(tmp_path: Path):
     ("kernel", "directory"),
     [("6.12", "6.12"), ("/boot/vmlinuz-6.12", "boot_vmlinuz-6.12"), ("../../etc", "etc"), ("..", "unnamed")],
 )
-def test_a_kernels_directory_lies_in_the_run(kernel: str, directory: str):
+def test_a_kernels_directory_lies_in_the_run(kernel: str, directory: str) -> None:
     assert run.kernel_directory(Path("run"), kernel) == Path("run", directory)
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tiny: Path):
+def test_a_file_is_replaced_whole_or_not_at_all(tiny: Path) -> None:
     path = tiny / "junit.xml"
     run.replace_file(path, b"old")
     with pytest.raises(OSError, match="No space left"):

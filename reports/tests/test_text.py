@@ -15,7 +15,7 @@ from reports.text import MESSAGE_CHARACTERS, MESSAGE_LINES, first_lines, printab
         ("é ✓ 🙂", "é ✓ 🙂"),
     ],
 )
-def test_printable(text: str, shown: str):
+def test_printable(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
@@ -29,5 +29,5 @@ def test_printable(text: str, shown: str):
     ],
     ids=["empty", "blank lines", "many lines", "long line"],
 )
-def test_first_lines(text: str, lines: str):
+def test_first_lines(text: str, lines: str) -> None:
     assert first_lines(text) == lines

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reports.__main__ import main
+from reports.run import point_latest_at
+from reports.tests.conftest import ROOT
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A directory with one run and one that recorded nothing."""
+    for name in ("20260101T000000Z", "20260102T030405Z"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.jsonl").touch()
+    shutil.copy(GOLDEN / "results.jsonl", tmp_path / "20260102T030405Z")
+    point_latest_at(tmp_path / "20260102T030405Z")
+    return tmp_path
+
+
+def test_list(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--out", str(out), "list"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "20260101T000000Z    no results",
+        (
+            "20260102T030405Z  6.12 7.2  "
+            "3 pass, 1 skip, 1 xfail, 1 xpass, 1 error, 1 fail, 1 lost, 1 hang, 1 panic"
+        ),
+    ]
+
+
+@pytest.mark.parametrize("name", [[], ["latest"], ["20260102T030405Z"]], ids=["default", "latest", "name"])
+def test_summary(out: Path, capsys: pytest.CaptureFixture[str], name: list[str]) -> None:
+    assert main(["--out", str(out), "summary", *name]) == 0
+    golden = (GOLDEN / "summary.txt").read_text().splitlines()
+    assert capsys.readouterr().out.splitlines() == [line.partition("|")[2] for line in golden]
+
+
+def test_a_run_elsewhere_is_named_by_its_path(out: Path, tmp_path: Path) -> None:
+    assert main(["--out", str(tmp_path / "no"), "summary", str(out / "latest")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "written"), [("junit", ["6.12/junit.xml", "7.2/junit.xml"]), ("allure", ["allure-results"])]
+)
+def test_formats(out: Path, capsys: pytest.CaptureFixture[str], command: str, written: list[str]) -> None:
+    assert main(["--out", str(out), command]) == 0
+    paths = [out / "20260102T030405Z" / name for name in written]
+    assert capsys.readouterr().out.splitlines() == [str(path) for path in paths]
+    assert all(path.exists() for path in paths)
+
+
+def test_what_was_left_out_is_said(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (out / "latest" / "results.jsonl").open("a") as file:
+        file.write('{"kernel": "6.1')
+    assert main(["--out", str(out), "summary"]) == 0
+    assert capsys.readouterr().err == "results.jsonl: line 12 left out: cut off\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["junit", "nowhere"], "reports: no run nowhere: neither "),
+        (["summary", "20260101T000000Z"], "reports: the run "),
+        ([], "usage: "),
+        (["paint"], "usage: "),
+        (["junit", "a", "b"], "usage: "),
+    ],
+)
+def test_mistakes_are_told_in_a_line(out: Path, arguments: list[str], said: str) -> None:
+    command = [sys.executable, "-m", "reports", "--out", str(out), *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith(said)
+    assert "Traceback" not in run.stderr
+
+
+def test_a_full_disk_is_told_in_a_line(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(GOLDEN / "results.jsonl", tiny)
+    (tiny / "filler").write_bytes(b"x" * 56_000)
+    assert main(["junit", str(tiny)]) == 2
+    assert capsys.readouterr().err == "reports: [Errno 28] No space left on device\n"

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real runs of pytest: what is stored, what is shown, and what survives."""
+
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reports.results import Status, read
+from reports.tests.conftest import Finished, Project, on, without_times
+
+EVERY_STATUS = """
+import os, signal
+import pytest
+
+@pytest.fixture
+def wrong_in_setup():
+    assert 1 == 2
+
+@pytest.fixture
+def breaks_in_setup():
+    raise OSError(22, "Invalid argument")
+
+@pytest.fixture
+def wrong_in_teardown():
+    yield
+    pytest.fail("left a mark behind")
+
+@pytest.fixture
+def both_in_teardown(request):
+    request.addfinalizer(lambda: 1 / 0)
+    request.addfinalizer(lambda: pytest.fail("wrong too"))
+
+@pytest.mark.behaviour("B-1", "B-2")
+def test_pass(): pass
+def test_fail(): assert 1 == 2, "the kernel\\nis wrong"
+def test_pytest_fail(): pytest.fail("timed out")
+def test_error(): open("/nonexistent")
+def test_wrong_in_setup(wrong_in_setup): pass
+def test_breaks_in_setup(breaks_in_setup): pass
+def test_wrong_in_teardown(wrong_in_teardown): pass
+def test_both_in_teardown(both_in_teardown): pass
+def test_skip(): pytest.skip("no such feature")
+@pytest.mark.skip(reason="why not")
+def test_skip_mark(): pass
+@pytest.mark.xfail(reason="bug 7")
+def test_xfail(): assert 0
+def test_xfail_call(): pytest.xfail("bug 8")
+@pytest.mark.xfail(strict=True, reason="bug 9")
+def test_xpass_strict(): pass
+@pytest.mark.xfail(reason="bug 10")
+def test_xpass(): pass
+def test_subtests(subtests) -> None:
+    with subtests.test("one"):
+        pass
+    with subtests.test("two"):
+        assert 1 == 2, "the second"
+@pytest.mark.behaviour("B-3")
+def test_killed() -> None:
+    if os.environ["KERNEL"] == "6.12":
+        os.kill(os.getpid(), signal.SIGKILL)
+def test_after(): pass
+"""
+
+STATUSES = {
+    "test_pass": ("pass", ""),
+    "test_fail": ("fail", "the kernel\n  is wrong\nassert 1 == 2"),
+    "test_pytest_fail": ("fail", "timed out"),
+    "test_error": ("error", "FileNotFoundError: [Errno 2] No such file or directory: '/nonexistent'"),
+    "test_wrong_in_setup": ("fail", "assert 1 == 2"),
+    "test_breaks_in_setup": ("error", "OSError: [Errno 22] Invalid argument"),
+    "test_wrong_in_teardown": ("fail", "left a mark behind"),
+    "test_both_in_teardown": ("fail", "wrong too"),
+    "test_skip": ("skip", "no such feature"),
+    "test_skip_mark": ("skip", "why not"),
+    "test_xfail": ("xfail", "bug 7"),
+    "test_xfail_call": ("xfail", "bug 8"),
+    "test_xpass_strict": ("xpass", "bug 9"),
+    "test_xpass": ("xpass", "bug 10"),
+    "test_subtests": ("fail", "the second\nassert 1 == 2"),
+    "test_killed": ("pass", ""),
+    "test_after": ("pass", ""),
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("project"))
+    project.write("test_all.py", EVERY_STATUS)
+    return project
+
+
+@pytest.fixture(scope="module")
+def two(project: Project) -> Finished:
+    """A run on two kernels; one dies in the middle."""
+    return project.run(*on(["6.1", "6.12"]), results="two")
+
+
+@pytest.mark.parametrize("test", STATUSES)
+def test_status_and_message(two: Finished, test: str) -> None:
+    result = two.results["6.1", test]
+    status, message = STATUSES[test]
+    assert (result.status, result.message) == (status, message)
+
+
+def test_a_killed_worker_costs_its_test_alone(two: Finished) -> None:
+    on_both = {test: (two.results["6.1", test].status, two.results["6.12", test].status) for test in STATUSES}
+    assert {test for test, (one, other) in on_both.items() if one != other} == {"test_killed"}
+    assert len(two.results) == 2 * len(STATUSES)
+
+
+def test_the_killed_test(two: Finished) -> None:
+    result = two.results["6.12", "test_killed"]
+    assert (result.status, result.release, result.accel) == ("panic", "6.12.0-test", "none")
+    assert result.behaviours == ["B-3"]
+    assert result.message == "Kernel panic - not syncing: Fatal exception"
+    assert result.console
+    assert result.console.startswith("BUG: unable to handle page fault")
+
+
+def test_exit_code_and_last_line(two: Finished) -> None:
+    assert two.code == 1
+    assert two.last_line == f"results: {two.directory}"
+
+
+def test_a_line_for_each_result_as_it_comes(two: Finished) -> None:
+    shown = without_times(two.output).partition("= ERRORS =")[0].splitlines()
+    assert "6.1   pass   test_all.py::test_pass  (0.00 s)" in shown
+    assert "6.12  pass   test_all.py::test_pass  (0.00 s)" in shown
+    assert "6.12  skip   test_all.py::test_skip  (0.00 s): untyped: no such feature" in shown
+    assert (
+        "6.12  panic  test_all.py::test_killed  (0.00 s): Kernel panic - not syncing: Fatal exception"
+        in shown
+    )
+    assert sum(bool(re.match(r"6\.\d+ +\w+ +test_all\.py::", line)) for line in shown) == 2 * len(STATUSES)
+
+
+def test_details_name_the_kernel(two: Finished) -> None:
+    assert re.search(r"___ test_fail on 6\.12 ___", two.output)
+    assert re.search(r"___ ERROR at call of test_error on 6\.1 ___", two.output)
+    assert re.search(r"___ test_killed on 6\.12 ___", two.output)
+
+
+def test_a_guest_cannot_command_the_terminal(two: Finished) -> None:
+    assert "\x1b" not in two.output
+    assert r"\x1b[31mKernel panic - not syncing" in two.output
+
+
+def test_the_table(two: Finished) -> None:
+    rows = [
+        line.split() for line in two.output.splitlines() if line.startswith(("kernel ", "6.1 ", "6.12 "))
+    ][-3:]
+    table = {row[0]: dict(zip(rows[0][1:], row[1:], strict=True)) for row in rows[1:]}
+    assert table["6.12"] | {"pass": "2", "panic": "1", "fail": "6", "total": "17"} == table["6.12"]
+    assert table["6.1"] | {"pass": "3", "panic": "0", "fail": "6", "total": "17"} == table["6.1"]
+
+
+def test_each_format_was_written(two: Finished) -> None:
+    written = {str(path.relative_to(two.directory)) for path in two.directory.rglob("*")}
+    assert {"6.1/junit.xml", "6.12/junit.xml", "allure-results/categories.json"} <= written
+
+
+def test_one_process_is_enough(project: Project) -> None:
+    run = project.run_here(results="here")
+    assert {test: (result.status, result.message) for (_, test), result in run.results.items()} == STATUSES
+    assert run.code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown", "hidden"),
+    [
+        (["-q"], "6.1   fail   test_all.py::test_fail", "6.1   pass"),
+        (["-v"], "6.1   pass   test_all.py::test_pass", "test_all.py::test_pass PASSED"),
+        (["-rA"], "PASSED test_all.py::test_pass[6.1]", "FAILED"),
+        (["--color=yes"], "\x1b[32m6.1   pass   test_all.py::test_pass", "\x1b[32m6.1   fail"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_terminal_options(
+    project: Project, tmp_path: Path, arguments: list[str], shown: str, hidden: str
+) -> None:
+    run = project.run_here(*arguments, results=tmp_path / "run")
+    assert shown in run.output
+    assert hidden not in run.output
+    assert run.code == 1
+
+
+def test_without_kernels_nothing_is_recorded_and_nothing_looks_different(project: Project) -> None:
+    ours = project.start("-k", "test_pass or test_skip", kernel="6.1")
+    plain = project.start("-k", "test_pass or test_skip", "-p", "no:reports.plugin", kernel="6.1")
+    ours_output, plain_output = ours.communicate()[0], plain.communicate()[0]
+    assert without_times(ours_output) == without_times(plain_output)
+    assert not project.out.exists()
+
+
+# ---- where results go ----
+
+
+def test_two_runs_at_once(project: Project) -> None:
+    runs = [project.start("--on-this-machine", "-k", "test_pass", kernel="6.1") for _ in range(2)]
+    directories = {run.communicate()[0].rstrip().rpartition("results: ")[2] for run in runs}
+    assert len(directories) == 2
+    assert all(len(read(Path(directory, "results.jsonl")).results) == 1 for directory in directories)
+    assert str((project.out / "latest").resolve()) in directories
+
+
+def test_a_run_is_never_overwritten(project: Project, two: Finished) -> None:
+    before = (two.directory / "results.jsonl").read_bytes()
+    run = project.run_here(results="two")
+    assert (run.code, run.output) == (
+        4,
+        f"ERROR: --results: {two.directory}/results.jsonl exists, and no run is overwritten\n\n",
+    )
+    assert (two.directory / "results.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("argument", ["--collect-only", "--help", "--no-such-option"])
+def test_what_is_no_run_leaves_nothing(project: Project, tmp_path: Path, argument: str) -> None:
+    run = project.run_here(argument, results=tmp_path / "run")
+    assert not run.directory.exists()
+
+
+def test_nothing_selected(project: Project) -> None:
+    assert project.run(*on(["6.1"]), "-k", "nothing", results="nothing").code == 5
+
+
+def test_a_file_that_cannot_be_collected_is_an_error_on_each_kernel(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("test_a.py", "def test_a(): pass")
+    project.write("test_b.py", "import no_such_module")
+    run = project.run(*on(["6.1", "6.12"]))
+    assert run.code == 1
+    errors = {kernel: result for (kernel, _), result in run.results.items() if result.test == "test_b.py"}
+    assert errors.keys() == {"6.1", "6.12"}
+    assert errors["6.1"].message == "not collected: ModuleNotFoundError: No module named 'no_such_module'"
+
+
+# ---- what goes wrong ----
+
+LONG_MESSAGES = """
+import pytest
+
+@pytest.mark.parametrize("number", range(100))
+def test_it(number) -> None:
+    pytest.fail("x" * 1000)
+"""
+
+
+def test_a_full_disk_stops_no_run_and_loses_no_result(tiny: Path, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("test_long.py", LONG_MESSAGES)
+    run = project.run_here("--tb=no", results=tiny / "run")
+    path = tiny / "run" / "results.jsonl"
+    assert run.code == 2
+    assert len(re.findall(r"test_it\[\d+\]  \(", run.output)) == 200, "each as it comes, each in the summary"
+
+    at_once = f"cannot write {path}: No space left on device; the run goes on, its results stay in memory"
+    assert [line.startswith(at_once) for line in run.output.splitlines()].count(True) == 2
+    assert run.output.index(at_once) < run.output.index("test_it[99]")
+
+    rest = re.search(
+        r"(\d+) of 100 results are not in \S+ \(No space left on device\); they are in (\S+)", run.output
+    )
+    assert rest
+    rescued = Path(rest[2])
+    kept, left = read(path), read(rescued)
+    rescued.unlink()
+    assert (kept.left_out, left.left_out) == ([], [])
+    assert len(left.results) == int(rest[1])
+    assert {result.test for result in kept.results + left.results} == {
+        f"test_long.py::test_it[{n}]" for n in range(100)
+    }
+
+
+def test_a_directory_that_cannot_be_written_stops_no_run(project: Project, read_only: Path) -> None:
+    run = project.run_here("-k", "test_pass", results=read_only / "run")
+    said = re.search(
+        rf"cannot write to {read_only}/run: Read-only file system; this run is kept in (\S+)", run.output
+    )
+    assert said
+    assert run.code == 2
+    assert len(read(Path(said[1], "results.jsonl")).results) == 1
+    assert run.last_line == f"results: {said[1]}"
+
+
+def test_an_exporter_that_fails_costs_its_own_files_alone(project: Project) -> None:
+    (project.directory / "blocked" / "6.1" / "junit.xml").mkdir(parents=True)
+    run = project.run_here("-k", "test_pass", results="blocked")
+    assert run.code == 2
+    assert re.search(r"^no junit report in \S+/blocked: IsADirectoryError: ", run.output, re.MULTILINE)
+    assert len(run.results) == 1
+    assert (run.directory / "allure-results" / "categories.json").exists()
+
+
+INTERRUPTED = """
+import pathlib, threading
+import pytest
+
+def test_done(): pass
+
+@pytest.fixture
+def stands_still(request):
+    yield
+    pathlib.Path(request.config.rootpath, "still").touch()
+    threading.Event().wait()
+
+def test_called(stands_still): pass
+def test_never(): pass
+"""
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds * float(os.environ.get("FAPITEST_SLOW", "1"))
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to pass"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("number", "kernels"),
+    [(signal.SIGINT, []), (signal.SIGTERM, []), (signal.SIGHUP, []), (signal.SIGINT, ["6.1"])],
+    ids=["SIGINT", "SIGTERM", "SIGHUP", "SIGINT-worker"],
+)
+def test_an_interrupted_run_keeps_what_has_passed(
+    tmp_path: Path, number: signal.Signals, kernels: list[str]
+) -> None:
+    project = Project(tmp_path)
+    project.write("test_still.py", INTERRUPTED)
+    how = on(kernels) if kernels else ["--on-this-machine"]
+    with project.start(*how, "--results", tmp_path / "run", kernel="" if kernels else "6.1") as process:
+        until((tmp_path / "still").exists)
+        os.killpg(process.pid, number)
+        output = process.communicate()[0]
+    run = Finished(process.returncode, output, tmp_path / "run")
+    assert run.code == 2
+    assert {test: result.status for (_, test), result in run.results.items()} == {
+        "test_done": Status.PASS,
+        "test_called": Status.PASS,
+    }
+    assert (run.directory / "6.1" / "junit.xml").exists()
+    assert run.last_line == f"results: {run.directory}"
+
+
+def test_a_killed_controller_leaves_what_was_finished(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("test_still.py", INTERRUPTED)
+    with project.start("--on-this-machine", "--results", tmp_path / "run", kernel="6.1") as process:
+        until((tmp_path / "still").exists)
+        process.kill()
+        process.communicate()
+    assert [result.test for result in read(tmp_path / "run" / "results.jsonl").results] == [
+        "test_still.py::test_done"
+    ]
+
+
+def test_other_plugins_see_reports_as_they_are(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("test_a.py", "def test_a(): pass")
+    project.write(
+        "conftest.py",
+        "import json, pathlib\nseen = []\n"
+        "def pytest_runtest_logreport(report): seen.append([report.nodeid, report.location[2]])\n"
+        "def pytest_unconfigure(): pathlib.Path('seen').write_text(json.dumps(seen))\n",
+    )
+    project.run_here()
+    assert json.loads((tmp_path / "seen").read_text()) == [["test_a.py::test_a", "test_a"]] * 3
