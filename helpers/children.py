@@ -2,7 +2,7 @@
 """Running a function in a forked child: its result or its exception comes back, and so does its death.
 
 The child starts as a copy of the test. What it does to its credentials, namespaces, limits or descriptors
-ends with it.
+ends with it. An unprivileged one may find that it can import nothing more.
 """
 
 import os

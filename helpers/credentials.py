@@ -81,9 +81,9 @@ def user_namespace(also: int = 0) -> Step:
     def enter() -> None:
         user, group = os.geteuid(), os.getegid()
         syscall("unshare", CLONE_NEWUSER | also)
-        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-        Path("/proc/self/uid_map").write_text(f"0 {user} 1", encoding="ascii")
-        Path("/proc/self/gid_map").write_text(f"0 {group} 1", encoding="ascii")
+        Path("/proc/self/setgroups").write_bytes(b"deny")
+        Path("/proc/self/uid_map").write_bytes(b"0 %d 1" % user)
+        Path("/proc/self/gid_map").write_bytes(b"0 %d 1" % group)
 
     return enter
 

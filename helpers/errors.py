@@ -71,7 +71,8 @@ def expect_errno(answer: int, what: str) -> Iterator[None]:
     except OSError as error:
         if error.errno == answer:
             return
-        raise UnexpectedAnswer(f"{what}: expected {errno_name(answer)}, answered {error}") from error
+        actual = errno_name(error.errno or OK)
+        raise UnexpectedAnswer(f"{what}: expected {errno_name(answer)}, answered {actual}") from error
     raise UnexpectedAnswer(f"{what}: expected {errno_name(answer)}, answered ok")
 
 

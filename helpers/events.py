@@ -103,8 +103,8 @@ class Event:
     fd: int
     pid: int
     records: tuple[Record, ...] = ()
-    offset: int = 0
-    raw: bytes = field(default=b"", repr=False)
+    offset: int = field(default=0, compare=False)
+    raw: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def types(self) -> list[int]:

@@ -2,18 +2,26 @@
 """Filesystems of a test's own: mounts, and disk filesystems on loop devices."""
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from helpers import skips
 from helpers.syscalls import syscall
+from helpers.uapi import AT_FDCWD
 
 MNT_DETACH = 0x2
 """umount2(2): unmount now what is busy, as soon as it is no longer."""
+MS_REMOUNT, MS_MOVE, MS_REC, MS_PRIVATE = 0x20, 0x2000, 0x4000, 0x40000
+"""Flags of mount(2)."""
+
+_STATX_MNT_ID_UNIQUE = 0x4000
+_STATX_SIZE, _STX_MNT_ID = 256, slice(0x90, 0x98)
 
 # linux/loop.h: ioctls, the offset of lo_flags in struct loop_config, the size of that structure.
 _LOOP_CTL_GET_FREE, _LOOP_CONFIGURE = 0x4C82, 0x4C0A
@@ -32,6 +40,13 @@ def mount(source: str, target: Path, kind: str, flags: int = 0, data: str = "") 
 def umount(target: Path, flags: int = 0) -> None:
     """Call umount2(2); raise OSError naming the target."""
     syscall("umount2", os.fsencode(target), flags, shown=f"umount2({str(target)!r}, {flags:#x})")
+
+
+def unique_mount_id(path: Path) -> int:
+    """Return the id of the mount that a path is on, which is never used again (STATX_MNT_ID_UNIQUE, 6.8)."""
+    buffer = ctypes.create_string_buffer(_STATX_SIZE)
+    syscall("statx", AT_FDCWD, os.fsencode(path), 0, _STATX_MNT_ID_UNIQUE, buffer)
+    return int.from_bytes(buffer.raw[_STX_MNT_ID], sys.byteorder)
 
 
 @contextlib.contextmanager

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Directories for tests: one that every user may enter, and one on a filesystem with file handles."""
+"""Directories for tests: one that every user may enter, and others on filesystems with file handles."""
 
+import contextlib
+import functools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
 from helpers import filesystems
+
+Disks: TypeAlias = Callable[[str], Path]
 
 
 @pytest.fixture
@@ -21,21 +26,31 @@ def public_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
-def ext4_dir(_ext4: Path) -> Iterator[Path]:
+def ext4_dir(_disks: Disks) -> Iterator[Path]:
     """A fresh directory on ext4 which everybody may enter and list.
 
     File handles are reported of ext4 on every kernel, of tmpfs only since 5.13.
     """
-    directory = Path(tempfile.mkdtemp(dir=_ext4))
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
+    yield from _fresh(_disks("ext4"))
+
+
+@pytest.fixture(params=filesystems.DISK_FILESYSTEMS)
+def disk_dir(_disks: Disks, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A fresh directory on each disk filesystem in turn."""
+    yield from _fresh(_disks(request.param))
 
 
 @pytest.fixture(scope="session")
-def _ext4() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="fapitest-") as name:
-        directory = Path(name)
+def _disks() -> Iterator[Disks]:
+    """Make and mount each disk filesystem when it is first asked for, and keep it for the session."""
+    with contextlib.ExitStack() as undo:
+        directory = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="fapitest-")))
         directory.chmod(0o755)
-        with filesystems.disk(directory, "ext4") as mount_point:
-            yield mount_point
+        yield functools.cache(lambda kind: undo.enter_context(filesystems.disk(directory, kind)))
+
+
+def _fresh(mount_point: Path) -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(dir=mount_point))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)

@@ -81,38 +81,30 @@ def _describe_to_allure(item: pytest.Item, behaviour: behaviours.Behaviour) -> N
     item.add_marker(pytest.mark.allure_description(text))
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
-    """Refuse to run the suites as anybody but root, and untyped skips of fixtures and marks."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse to run the suites as anybody but root."""
     if _in_suites(item) and os.geteuid() != 0:
         raise NotRootError("the suites need root: run them in a virtual machine, with --kernel NAME")
-    yield from _only_typed_skips(item)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Refuse untyped skips of tests."""
-    yield from _only_typed_skips(item)
-
-
-def _only_typed_skips(item: pytest.Item) -> Generator[None, None, None]:
-    try:
-        yield
-    except pytest.skip.Exception as skip:
-        if _in_suites(item) and not isinstance(skip, TypedSkip):
-            raise UntypedSkip(f"skipped without a typed reason (helpers.skips): {skip}") from skip
-        raise
-
-
-@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the kind and the text of a typed skip, and features which no baseline knows, into the report."""
+    """Tell what a typed skip says, and which features no baseline knows; let an untyped skip fail."""
+    skip = call.excinfo.value if call.excinfo else None
+    if isinstance(skip, pytest.skip.Exception) and not isinstance(skip, TypedSkip) and _in_suites(item):
+        call.excinfo = _refuse(skip)
     report = yield
     report.user_properties += [("new-feature", name) for name in features.new()]
-    if call.excinfo and isinstance(skip := call.excinfo.value, TypedSkip):
+    if isinstance(skip, TypedSkip):
         report.user_properties += [("skip-kind", skip.kind), ("skip-text", skip.text)]
         path, line, _ = item.location
         report.longrepr = (path, (line or 0) + 1, f"{skip.kind}: {skip.text}")
     return report
+
+
+def _refuse(skip: BaseException) -> pytest.ExceptionInfo[BaseException]:
+    refused = UntypedSkip(f"skipped without a typed reason (helpers.skips): {skip}")
+    return pytest.ExceptionInfo.from_exception(refused.with_traceback(skip.__traceback__))

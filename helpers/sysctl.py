@@ -14,12 +14,12 @@ USER = Path("/proc/sys/user")
 
 def read(path: Path) -> int:
     """Return a number."""
-    return int(path.read_text(encoding="ascii"))
+    return int(path.read_bytes())
 
 
 def write(path: Path, value: int) -> None:
     """Set a number for good: in a namespace that ends with its process."""
-    path.write_text(f"{value}\n", encoding="ascii")
+    path.write_bytes(b"%d\n" % value)
 
 
 @contextlib.contextmanager

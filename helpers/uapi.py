@@ -40,7 +40,7 @@ class Flags(IntFlag):
         for member in sorted(members, key=lambda member: (-member.bit_count(), member)):
             if (member and rest & member == member) or (not member and not self):
                 names.append(member)
-                rest &= ~member
+                rest &= ~int(member)  # The complement of an enum has no bits without a name.
         words = [f"{self._prefix}{member.name}" for member in sorted(names)]
         return "|".join([*words, hex(rest)] if rest or not words else words)
 

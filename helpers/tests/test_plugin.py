@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The plugin: tests of the suites name what they verify, and skip for typed reasons only."""
+
+import os
+from typing import Any
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+BEHAVIOURS = """
+[INIT-BASIC]
+statement = "works"
+source = "fanotify_init(2)"
+since = "2.6.37"
+[INIT-OTHER]
+statement = "works too"
+source = "fanotify_init(2)"
+since = "2.6.37"
+"""
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    pytester.makepyprojecttoml(
+        '[tool.pytest.ini_options]\naddopts = ["--import-mode=importlib", "--strict-markers"]'
+    )
+    pytester.makeconftest('pytest_plugins = ["helpers.plugin"]')
+    folder = pytester.mkdir("suites") / "fanotify_init"
+    folder.mkdir()
+    (folder / "behaviours.toml").write_text(BEHAVIOURS)
+    return pytester
+
+
+def run(suite: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:
+    text = f"import pytest\nfrom helpers import skips\nbehaviour = pytest.mark.behaviour\n{test}"
+    (suite.path / "suites" / "fanotify_init" / "test_it.py").write_text(text)
+    return suite.runpytest_inprocess("-rA", "suites", *options)
+
+
+def properties(suite: pytest.Pytester, test: str) -> list[tuple[str, object]]:
+    reports: list[pytest.TestReport] = []
+
+    class Recorder:
+        def pytest_runtest_logreport(self, report: Any) -> None:
+            reports.append(report)
+
+    text = f"import pytest\nfrom helpers import skips\nbehaviour = pytest.mark.behaviour\n{test}"
+    (suite.path / "suites" / "fanotify_init" / "test_it.py").write_text(text)
+    suite.inline_run("suites", plugins=[Recorder()])
+    return [pair for report in reports if report.when == "call" for pair in report.user_properties]
+
+
+def test_behaviours_are_properties(suite: pytest.Pytester) -> None:
+    test = """
+pytestmark = behaviour("INIT-OTHER")
+class TestClass:
+    @pytest.mark.parametrize("x", [pytest.param(1, marks=behaviour("INIT-OTHER"))])
+    @behaviour("INIT-BASIC")
+    def test_it(self, x): pass
+"""
+    assert sorted(properties(suite, test)) == [("behaviour", "INIT-BASIC"), ("behaviour", "INIT-OTHER")]
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        ("def test_it(): pass", "suites/fanotify_init/test_it.py::test_it names no behaviour*"),
+        (
+            "@behaviour('INIT-X')\ndef test_it(): pass",
+            "suites/fanotify_init/test_it.py::test_it names an unknown behaviour: INIT-X",
+        ),
+    ],
+    ids=["none", "unknown"],
+)
+def test_a_test_must_name_a_known_behaviour(suite: pytest.Pytester, test: str, message: str) -> None:
+    result = run(suite, test)
+    result.stdout.fnmatch_lines([message])
+    result.assert_outcomes(errors=1)
+
+
+def test_a_wrong_behaviours_file_is_named(suite: pytest.Pytester) -> None:
+    (suite.path / "suites" / "fanotify_init" / "behaviours.toml").write_text("[INIT-BASIC]")
+    result = run(suite, "@behaviour('INIT-BASIC')\ndef test_it(): pass")
+    result.stdout.fnmatch_lines(["*behaviours.toml: INIT-BASIC: 'since' is missing"])
+
+
+def test_other_rooms_name_nothing(suite: pytest.Pytester) -> None:
+    suite.makepyfile("import pytest\ndef test_it(): pytest.skip('why not')")
+    suite.runpytest_inprocess().assert_outcomes(skipped=1)
+
+
+def test_typed_skip_is_told(suite: pytest.Pytester) -> None:
+    test = "@behaviour('INIT-BASIC')\ndef test_it(): skips.kconfig('CONFIG_X is not set')"
+    assert properties(suite, test)[1:] == [("skip-kind", "kconfig"), ("skip-text", "CONFIG_X is not set")]
+    run(suite, test).stdout.fnmatch_lines(
+        ["SKIPPED*fanotify_init/test_it.py:*: kconfig: CONFIG_X is not set"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("test", "outcome"),
+    [
+        ("def test_it(): pytest.skip('lazy')", "failed"),
+        ("@pytest.mark.skip(reason='lazy')\ndef test_it(): pass", "errors"),
+        ("@pytest.mark.skipif('True', reason='lazy')\ndef test_it(): pass", "errors"),
+        ("@pytest.fixture\ndef no(): pytest.skip('lazy')\ndef test_it(no): pass", "errors"),
+    ],
+    ids=["call", "mark", "condition", "fixture"],
+)
+def test_untyped_skip_is_a_mistake(suite: pytest.Pytester, test: str, outcome: str) -> None:
+    result = run(suite, f"pytestmark = behaviour('INIT-BASIC')\n{test}")
+    result.stdout.fnmatch_lines(["*UntypedSkip: skipped without a typed reason (helpers.skips): lazy"])
+    result.assert_outcomes(**{outcome: 1})
+
+
+def test_suites_are_for_root(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    result = run(suite, "@behaviour('INIT-BASIC')\ndef test_it(): pass")
+    result.stdout.fnmatch_lines(["*NotRootError: the suites need root*"])
+    result.assert_outcomes(errors=1)
+
+
+def test_allure_hears_of_behaviours(suite: pytest.Pytester) -> None:
+    run(suite, "@behaviour('INIT-BASIC')\ndef test_it(): pass", "--alluredir", "allure")
+    (result,) = suite.path.glob("allure/*-result.json")
+    text = result.read_text()
+    for label in (
+        '"epic", "value": "fanotify"',
+        '"feature", "value": "fanotify_init"',
+        '"story", "value": "INIT-BASIC"',
+    ):
+        assert label in text
+    assert "INIT-BASIC: works\\n\\nSource: fanotify_init(2)" in text
