@@ -8,17 +8,15 @@ namespace of its own later, by these steps, which `helpers.children.in_child` ta
 import tempfile
 from pathlib import Path
 
-from helpers.filesystems import mount
+from helpers.filesystems import MS_PRIVATE, MS_REC, mount
 from helpers.pidfd import Clone
 from helpers.syscalls import syscall
-
-_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 
 
 def own_mounts() -> None:
     """Move this process into a mount namespace of its own, whose mounts nobody else gets to see."""
     syscall("unshare", Clone.NEWNS, shown=f"unshare({Clone.NEWNS})")
-    mount("none", Path("/"), "none", _MS_REC | _MS_PRIVATE)
+    mount("none", Path("/"), "none", MS_REC | MS_PRIVATE)
 
 
 def own_proc() -> Path:

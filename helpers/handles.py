@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What file-handle records are compared with: name_to_handle_at(2), open_by_handle_at(2) and statfs(2)."""
+
+import ctypes
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.events import MAX_HANDLE_SIZE
+from helpers.syscalls import syscall
+from helpers.uapi import AT_FDCWD
+
+FILEID_INVALID = 0xFF
+"""Type of the empty handle of an error that belongs to no inode (since 5.16)."""
+
+_FILE_HANDLE = struct.Struct("=Ii")
+
+
+@dataclass(frozen=True)
+class FileHandle:
+    """A file handle: what an object of a filesystem is known by, whatever its name."""
+
+    type: int
+    data: bytes
+
+
+def name_to_handle(path: Path) -> FileHandle:
+    """Return the file handle of a path, which is not followed if it is a symbolic link."""
+    buffer = ctypes.create_string_buffer(_FILE_HANDLE.size + MAX_HANDLE_SIZE)
+    _FILE_HANDLE.pack_into(buffer, 0, MAX_HANDLE_SIZE, 0)
+    mount_id = ctypes.create_string_buffer(ctypes.sizeof(ctypes.c_int))
+    syscall("name_to_handle_at", AT_FDCWD, os.fsencode(path), buffer, mount_id, 0)
+    size, kind = _FILE_HANDLE.unpack_from(buffer)
+    return FileHandle(kind, buffer.raw[_FILE_HANDLE.size :][:size])
+
+
+def open_by_handle(mount_point: Path, handle: FileHandle, flags: int = os.O_RDONLY) -> int:
+    """Open the object of a handle on the filesystem of any of its directories; return the descriptor."""
+    packed = _FILE_HANDLE.pack(len(handle.data), handle.type) + handle.data
+    mount = os.open(mount_point, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return syscall("open_by_handle_at", mount, packed, flags)
+    finally:
+        os.close(mount)
+
+
+def fsid(path: Path) -> tuple[int, int]:
+    """Return f_fsid of statfs(2), in the form in which events carry it."""
+    # glibc puts the first of the two numbers into the lower half, whatever the byte order.
+    first, second = struct.unpack("<ii", os.statvfs(path).f_fsid.to_bytes(8, "little"))
+    return first, second
