@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ptrace.binding import func as ptrace  # type: ignore[import-untyped]
+from ptrace.binding import func as ptrace
 
 from helpers.actors import Act, Actor, ActorDied
 from helpers.syscalls import number
