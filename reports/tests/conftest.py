@@ -42,7 +42,12 @@ class Project:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.out = directory / "out"
-        self.environment = {"PYTHONPATH": str(ROOT), "COLUMNS": "100", "OUT": str(self.out)}
+        self.environment = {
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "100",
+            "OUT": str(self.out),
+            "TMPDIR": str(directory),
+        }
         (directory / "pytest.ini").write_text("[pytest]\n")
 
     def write(self, name: str, text: str) -> None:
@@ -101,10 +106,10 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
 
 
 def _mounted(directory: Path, options: str) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("mounting needs root")
     directory.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "fapitest", directory], check=True)
+    mount = ["mount", "-t", "tmpfs", "-o", options, "fapitest", directory]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("nobody may mount here but root")
     try:
         yield directory
     finally:
