@@ -127,7 +127,7 @@ class Journal:
 
     A line that cannot be written (full disk, dead file system) is kept too and tried again with the next one;
     a line that was cut off by the failure is taken back first, so that the file holds whole lines only.
-    `warn` gets one line of text when writing fails for the first time, and one at `close` if lines are left.
+    `warn` gets one line of text when writing fails for the first time.
     """
 
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
@@ -151,15 +151,15 @@ class Journal:
         """All results so far, as `read` would return them."""
         return list(self._results.values())
 
-    def close(self) -> None:
-        """Write what is left; what cannot be written goes to the directory for temporary files."""
+    def close(self) -> str:
+        """Write what is left; return a line on what could not be written and lies elsewhere, "" if there is none."""
         self._write()
         with suppress(OSError):
             self._file.close()
-        if self._unwritten:
-            where = _rescue(self._unwritten)
-            count = f"{len(self._unwritten)} of {len(self._results)} results"
-            self._warn(f"{count} are not in {self.path} ({_strerror(self._error)}); {where}")
+        if not self._unwritten:
+            return ""
+        count = f"{len(self._unwritten)} of {len(self._results)} results"
+        return f"{count} are not in {self.path} ({_strerror(self._error)}); {_rescue(self._unwritten)}"
 
     def _write(self) -> None:
         try:

@@ -89,7 +89,7 @@ class Recorder:
     def _close(self) -> None:
         from reports.export import export_all  # noqa: PLC0415 - the formats' libraries are needed here and not before
 
-        self._journal.close()
+        self._problems += filter(None, [self._journal.close()])
         self._problems += export_all(self._journal.results, self.directory)
         for problem in self._problems:
             self._say(problem)
@@ -131,8 +131,8 @@ class Recorder:
         try:
             return (yield)
         finally:
-            self._close()
             self._finished = True
+            self._close()
             if self._problems:
                 session.exitstatus = SOMETHING_WAS_NOT_WRITTEN
 

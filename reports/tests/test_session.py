@@ -267,6 +267,7 @@ def test_a_full_disk_stops_no_run_and_loses_no_result(tiny: Path, tmp_path: Path
         r"(\d+) of 100 results are not in \S+ \(No space left on device\); they are in (\S+)", run.output
     )
     assert rest
+    assert run.output.count(rest[0]) == 1
     rescued = Path(rest[2])
     kept, left = read(path), read(rescued)
     assert (kept.left_out, left.left_out) == ([], [])
