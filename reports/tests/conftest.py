@@ -107,7 +107,7 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
 
 def _mounted(directory: Path, options: str) -> Iterator[Path]:
     directory.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", options, "fapitest", directory]
+    mount = ["mount", "-t", "tmpfs", "-o", options, "fapitest", str(directory)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("nobody may mount here but root")
     try:
