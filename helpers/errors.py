@@ -49,7 +49,7 @@ def outcome(call: Callable[P, object], *arguments: P.args, **keywords: P.kwargs)
     try:
         result = call(*arguments, **keywords)
     except OSError as error:
-        return error.errno or OK
+        return _answer(error)
     if hasattr(result, "close"):
         result.close()
     return OK
@@ -71,9 +71,17 @@ def expect_errno(answer: int, what: str) -> Iterator[None]:
     except OSError as error:
         if error.errno == answer:
             return
-        actual = errno_name(error.errno or OK)
-        raise UnexpectedAnswer(f"{what}: expected {errno_name(answer)}, answered {actual}") from error
+        actual = _answer(error)
+        raise UnexpectedAnswer(
+            f"{what}: expected {errno_name(answer)}, answered {errno_name(actual)}"
+        ) from error
     raise UnexpectedAnswer(f"{what}: expected {errno_name(answer)}, answered ok")
+
+
+def _answer(error: OSError) -> int:
+    if error.errno is None:  # Not from a system call, so no answer of the kernel.
+        raise error
+    return error.errno
 
 
 Row = tuple[object, ...]

@@ -36,6 +36,10 @@ class Call:
         return "<group>"
 
 
+def fail_without_a_number() -> None:
+    raise OSError("no number")
+
+
 def test_names() -> None:
     assert [errno_name(code) for code in (OK, EPERM, EOPNOTSUPP, 524)] == [
         "ok",
@@ -55,6 +59,8 @@ def test_outcome_closes_what_it_got() -> None:
 def test_outcome_is_for_answers_of_the_kernel() -> None:
     with pytest.raises(ZeroDivisionError):
         outcome(lambda: 1 // 0)
+    with pytest.raises(OSError, match="no number"):
+        outcome(fail_without_a_number)
 
 
 def test_expected_answers_pass() -> None:
