@@ -115,10 +115,7 @@ def open_shell(arguments: argparse.Namespace) -> int:
     """Boot a kernel with a shell on this terminal."""
     kernel, chosen = _chosen(arguments)
     with tempfile.TemporaryDirectory() as directory:
-        machine = Machine(
-            kernel, accel=chosen, directory=Path(directory), environment={"FAPITEST_SHELL": "1"}
-        )
-        return machine.interact()
+        return Machine(kernel, accel=chosen, directory=Path(directory)).interact()
 
 
 def run_bench(arguments: argparse.Namespace) -> int:

@@ -86,7 +86,7 @@ def _try(kernel: Kernel) -> tuple[bool, str]:
     from vm.machine import Machine  # noqa: PLC0415  machine needs what this module decides
 
     with tempfile.TemporaryDirectory() as directory:
-        machine = Machine(kernel, accel="kvm", directory=Path(directory), environment={})
+        machine = Machine(kernel, accel="kvm", directory=Path(directory))
         try:
             machine.start()
             machine.wait_ready()

@@ -46,7 +46,7 @@ def _timed(call: Any) -> float:
 
 
 def _boot(kernel: Kernel, accel: str, scratch: Path) -> None:
-    machine = Machine(kernel, accel=accel, directory=scratch / "boot", environment={})
+    machine = Machine(kernel, accel=accel, directory=scratch / "boot")
     try:
         _line("initramfs written, QEMU started", _timed(machine.start))
         _line("QEMU's start to the guest being ready", machine.wait_ready())

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command that execnet starts for a VM: joins its own stdin and stdout with the gateway port of the VM.
 
-``python -m vm.gateway SOCKET`` ignores the further arguments that execnet gives to what it takes for a Python.
+``gateway.py SOCKET ORDER`` first sends the guest the file ORDER, which is what it needs for this run; further
+arguments, which execnet gives to what it takes for a Python, are ignored.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import select
 import socket
 import sys
+from pathlib import Path
 
 CHUNK = 1 << 16
 
@@ -34,11 +36,12 @@ def relay(port: socket.socket, source: int, sink: int) -> None:
 
 def main() -> None:
     """Connect to the VM's port and serve until the VM or the controller ends."""
-    if len(sys.argv) < 2:
-        sys.exit("usage: python -m vm.gateway SOCKET   (started by pytest-xdist, not by hand)")
+    if len(sys.argv) < 3:
+        sys.exit("usage: gateway.py SOCKET ORDER   (started by pytest-xdist, not by hand)")
     port = socket.socket(socket.AF_UNIX)
     try:
         port.connect(sys.argv[1])
+        port.sendall(Path(sys.argv[2]).read_bytes())
         relay(port, sys.stdin.fileno(), sys.stdout.fileno())
     except (ConnectionError, FileNotFoundError, BrokenPipeError, KeyboardInterrupt):
         sys.exit(1)

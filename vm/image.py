@@ -7,20 +7,22 @@ a kernel are cached by content; the project itself is packed anew for each run.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import io
 import json
 import os
 import py_compile
 import re
+import secrets
 import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -41,6 +43,13 @@ _OMITTED = re.compile(
     r"(^|/)(__pycache__|site-packages|dist-packages|test|tests|idlelib|tkinter|turtledemo|ensurepip|lib2to3|pydoc_data"
     r"|config-[^/]*|_tkinter[^/]*|_test[^/]*)(/|$)|\.(a|exe)$"
 )
+_ENVIRONMENT = {
+    "FAPITEST_VM": "1",
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/root",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+}
 _ETC = {
     "passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
     "group": "root:x:0:\nnogroup:x:65534:\n",
@@ -130,7 +139,7 @@ def _fingerprint(files: Mapping[PurePosixPath, Path]) -> str:
         (str(path), str(source), (status := source.stat()).st_size, status.st_mtime_ns, status.st_mode)
         for path, source in sorted(files.items())
     ]
-    recipe = Path(__file__).read_text()
+    recipe = [Path(__file__).read_text(), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
     return hashlib.sha256(json.dumps([sys.version, recipe, described]).encode()).hexdigest()[:16]
 
 
@@ -165,6 +174,13 @@ def _write_base(archive: Archive, files: Mapping[PurePosixPath, Path]) -> None:
     archive.symlink("/sbin/modprobe", "/bin/busybox")
     for name, content in _ETC.items():
         archive.data(f"/etc/{name}", content.encode())
+    archive.data(
+        "/etc/fapitest.env",
+        _exports({"FAPITEST_PYTHON": str(Path(sys.executable).resolve()), **_ENVIRONMENT}),
+    )
+    # pytest-xdist gives a popen worker the controller's sys.path.
+    for site_packages in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        archive.symlink(site_packages, str(PACKAGES))
 
 
 @functools.cache
@@ -196,26 +212,29 @@ def _forget_others(current: Path, keep: int = 3) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def write_project(archive: Archive, environment: Mapping[str, str]) -> None:
-    """Write the project, under its own path, and the environment of the guest's Python into `archive`."""
-    variables = {
-        "FAPITEST_PROJECT": str(PROJECT),
-        "FAPITEST_PYTHON": str(Path(sys.executable).resolve()),
-        "FAPITEST_VM": "1",
-        "LC_ALL": "C.UTF-8",
-        "HOME": "/root",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONHASHSEED": "0",
-        **environment,
-    }
-    lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
-    archive.data("/etc/fapitest.env", lines.encode())
-    # pytest-xdist gives a popen worker the controller's sys.path.
-    for site_packages in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
-        archive.symlink(site_packages, str(PACKAGES))
+def _exports(variables: Mapping[str, str]) -> bytes:
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()).encode()
+
+
+def _write_project(archive: Archive) -> None:
+    """Write the project under its own path: what the host calls a test, the guest calls it too."""
     for name in PROJECT_FILES:
         for path in _project_files(PROJECT / name):
             archive.file(path, path)
+
+
+def order(environment: Mapping[str, str]) -> bytes:
+    """Return what a guest that is ready still needs for a run: see vm/guest/agent.py, which reads it from its port."""
+    packed = io.BytesIO()
+    with Archive(packed) as archive:
+        _write_project(archive)
+    head = {
+        "time": time.time(),
+        "entropy": secrets.token_hex(32),
+        "environment": {"FAPITEST_PROJECT": str(PROJECT), **environment},
+        "size": len(packed.getvalue()),
+    }
+    return json.dumps(head).encode() + b"\n" + packed.getvalue()
 
 
 def _project_files(start: Path) -> Iterator[Path]:
@@ -226,18 +245,21 @@ def _project_files(start: Path) -> Iterator[Path]:
         yield from (Path(directory, name) for name in sorted(files))
 
 
-def initramfs(target: Path, modules: Path | None, environment: Mapping[str, str]) -> None:
-    """Write the whole initramfs of one VM to `target`: base, the kernel's modules, the project.
+def initramfs(target: Path, modules: Path | None, *, shell: Mapping[str, str] | None = None) -> None:
+    """Write the initramfs of one VM to `target`: the base and the kernel's modules.
+
+    With `shell`, environment variables, the project is in it from the start and init gives a shell instead of an agent.
 
     Raises:
         VmError: the base archive can not be made.
     """
-    parts = [base(), *([modules] if modules else [])]
     with target.open("wb") as out:
-        for part in parts:
-            with part.open("rb") as content, contextlib.suppress(shutil.SameFileError):
+        for part in (base(), *([modules] if modules else [])):
+            with part.open("rb") as content:
                 shutil.copyfileobj(content, out, 1 << 20)
         with Archive(out) as archive:
             if not modules:
                 archive.data("/lib/modules/boot.order", b"")
-            write_project(archive, environment)
+            if shell is not None:
+                archive.data("/etc/fapitest.shell", _exports({"FAPITEST_PROJECT": str(PROJECT), **shell}))
+                _write_project(archive)

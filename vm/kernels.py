@@ -30,6 +30,8 @@ class Kernel:
         image: the boot image (bzImage).
         modules: archive of the modules that the guest needs, or None for a kernel that needs none.
         origin: where it comes from, for people.
+        packages: the version and the names of the packages that it came in; empty for a kernel of the user's.
+        key: what tells its content from any other's, or None for a kernel that may change under its name.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Kernel:
     modules: Path | None
     origin: str
     packages: dict[str, str] = field(default_factory=dict)
+    key: str | None = None
 
 
 def _quiet(_what: str, _percent: float) -> None:
@@ -74,7 +77,8 @@ def cached(series: str) -> Kernel | None:
     facts = cache.stored(where)
     if facts is None:
         return None
-    return Kernel(series, where / "vmlinuz", where / "modules.cpio", facts["origin"], facts["packages"])
+    key = cache.digest(where / cache.MANIFEST)
+    return Kernel(series, where / "vmlinuz", where / "modules.cpio", facts["origin"], facts["packages"], key)
 
 
 def latest(series: str, *, again: bool = False) -> Package:

@@ -4,22 +4,27 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
-from vm import image, tools
+from vm import accel, cache, image, state, tools
 from vm.errors import BootError, VmError
 from vm.kernels import Kernel
 
 MEMORY = 512
 """MiB of memory of a VM."""
 
+STATE = "state"
 READY = "fapitest: ready"
 BOOT_DEADLINE = {"kvm": 10.0, "tcg": 25.0}
 """Seconds from QEMU's start until the guest must be ready; times the number of VMs that share a core."""
@@ -47,26 +52,16 @@ class Machine:
         directory: where its console log and the files that the guest sends are kept.
     """
 
-    def __init__(
-        self, kernel: Kernel, *, accel: str, directory: Path, environment: Mapping[str, str], number: int = 1
-    ) -> None:
-        """Describe the VM.
-
-        `number` counts the VMs of this kernel in this run; `environment` is set for the guest's Python.
-        """
+    def __init__(self, kernel: Kernel, *, accel: str, directory: Path, number: int = 1) -> None:
+        """Describe the VM; `number` counts the VMs of this kernel in this run."""
         self.kernel = kernel
         self.accel = accel
         self.directory = directory
         self.number = number
-        self._environment = {
-            "FAPITEST_KERNEL": kernel.name,
-            "FAPITEST_ACCEL": accel,
-            "FAPITEST_SLOW": str(SLOWNESS[accel]),
-            **environment,
-        }
+        self.started = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._killed_for: str | None = None
-        self.started = 0.0
+        self._restoring = False
         # A unix socket's path is limited to 108 bytes, so it can not lie in a run directory of any length.
         self._scratch = Path(tempfile.mkdtemp(prefix="fapitest-"))
 
@@ -86,45 +81,76 @@ class Machine:
         return self.directory / f"files-{self.number}.tar"
 
     def start(self) -> None:
-        """Start QEMU, its console going to the log; returns at once.
+        """Start QEMU, its console going to the log, from a saved state if there is one; returns at once.
 
         Raises:
             VmError: QEMU is missing, or the files that a VM needs can not be written.
         """
+        saved = self._state_directory()
+        self._restoring = saved is not None and cache.stored(saved) is not None
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            command = self._command(f"file,id=console,path={self.console_log}")
-            self.started = time.monotonic()
-            with (self._scratch / "qemu.log").open("wb") as log:
-                # A session of its own keeps Ctrl-C from reaching QEMU before us.
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=log,
-                    start_new_session=True,
-                )
+            if saved and self._restoring:
+                with (saved / STATE).open("rb") as content:
+                    self._run_qemu("-incoming", _incoming(content), keep=[content.fileno()])
+            else:
+                image.initramfs(self._initramfs, self.kernel.modules)
+                self._run_qemu("-initrd", str(self._initramfs))
         except OSError as error:
             self.kill()
             raise VmError(f"a VM for {self.kernel.name} can not be started: {error}") from error
+
+    def _run_qemu(self, *options: str, keep: Iterable[int] = ()) -> None:
+        command = [*self._command(f"file,id=console,path={self.console_log}"), *options]
+        self.started = time.monotonic()
+        with (self._scratch / "qemu.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                pass_fds=list(keep),
+                start_new_session=True,  # keeps Ctrl-C from reaching QEMU before us
+            )
 
     def interact(self) -> int:
         """Run QEMU with its console on this terminal until the guest powers off; return QEMU's exit code."""
         self.directory.mkdir(parents=True, exist_ok=True)
         try:
-            return subprocess.run(self._command("stdio,id=console,signal=off"), check=False).returncode
+            image.initramfs(self._initramfs, self.kernel.modules, shell=self._environment())
+            command = [*self._command("stdio,id=console,signal=off"), "-initrd", str(self._initramfs)]
+            return subprocess.run(command, check=False).returncode
         finally:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
+    def order(self) -> Path:
+        """Write what the guest needs for this run, for the gateway to send, and return the file."""
+        path = self._scratch / "order"
+        path.write_bytes(image.order(self._environment()))
+        return path
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "FAPITEST_KERNEL": self.kernel.name,
+            "FAPITEST_ACCEL": self.accel,
+            "FAPITEST_SLOW": str(SLOWNESS[self.accel]),
+        }
+
+    @property
+    def _initramfs(self) -> Path:
+        return self._scratch / "initramfs"
+
+    @property
+    def _monitor(self) -> Path:
+        return self._scratch / "monitor"
+
     def _command(self, console: str) -> list[str]:
-        initramfs = self._scratch / "initramfs"
-        image.initramfs(initramfs, self.kernel.modules, self._environment)
         options = [
-            *(("-accel", self.accel), ("-cpu", _CPU[self.accel]), ("-machine", "q35,usb=off,vmport=off")),
-            *(("-smp", "1"), ("-m", str(MEMORY)), ("-nic", "none"), ("-display", "none")),
+            *_hardware(self.accel),
             ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
-            *(("-kernel", self.kernel.image), ("-initrd", initramfs), ("-append", _COMMAND_LINE)),
+            *(("-kernel", self.kernel.image), ("-append", _COMMAND_LINE)),
             *(("-chardev", console), ("-serial", "chardev:console"), ("-device", "virtio-serial-pci")),
+            ("-qmp", f"unix:{self._monitor},server=on,wait=off"),
             ("-chardev", f"socket,id=gateway,path={self.socket},server=on,wait=off"),
             ("-device", "virtserialport,chardev=gateway,name=gateway"),
             ("-chardev", f"file,id=files,path={self.files}"),
@@ -143,16 +169,57 @@ class Machine:
         Raises:
             BootError: the VM ended or stood still instead; it is gone then.
         """
-        deadline = self.started + BOOT_DEADLINE[self.accel] * max(1.0, load)
+        if self._restoring:
+            try:
+                state.wait_restored(self._monitor, self.alive)
+                return time.monotonic() - self.started
+            except VmError:
+                self._forget_state()
+        self._wait_booted(BOOT_DEADLINE[self.accel] * max(1.0, load))
+        return time.monotonic() - self.started
+
+    def _wait_booted(self, patience: float) -> None:
+        deadline = self.started + patience
         while READY not in self.console():
             if not self.alive():
                 raise self._boot_error("ended before it was ready")
             if time.monotonic() > deadline:
                 self.kill("hang")
-                raise self._boot_error(f"was not ready after {deadline - self.started:.0f} s")
+                raise self._boot_error(f"was not ready after {patience:.0f} s")
             time.sleep(0.02)
-        (self._scratch / "initramfs").unlink(missing_ok=True)
-        return time.monotonic() - self.started
+        self._initramfs.unlink(missing_ok=True)
+        self._save_state()
+
+    def _state_directory(self) -> Path | None:
+        """Where the saved state of just such a VM is or would be; None for a VM that is not worth one."""
+        if self.kernel.key is None or self.accel != "tcg":
+            return None
+        facts = [self.kernel.key, image.base(), accel.qemu_version(), _hardware(self.accel), _COMMAND_LINE]
+        key = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]
+        return cache.root() / "states" / f"{self.kernel.name}-{key}"
+
+    def _save_state(self) -> None:
+        """Keep the state of a VM that has just become ready; a run does not depend on that, so it goes on without."""
+        target = self._state_directory()
+        if target is None:
+            return
+        try:
+            with cache.lock(f"state-{self.kernel.name}"):
+                if cache.stored(target) is None:
+                    for older in target.parent.glob(f"{self.kernel.name}-*"):
+                        shutil.rmtree(older, ignore_errors=True)
+                    with cache.storing(target, {}) as making, state.Monitor(self._monitor) as monitor:
+                        state.save(monitor, making / STATE)
+        except (VmError, OSError) as error:
+            print(f"fapitest: the state of {self.kernel.name} was not saved: {error}", file=sys.stderr)
+
+    def _forget_state(self) -> None:
+        """Do without a saved state that this QEMU does not take back: forget it and boot."""
+        saved = self._state_directory()
+        assert saved is not None
+        shutil.rmtree(saved, ignore_errors=True)
+        self._end_process()
+        self.start()
 
     def _boot_error(self, what: str) -> BootError:
         end, reason = self.ending()
@@ -177,12 +244,15 @@ class Machine:
         """
         if reason and self.alive():
             self._killed_for = reason
+        self._end_process()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _end_process(self) -> None:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             self._process.wait()
             self._keep_qemu_log()
-        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def wait(self, deadline: float) -> bool:
         """Wait until QEMU has ended by itself; False when it still runs after `deadline` seconds."""
@@ -228,6 +298,24 @@ class Machine:
     def console_end(self) -> str:
         """Return the last lines of the console."""
         return "\n".join(self.console().splitlines()[-CONSOLE_LINES:])
+
+
+def _hardware(accelerator: str) -> tuple[tuple[str, str], ...]:
+    """The options of QEMU that make the machine that a guest sees; a saved state only fits the same ones."""
+    return (
+        ("-accel", accelerator),
+        ("-cpu", _CPU[accelerator]),
+        ("-machine", "q35,usb=off,vmport=off"),
+        ("-smp", "1"),
+        ("-m", str(MEMORY)),
+        ("-nic", "none"),
+        ("-display", "none"),
+    )
+
+
+def _incoming(saved: IO[bytes]) -> str:
+    by_path = accel.qemu_version() >= state.FILE_URI_SINCE
+    return f"file:{saved.name}" if by_path else f"fd:{saved.fileno()}"
 
 
 def memory_available() -> int:

@@ -219,9 +219,7 @@ class KernelSession(DSession):
         for kernel in kernels:
             number = self._count[kernel.name] = self._count.get(kernel.name, 0) + 1
             directory = self.plan.results / kernel.name
-            machine = Machine(
-                kernel, accel=self.plan.accel, directory=directory, environment={}, number=number
-            )
+            machine = Machine(kernel, accel=self.plan.accel, directory=directory, number=number)
             self._starting.append(machine)
             try:
                 machine.start()
@@ -238,7 +236,7 @@ class KernelSession(DSession):
     def _connect(self, machine: Machine) -> None:
         assert self.nodemanager is not None
         name = machine.kernel.name
-        command = shlex.join([sys.executable, str(GATEWAY), str(machine.socket)])
+        command = shlex.join([sys.executable, str(GATEWAY), str(machine.socket), str(machine.order())])
         label = name if machine.number == 1 else f"{name}#{machine.number}"
         spec = execnet.XSpec(
             f"popen//id={label}//kernel={name}//execmodel=main_thread_only//python={command}"
@@ -284,7 +282,7 @@ class KernelSession(DSession):
         super().worker_internal_error(node, formatted_error)
 
     def worker_errordown(self, node: WorkerController, error: object | None) -> None:
-        """A VM is lost: blame the test that it was running, and go on with the rest in a fresh VM of the same kernel."""
+        """A VM is lost: blame the test that it was running, and go on with the rest in a fresh one."""
         assert isinstance(self.sched, KernelScheduling)
         machine = self._machines[node]
         if not machine.wait(5.0):

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Saved states of VMs: a guest as it was when its Python had become ready, in a file, to go on from in a moment.
+
+A state belongs to one kernel, one guest image, one QEMU and one way to call it; with any other it is not found.
+Source: QEMU's docs/devel/migration and docs/interop/qmp-spec.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from vm.errors import VmError
+
+DEADLINE = 60.0
+"""Seconds within which QEMU must have answered or moved a state."""
+
+FILE_URI_SINCE = (8, 2)
+"""The QEMU release that can read a state from a file by its path; older ones take an open descriptor."""
+
+
+class Monitor:
+    """QEMU's control socket (QMP)."""
+
+    def __init__(self, path: Path) -> None:
+        """Connect to the socket at `path`. Raises OSError."""
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(DEADLINE)
+        try:
+            self._socket.connect(str(path))
+        except OSError:
+            self._socket.close()
+            raise
+        self._lines = self._socket.makefile("r")
+        self._lines.readline()
+        self.execute("qmp_capabilities")
+
+    def __enter__(self) -> Self:
+        """Return the monitor."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self._lines.close()
+        self._socket.close()
+
+    def execute(self, command: str, **arguments: Any) -> Any:
+        """Run one command and return what QEMU returns. Raises VmError with QEMU's words, OSError when it is gone."""
+        self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
+        while line := self._lines.readline():
+            answer = json.loads(line)
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer:
+                raise VmError(f"QEMU refused {command}: {answer['error']['desc']}")
+        raise VmError(f"QEMU ended instead of answering {command}")
+
+
+def save(monitor: Monitor, target: Path) -> None:
+    """Write the state of a VM to `target`; the VM stands still meanwhile and then goes on.
+
+    Raises:
+        VmError: QEMU could not do it.
+        OSError: the file can not be written.
+    """
+    with socket.socket(socket.AF_UNIX) as server:
+        path = target.with_name("stream")
+        server.bind(str(path))
+        server.listen(1)
+        server.settimeout(DEADLINE)
+        monitor.execute("stop")
+        try:
+            monitor.execute("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+            monitor.execute("migrate", uri=f"unix:{path}")
+            stream, _ = server.accept()
+            with stream, stream.makefile("rb") as source, target.open("wb") as sink:
+                shutil.copyfileobj(source, sink, 1 << 20)
+            if (status := monitor.execute("query-migrate").get("status")) != "completed":
+                raise VmError(f"QEMU could not save the state: {status}")
+        finally:
+            path.unlink(missing_ok=True)
+            monitor.execute("cont")
+
+
+def wait_restored(path: Path, alive: Callable[[], bool]) -> None:
+    """Wait until the VM with the control socket at `path` goes on from the state it was given.
+
+    Raises:
+        VmError: it ended instead.
+    """
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline and alive():
+        try:
+            with Monitor(path) as monitor:
+                while (status := monitor.execute("query-status")["status"]) == "inmigrate":
+                    time.sleep(0.02)
+                if status == "running":
+                    return
+                raise VmError(f"QEMU is {status} after the state was restored")
+        except OSError:
+            time.sleep(0.01)  # the socket is not there yet
+    raise VmError("QEMU ended while it restored a saved state")
