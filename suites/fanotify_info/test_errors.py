@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The ERROR record of FAN_FS_ERROR, from filesystems that were damaged or shut down on purpose."""
+
+import struct
+import sys
+from errno import EROFS, ESHUTDOWN
+
+import pytest
+
+from helpers.errors import OK, outcome
+from helpers.events import ErrorRecord, FidRecord
+from helpers.features import Feature, require
+from helpers.filesystems import MS_REMOUNT, disk_image, mount, mounted_image
+from helpers.handles import FILEID_INVALID, fsid
+from helpers.uapi import InfoType, Init, Mark, Mask
+from suites.fanotify_info.damage import damage_inode
+from suites.fanotify_info.watching import records_of, watching
+
+ERROR = struct.Struct("=BBHiI")
+
+
+@pytest.fixture
+def image(public_dir):
+    """An ext4 of the test's own, which is not mounted."""
+    require(Feature.FS_ERROR)
+    return disk_image(public_dir, "ext4")
+
+
+def watching_errors(mount_point, more=0):
+    return watching(mount_point, Mask.FS_ERROR, Init.REPORT_FID | more, Mark.FILESYSTEM)
+
+
+def abort(mount_point):
+    """Have ext4 shut the filesystem down: an error which belongs to no inode."""
+    # Linux 5.10 then goes on with the remount, and finds the filesystem read-only.
+    assert outcome(mount, "none", mount_point, "ext4", MS_REMOUNT, "abort") in {OK, EROFS}
+
+
+@pytest.mark.behaviour("INFO-ERROR", "INFO-HDR-PAD")
+def test_error_without_an_inode(image):
+    with mounted_image(image, "ext4") as mount_point, watching_errors(mount_point) as group:
+        abort(mount_point)
+        event = group.read_one()
+        assert event.types == [InfoType.FID, InfoType.ERROR]
+        assert event.one(FidRecord) == FidRecord(InfoType.FID, fsid(mount_point), FILEID_INVALID, b"")
+        assert records_of(event)[-ERROR.size :] == ERROR.pack(InfoType.ERROR, 0, ERROR.size, ESHUTDOWN, 1)
+
+
+@pytest.mark.behaviour("INFO-ERROR", "INFO-ORDER", "INFO-PIDFD-SINGLE")
+def test_error_behind_a_pidfd(image):
+    require(Feature.REPORT_PIDFD)
+    with (
+        mounted_image(image, "ext4") as mount_point,
+        watching_errors(mount_point, Init.REPORT_PIDFD) as group,
+    ):
+        abort(mount_point)
+        assert group.read_one().types == [InfoType.FID, InfoType.PIDFD, InfoType.ERROR]
+
+
+@pytest.fixture
+def damaged(image):
+    """Names of files whose inodes cannot be read, and the numbers of these."""
+    names = ["one", "two", "three"]
+    with mounted_image(image, "ext4") as mount_point:
+        for name in names:
+            (mount_point / name).touch()
+        inodes = [(mount_point / name).stat().st_ino for name in names]
+    for inode in inodes:
+        damage_inode(image, inode)
+    return names, inodes
+
+
+@pytest.mark.behaviour("INFO-ERROR", "INFO-ERROR-COUNT")
+def test_errors_of_inodes_are_counted(image, damaged):
+    names, inodes = damaged
+    with mounted_image(image, "ext4") as mount_point, watching_errors(mount_point) as group:
+        answers = [outcome((mount_point / name).stat) for name in names]
+        event = group.read_one()
+        assert event.one(ErrorRecord) == ErrorRecord(answers[0], len(names))
+        # A handle of ext4 begins with the number of the inode, in the byte order of the machine.
+        assert int.from_bytes(event.one(FidRecord).handle[:4], sys.byteorder) == inodes[0]

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Records with a name: how it is laid out, and which name it is."""
+
+import pytest
+
+from helpers.events import FidRecord
+from helpers.features import Feature, require
+from helpers.handles import name_to_handle
+from helpers.uapi import InfoType, Init, Mark, Mask
+from suites.fanotify_info.watching import fid_of, handle_of, records_of, rounded_up, watching
+
+FIXED_PART = 20
+"""Bytes before the handle: the header of the record, the fsid, and the head of the handle."""
+NAME_MAX = 255
+
+OLD, NEW, FID = InfoType.OLD_DFID_NAME, InfoType.NEW_DFID_NAME, InfoType.FID
+
+
+@pytest.mark.behaviour("INFO-NAME")
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 6, 7, 8, 9, NAME_MAX])
+def test_name_and_padding(ext4_dir, length):
+    name = "n" * length
+    with watching(ext4_dir, Mask.CREATE, Init.REPORT_DFID_NAME) as group:
+        (ext4_dir / name).touch()
+        event = group.read_one()
+        before = FIXED_PART + len(event.one(FidRecord).handle)
+        after = rounded_up(before + length + 1) - before
+        assert records_of(event)[before:] == name.encode().ljust(after, b"\0")
+
+
+@pytest.mark.behaviour("INFO-NAME-DOT")
+def test_directory_itself(ext4_dir):
+    with watching(ext4_dir, Mask.OPEN | Mask.ONDIR, Init.REPORT_DFID_NAME) as group:
+        list(ext4_dir.iterdir())
+        record = group.read_one().one(FidRecord)
+        assert record.name == b"."
+        assert handle_of(record) == name_to_handle(ext4_dir)
+
+
+@pytest.mark.behaviour("INFO-NAME-DIRSELF-RMDIR")
+@pytest.mark.parametrize("mask", [Mask.CREATE, Mask.DELETE], ids=str)
+def test_subdirectory(ext4_dir, mask):
+    with watching(ext4_dir, mask | Mask.ONDIR, Init.REPORT_DFID_NAME) as group:
+        (ext4_dir / "sub").mkdir()
+        (ext4_dir / "sub").rmdir()
+        event = group.read_one()
+        assert event.mask == mask | Mask.ONDIR
+        assert event.one(FidRecord).name == b"sub"
+        assert handle_of(event.one(FidRecord)) == name_to_handle(ext4_dir)
+
+
+@pytest.fixture
+def two_dirs(ext4_dir):
+    require(Feature.RENAME)
+    old, new = ext4_dir / "old", ext4_dir / "new"
+    old.mkdir()
+    new.mkdir()
+    (old / "from").touch()
+    return old, new
+
+
+@pytest.mark.behaviour("INFO-RENAME-BOTH", "INFO-TYPES-DOC", "INFO-ORDER")
+@pytest.mark.parametrize(
+    ("flags", "types"),
+    [
+        (Init.REPORT_DFID_NAME, [OLD, NEW]),
+        (Init.REPORT_DFID_NAME_TARGET, [OLD, NEW, FID]),
+        (Init.REPORT_DFID_NAME_TARGET | Init.REPORT_PIDFD, [OLD, NEW, FID, InfoType.PIDFD]),
+    ],
+    ids=str,
+)
+def test_rename_within_a_directory(two_dirs, flags, types):
+    old, _ = two_dirs
+    with watching(old, Mask.RENAME, flags) as group:
+        (old / "from").rename(old / "to")
+        event = group.read_one()
+        assert event.types == types
+        assert fid_of(event, OLD).name == b"from"
+        assert fid_of(event, NEW).name == b"to"
+        assert handle_of(fid_of(event, OLD)) == handle_of(fid_of(event, NEW)) == name_to_handle(old)
+
+
+@pytest.mark.behaviour("INFO-RENAME-OLDONLY", "INFO-TYPES-DOC")
+@pytest.mark.parametrize(
+    ("watched", "kind", "name"), [(0, OLD, b"from"), (1, NEW, b"to")], ids=["old", "new"]
+)
+def test_rename_with_one_directory_watched(two_dirs, watched, kind, name):
+    old, new = two_dirs
+    with watching(two_dirs[watched], Mask.RENAME, Init.REPORT_DFID_NAME) as group:
+        (old / "from").rename(new / "to")
+        event = group.read_one()
+        assert event.types == [kind]
+        assert fid_of(event, kind).name == name
+        assert handle_of(fid_of(event, kind)) == name_to_handle(two_dirs[watched])
+
+
+@pytest.mark.behaviour("INFO-RENAME-SB")
+def test_rename_with_the_filesystem_watched(two_dirs):
+    old, new = two_dirs
+    with watching(old, Mask.RENAME, Init.REPORT_DFID_NAME, Mark.FILESYSTEM) as group:
+        (old / "from").rename(new / "to")
+        event = group.read_one()
+        assert event.types == [OLD, NEW]
+        assert handle_of(fid_of(event, OLD)) == name_to_handle(old)
+        assert handle_of(fid_of(event, NEW)) == name_to_handle(new)
