@@ -85,6 +85,12 @@ _MKFS_ENVIRONMENT = {"TEST_DIR": "/", "TEST_DEV": "/", "QA_CHECK_FS": "/"}
 @contextlib.contextmanager
 def disk(directory: Path, kind: str) -> Iterator[Path]:
     """Mount a new disk filesystem on a loop device below `directory`, for as long as the context lasts."""
+    with mounted_image(disk_image(directory, kind), kind) as target:
+        yield target
+
+
+def disk_image(directory: Path, kind: str) -> Path:
+    """Make a disk filesystem in a file of a directory, and return the file."""
     mebibytes, command = _MKFS[kind]
     image = directory / f"{kind}.img"
     with image.open("wb") as file:
@@ -92,7 +98,13 @@ def disk(directory: Path, kind: str) -> Iterator[Path]:
     subprocess.run(
         [*command, str(image)], check=True, capture_output=True, env={**os.environ, **_MKFS_ENVIRONMENT}
     )
-    with loop_device(image) as device, mounted(device, directory / kind, kind) as target:
+    return image
+
+
+@contextlib.contextmanager
+def mounted_image(image: Path, kind: str) -> Iterator[Path]:
+    """Mount the filesystem of a file beside the file, on a loop device, for as long as the context lasts."""
+    with loop_device(image) as device, mounted(device, image.parent / kind, kind) as target:
         yield target
 
 
