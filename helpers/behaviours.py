@@ -12,6 +12,7 @@ A file is a sequence of tables, each named by the id of a behaviour:
     documented = "..."              optional: what the manual says, where it disagrees with the kernel
     actual = "..."                  optional, with `documented`: what the kernel does
     requires = ["CONFIG_..."]       optional: what it takes to see the behaviour
+    untested = "..."                optional: why no test can verify it
 """
 
 import dataclasses
@@ -44,9 +45,10 @@ class Behaviour:
     documented: str = ""
     actual: str = ""
     requires: tuple[str, ...] = ()
+    untested: str = ""
 
 
-_TEXTS = {"statement", "source", "since", "until", "documented", "actual"}
+_TEXTS = {"statement", "source", "since", "until", "documented", "actual", "untested"}
 _LISTS = {"backports", "requires"}
 _NEEDED = {"statement", "source", "since"}
 
