@@ -21,8 +21,8 @@ from typing import Any, NoReturn, Self
 from helpers.children import attempt, deliver
 from helpers.descriptors import open_descriptors
 from helpers.pidfd import WALL, clone
-from helpers.syscalls import syscall
-from helpers.waiting import readable, wait_until
+from helpers.syscalls import number, syscall
+from helpers.waiting import is_readable, readable, wait_until
 
 Act = Callable[[], object]
 
@@ -77,6 +77,10 @@ class Actor:
         if not message:
             raise ActorDied(f"actor {self.pid} went away without a word")
         return deliver(message)
+
+    def is_done(self) -> bool:
+        """Tell whether the act that was started is done, so that `finish` need not wait."""
+        return is_readable(self._channel)
 
     def act(self) -> Any:
         """Have the actor act, wait until it is done, and return its result or raise what it raised."""
@@ -219,6 +223,13 @@ def process_state(pid: int) -> str:
     return (
         Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
     )
+
+
+def sleeps_in(pid: int, name: str) -> bool:
+    """Tell whether a process sleeps in this system call (proc_pid_syscall(5))."""
+    # A process that runs has no number there, but the word "running".
+    number_of_call = Path(f"/proc/{pid}/syscall").read_text(encoding="ascii").split()[0]
+    return number_of_call == str(number(name)) and process_state(pid) in "SD"
 
 
 def _fork(child: Act) -> int:

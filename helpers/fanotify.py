@@ -4,6 +4,7 @@
 import contextlib
 import ctypes
 import os
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -110,3 +111,13 @@ class FanotifyGroup:
     def respond(self, fd: int, response: int) -> int:
         """Answer the permission event of this fd; return what write(2) returns."""
         return os.write(self.fd, bytes(PermissionResponse(fd, ctypes.c_uint32(response).value)))
+
+
+@contextlib.contextmanager
+def watching(
+    path: Path, mask: int, flags: int = Init.NONBLOCK, event_f_flags: int = 0, mark: int = Mark.INODE
+) -> Iterator[FanotifyGroup]:
+    """Have a group with one mark, of these fanotify_init flags, for the body of a `with`."""
+    with FanotifyGroup(flags, event_f_flags) as group:
+        group.mark(Mark.ADD | mark, mask, path)
+        yield group

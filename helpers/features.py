@@ -12,21 +12,23 @@ A feature of the baseline which does not answer fails every test that asks for i
 not there is new, which the report says. `python -m helpers.features` prints a baseline to review.
 """
 
+import ctypes
 import functools
 import os
 import tempfile
 import tomllib
 from collections.abc import Callable
 from enum import Enum
-from errno import EBADF, EFAULT, EINVAL, EPERM
+from errno import EBADF, EFAULT, EINVAL, ENOENT, EPERM
 from pathlib import Path
 
 from helpers import skips
 from helpers.children import fork, in_child
 from helpers.credentials import CLONE_NEWNS, unprivileged, user_namespace
 from helpers.errors import OK, outcome
-from helpers.fanotify import FanotifyGroup, fanotify_mark
-from helpers.filesystems import mount
+from helpers.fanotify import FanotifyGroup, fanotify_mark, watching
+from helpers.filesystems import mount, mounted
+from helpers.permission import Requester
 from helpers.pidfd import (
     Clone,
     CloneArgs,
@@ -39,11 +41,21 @@ from helpers.pidfd import (
     pidfd_open,
     pidfd_send_signal,
 )
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_NOFD,
+    FAN_RESPONSE_INFO_AUDIT_RULE,
+    Init,
+    Mark,
+    Mask,
+    PermissionResponse,
+    Response,
+    ResponseInfoAuditRule,
+)
 
 BASELINES = Path(__file__).parent / "baselines"
 
 _NO_GROUP = -1
+_NO_EVENT = 12345
 _PROBER = os.getpid()
 
 
@@ -63,9 +75,12 @@ class Feature(Enum):
     RENAME = "FAN_RENAME, 5.17"
     EVICTABLE = "FAN_MARK_EVICTABLE, 5.19"
     IGNORE = "FAN_MARK_IGNORE, 6.0"
+    RESPONSE_INFO = "FAN_INFO, 6.3"
     REPORT_FD_ERROR = "FAN_REPORT_FD_ERROR, 6.13"
     PRE_ACCESS = "FAN_PRE_ACCESS, 6.14"
+    PERMISSION_AT_OPEN = "permission to read a file is decided on when it is opened, 6.14 and 6.12.105"
     REPORT_MNT = "FAN_REPORT_MNT, 6.15"
+    PERMISSION_WATCHDOG = "fs.fanotify.watchdog_timeout, 6.18"
     USERNS_MARKS = "marks on filesystems and mounts of one's own user namespace, 6.16"
     UNPRIVILEGED_MNT = "FAN_REPORT_MNT groups for everybody, 6.16"
     PIDFD_THREAD = "pidfds of threads and of all scopes of signals, 6.9"
@@ -168,6 +183,37 @@ def _pidfd_of_reaped() -> bool:
         return group.read_one().pidfd >= 0
 
 
+def _answer_with_info(fd: int, answer: int) -> Probe:
+    rule = ResponseInfoAuditRule(type=FAN_RESPONSE_INFO_AUDIT_RULE, len=ctypes.sizeof(ResponseInfoAuditRule))
+    message = bytes(PermissionResponse(fd, Response.ALLOW | Response.INFO)) + bytes(rule)
+
+    def probe() -> bool:
+        if not has(Feature.PERMISSION_EVENTS):
+            return False
+        with FanotifyGroup(Init.CLASS_CONTENT) as group:
+            return outcome(os.write, group.fd, message) == answer
+
+    return probe
+
+
+def _permission_at_open() -> bool:
+    """Tell whether a directory opened before anybody watched its filesystem is read without being asked for."""
+    if not has(Feature.PERMISSION_EVENTS):
+        return False
+    with tempfile.TemporaryDirectory() as name, mounted("probe", Path(name) / "mount", "tmpfs") as directory:
+        fd = os.open(directory, os.O_RDONLY)
+        try:
+            with (
+                Requester(lambda: os.listdir(fd), keep=[fd]) as reader,
+                watching(
+                    directory, Mask.ACCESS_PERM | Mask.ONDIR, Init.CLASS_CONTENT, mark=Mark.MOUNT
+                ) as group,
+            ):
+                return not reader.is_asked_for(group)
+        finally:
+            os.close(fd)
+
+
 def _own_pidfd(call: Callable[[int], object]) -> Probe:
     def probe() -> bool:
         with own_pidfd() as fd:
@@ -206,6 +252,9 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
     Feature.IGNORE: (_mark(Mark.IGNORE, Mask.OPEN),),
     Feature.REPORT_FD_ERROR: (_group(Init.REPORT_FD_ERROR), _admin_flag(Init.REPORT_FD_ERROR)),
     Feature.PRE_ACCESS: (_mark(Mark.INODE, Mask.PRE_ACCESS),),
+    Feature.RESPONSE_INFO: (_answer_with_info(FAN_NOFD, OK), _answer_with_info(_NO_EVENT, ENOENT)),
+    Feature.PERMISSION_AT_OPEN: (_permission_at_open,),
+    Feature.PERMISSION_WATCHDOG: (Path("/proc/sys/fs/fanotify/watchdog_timeout").exists,),
     Feature.REPORT_MNT: (_group(Init.REPORT_MNT), _mark(Mark.MNTNS, Mask.MNT_ATTACH)),
     Feature.PIDFD_THREAD: (
         _thread_pidfd,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 _NUMBERS = {
     "x86_64": {
         "read": 0,
+        "write": 1,
         "close": 3,
         "mprotect": 10,
         "clone": 56,
@@ -42,6 +43,7 @@ _NUMBERS = {
     },
     "aarch64": {
         "read": 63,
+        "write": 64,
         "openat": 56,
         "close": 57,
         "mprotect": 226,

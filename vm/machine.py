@@ -173,8 +173,8 @@ class Machine:
             try:
                 state.wait_restored(self._monitor, self.alive)
                 return time.monotonic() - self.started
-            except VmError:
-                self._forget_state()
+            except VmError as error:
+                self._forget_state(error)
         self._wait_booted(BOOT_DEADLINE[self.accel] * max(1.0, load))
         return time.monotonic() - self.started
 
@@ -213,12 +213,13 @@ class Machine:
         except (VmError, OSError) as error:
             print(f"fapitest: the state of {self.kernel.name} was not saved: {error}", file=sys.stderr)
 
-    def _forget_state(self) -> None:
+    def _forget_state(self, error: VmError) -> None:
         """Do without a saved state that this QEMU does not take back: forget it and boot."""
         saved = self._state_directory()
         assert saved is not None
         shutil.rmtree(saved, ignore_errors=True)
         self._end_process()
+        print(f"fapitest: {error}: {self._qemu_said}; booting {self.kernel.name}", file=sys.stderr)
         self.start()
 
     def _boot_error(self, what: str) -> BootError:

@@ -97,11 +97,10 @@ def wait_restored(path: Path, alive: Callable[[], bool]) -> None:
     while time.monotonic() < deadline and alive():
         try:
             with Monitor(path) as monitor:
-                while (status := monitor.execute("query-status")["status"]) == "inmigrate":
-                    time.sleep(0.02)
-                if status == "running":
-                    return
-                raise VmError(f"QEMU is {status} after the state was restored")
+                while monitor.execute("query-status")["status"] == "inmigrate":
+                    time.sleep(0.01)
+                monitor.execute("cont")  # a state is saved standing still, and comes back so
+                return
         except OSError:
             time.sleep(0.01)  # the socket is not there yet
     raise VmError("QEMU ended while it restored a saved state")
