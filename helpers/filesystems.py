@@ -6,6 +6,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -103,9 +104,37 @@ def disk_image(directory: Path, kind: str) -> Path:
 
 @contextlib.contextmanager
 def mounted_image(image: Path, kind: str) -> Iterator[Path]:
-    """Mount the filesystem of a file beside the file, on a loop device, for as long as the context lasts."""
-    with loop_device(image) as device, mounted(device, image.parent / kind, kind) as target:
+    """Mount the filesystem of a file beside the file, on a block device, for as long as the context lasts."""
+    with block_device(image) as device, mounted(device, image.parent / kind, kind) as target:
         yield target
+
+
+@contextlib.contextmanager
+def block_device(image: Path) -> Iterator[str]:
+    """Give an image as a block device: a loop device, or a scratch disk with a copy where the kernel has no loop.
+
+    Skips the test if the kernel has neither.
+    """
+    if Path("/dev/loop-control").exists():
+        with loop_device(image) as device:
+            yield device
+        return
+    for disk in filter(None, os.environ.get("FAPITEST_SCRATCH_DISKS", "").split(":")):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), _claimed(disk):
+            shutil.copyfile(image, disk)
+            yield disk
+            with Path(disk).open("rb") as written:  # the next user of the image finds in it what this one has left
+                image.write_bytes(written.read(image.stat().st_size))
+            return
+    skips.filesystem("this kernel has no block device to mount a filesystem on")
+
+
+@contextlib.contextmanager
+def _claimed(disk: str) -> Iterator[None]:
+    """Hold a scratch disk that nobody else holds. Raises BlockingIOError, or FileNotFoundError when it is not there."""
+    with Path(disk).open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 @contextlib.contextmanager

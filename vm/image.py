@@ -245,7 +245,7 @@ def _project_files(start: Path) -> Iterator[Path]:
         yield from (Path(directory, name) for name in sorted(files))
 
 
-def initramfs(target: Path, modules: Path | None, *, shell: Mapping[str, str] | None = None) -> None:
+def initramfs(target: Path, modules: Path, *, shell: Mapping[str, str] | None = None) -> None:
     """Write the initramfs of one VM to `target`: the base and the kernel's modules.
 
     With `shell`, environment variables, the project is in it from the start and init gives a shell instead of an agent.
@@ -254,12 +254,10 @@ def initramfs(target: Path, modules: Path | None, *, shell: Mapping[str, str] | 
         VmError: the base archive can not be made.
     """
     with target.open("wb") as out:
-        for part in (base(), *([modules] if modules else [])):
+        for part in (base(), modules):
             with part.open("rb") as content:
                 shutil.copyfileobj(content, out, 1 << 20)
-        with Archive(out) as archive:
-            if not modules:
-                archive.data("/lib/modules/boot.order", b"")
-            if shell is not None:
+        if shell is not None:
+            with Archive(out) as archive:
                 archive.data("/etc/fapitest.shell", _exports({"FAPITEST_PROJECT": str(PROJECT), **shell}))
                 _write_project(archive)

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
 
 from vm import archive, cache, modules, tools
 from vm.archive import Package, Suite
@@ -28,7 +29,8 @@ class Kernel:
     Attributes:
         name: what the user called it; the name in every result.
         image: the boot image (bzImage).
-        modules: archive of the modules that the guest needs, or None for a kernel that needs none.
+        modules: archive of the modules that the guest needs.
+        loop: whether loop devices are among them; where they may be missing, a VM gets scratch disks to mount.
         origin: where it comes from, for people.
         packages: the version and the names of the packages that it came in; empty for a kernel of the user's.
         key: what tells its content from any other's, or None for a kernel that may change under its name.
@@ -36,7 +38,8 @@ class Kernel:
 
     name: str
     image: Path
-    modules: Path | None
+    modules: Path
+    loop: bool
     origin: str
     packages: dict[str, str] = field(default_factory=dict)
     key: str | None = None
@@ -75,10 +78,18 @@ def cached(series: str) -> Kernel | None:
     """Return the kernel of a series as the cache has it, or None when it is not there or damaged."""
     where = directory(series)
     facts = cache.stored(where)
-    if facts is None:
+    if facts is None or "loop" not in facts:
         return None
     key = cache.digest(where / cache.MANIFEST)
-    return Kernel(series, where / "vmlinuz", where / "modules.cpio", facts["origin"], facts["packages"], key)
+    return Kernel(
+        series,
+        where / "vmlinuz",
+        where / "modules.cpio",
+        facts["loop"],
+        facts["origin"],
+        facts["packages"],
+        key,
+    )
 
 
 def latest(series: str, *, again: bool = False) -> Package:
@@ -158,21 +169,36 @@ def fetch(series: str, package: Package, progress: archive.Progress) -> None:
     Raises:
         VmError: the packages can not be fetched, or hold no boot image.
     """
-    names = [package.name]
-    if package.name.startswith("linux-binary-"):
-        release = package.name.removeprefix("linux-binary-").removeprefix("unsigned-")
-        names += [f"linux-modules-{release}", f"linux-base-{release}"]
-    facts = {
-        "origin": f"Debian {package.suite}",
+    suite = Suite(package.suite)
+    names = [package.name, *_companions(suite, package)]
+    without = (
+        ""
+        if len(names) > 1 or package.name.startswith("linux-image-")
+        else ", whose modules the archive has lost"
+    )
+    facts: dict[str, Any] = {
+        "origin": f"Debian {package.suite}{without}",
         "packages": {"version": package.version, "names": " ".join(names)},
     }
     with (
         cache.storing(directory(series), facts) as making,
         tempfile.TemporaryDirectory(dir=making.parent) as scratch,
     ):
-        debs = Suite(package.suite).download(names, Path(scratch), progress)
+        debs = suite.download(names, Path(scratch), progress)
         progress(f"unpacking the {series} kernel", 100.0)
-        _unpack(_merged(map(deb_members, debs)), making)
+        facts["loop"] = _unpack(_merged(map(deb_members, debs)), making)
+
+
+def _companions(suite: Suite, package: Package) -> list[str]:
+    """Return the packages with the modules and the configuration of a split kernel, as far as the suite has them.
+
+    When a newer version comes, Debian's archive drops these at once, but keeps the signed images for long: such a
+    kernel boots with what it has built in.
+    """
+    if not package.name.startswith("linux-binary-"):
+        return []
+    release = re.escape(package.name.removeprefix("linux-binary-").removeprefix("unsigned-"))
+    return [found.name for found in suite.packages(f"linux-(modules|base)-{release}")]
 
 
 # --- packages -----------------------------------------------------------------------------------------------------
@@ -181,11 +207,8 @@ Members = dict[str, Callable[[], bytes]]
 """Path inside a package -> a way to get that file's content."""
 
 
-def _merged(packages: object) -> Members:
-    merged: Members = {}
-    for members in packages:  # type: ignore[attr-defined]
-        merged.update(members)
-    return merged
+def _merged(packages: Iterable[Members]) -> Members:
+    return {path: content for members in packages for path, content in members.items()}
 
 
 def deb_members(package: Path) -> Members:
@@ -233,8 +256,8 @@ def _constant(content: bytes) -> Callable[[], bytes]:
     return lambda: content
 
 
-def _unpack(members: Members, target: Path) -> None:
-    """Write boot image, configuration and modules archive of a package into `target`."""
+def _unpack(members: Members, target: Path) -> bool:
+    """Write boot image, configuration and modules archive of a package into `target`; tell whether loop is in it."""
     images = [path for path in members if path.rpartition("/")[2].startswith("vmlinuz")]
     if not images:
         raise VmError("the package holds no boot image (vmlinuz)")
@@ -244,18 +267,18 @@ def _unpack(members: Members, target: Path) -> None:
         if _CONFIG.search(path):
             (target / "config").write_bytes(members[path]())
     with (target / "modules.cpio").open("wb") as out:
-        write_modules(members, out, image_release(target / "vmlinuz"))
+        return _write_modules(members, out, image_release(target / "vmlinuz"))
 
 
-def write_modules(members: Members, out: object, release: str) -> None:
-    """Write the archive of the modules that a guest needs from a package's or a directory's members."""
+def _write_modules(members: Members, out: IO[bytes], release: str) -> bool:
     paths = {name: path for path in members if (name := modules.module_name(path))}
 
     def read(name: str) -> modules.Module | None:
         return modules.load(paths[name], members[paths[name]]()) if name in paths else None
 
-    with Archive(out) as packed:  # type: ignore[arg-type]
+    with Archive(out) as packed:
         modules.write(packed, release, read)
+    return "loop" in paths
 
 
 # --- a user's own kernel ------------------------------------------------------------------------------------------
@@ -310,12 +333,13 @@ def _stored(name: str, source: Path, members: Callable[[], Members], origin: str
     """Unpack a user's kernel anew each time: it may have been rebuilt under the same name."""
     name = re.sub(r"[^A-Za-z0-9._+-]", "_", name)
     where = cache.root() / "custom" / name
-    with cache.lock(f"custom-{name}"), cache.storing(where, {"origin": origin, "packages": {}}) as making:
+    facts: dict[str, Any] = {"origin": origin, "packages": {}}
+    with cache.lock(f"custom-{name}"), cache.storing(where, facts) as making:
         try:
-            _unpack(members(), making)
+            facts["loop"] = _unpack(members(), making)
         except VmError as error:
             raise VmError(f"--kernel {source}: {error}") from error
-    return Kernel(name, where / "vmlinuz", where / "modules.cpio", origin)
+    return Kernel(name, where / "vmlinuz", where / "modules.cpio", bool(facts["loop"]), origin)
 
 
 def _image_members(image: Path, module_directory: Path | None) -> Members:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +25,10 @@ MEMORY = 512
 """MiB of memory of a VM."""
 
 STATE = "state"
+SCRATCH_DISKS = 4
+SCRATCH_DISK_SIZE = 128 << 20
+"""How many disks, of how many bytes, a VM gets whose kernel may lack loop devices: sparse files that end with it."""
+
 READY = "fapitest: ready"
 BOOT_DEADLINE = {"kvm": 10.0, "tcg": 25.0}
 """Seconds from QEMU's start until the guest must be ready; times the number of VMs that share a core."""
@@ -130,11 +134,25 @@ class Machine:
         return path
 
     def _environment(self) -> dict[str, str]:
+        disks = [] if self.kernel.loop else [f"/dev/nvme0n{number + 1}" for number in range(SCRATCH_DISKS)]
         return {
             "FAPITEST_KERNEL": self.kernel.name,
             "FAPITEST_ACCEL": self.accel,
             "FAPITEST_SLOW": str(SLOWNESS[self.accel]),
+            "FAPITEST_SCRATCH_DISKS": ":".join(disks),
         }
+
+    def _scratch_disks(self) -> Iterator[tuple[str, str]]:
+        """The options for disks to mount file systems on, for a kernel that may lack loop devices."""
+        if self.kernel.loop:
+            return
+        yield ("-device", "nvme,id=nvme0,serial=scratch")
+        for number in range(SCRATCH_DISKS):
+            disk = self._scratch / f"disk{number}"
+            with disk.open("wb") as file:
+                file.truncate(SCRATCH_DISK_SIZE)
+            yield ("-drive", f"if=none,id=disk{number},file={disk},format=raw,cache=unsafe")
+            yield ("-device", f"nvme-ns,drive=disk{number},bus=nvme0,nsid={number + 1}")
 
     @property
     def _initramfs(self) -> Path:
@@ -155,6 +173,7 @@ class Machine:
             ("-device", "virtserialport,chardev=gateway,name=gateway"),
             ("-chardev", f"file,id=files,path={self.files}"),
             ("-device", "virtserialport,chardev=files,name=files"),
+            *self._scratch_disks(),
         ]
         # setpriv ends QEMU with us, however we end.
         program = [tools.path("setpriv"), "--pdeathsig=KILL", tools.path("qemu-system-x86_64")]
@@ -192,7 +211,8 @@ class Machine:
 
     def _state_directory(self) -> Path | None:
         """Where the saved state of just such a VM is or would be; None for a VM that is not worth one."""
-        if self.kernel.key is None or self.accel != "tcg":
+        # QEMU can not save the state of a VM with NVMe disks.
+        if self.kernel.key is None or self.accel != "tcg" or not self.kernel.loop:
             return None
         facts = [self.kernel.key, image.base(), accel.qemu_version(), _hardware(self.accel), _COMMAND_LINE]
         key = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]
