@@ -116,6 +116,9 @@ class Actor:
 
     def _live(self, channel: socket.socket, kept: set[int], act: Act) -> NoReturn:
         syscall("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL)
+        # What the test session does about these signals is not for its children to do.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         for fd in open_descriptors() - kept:
             os.close(fd)
         channel.send(attempt(lambda: None))
@@ -215,6 +218,16 @@ def reaped(act: Act, status: int = 0) -> Iterator[Actor]:
     with zombie(act, status) as actor:
         actor.reap()
         yield actor
+
+
+def in_turn(*acts: Act) -> Act:
+    """Return an act which does the next of these each time that it is called."""
+    remaining = iter(acts)
+
+    def act() -> object:
+        return next(remaining)()
+
+    return act
 
 
 def process_state(pid: int) -> str:

@@ -9,12 +9,13 @@ import pytest
 
 from helpers.errors import OK, outcome
 from helpers.events import ErrorRecord, FidRecord
+from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.filesystems import MS_REMOUNT, disk_image, mount, mounted_image
 from helpers.handles import FILEID_INVALID, fsid
 from helpers.uapi import InfoType, Init, Mark, Mask
 from suites.fanotify_info.damage import damage_inode
-from suites.fanotify_info.watching import records_of, watching
+from suites.fanotify_info.records import records_of
 
 ERROR = struct.Struct("=BBHiI")
 
@@ -27,7 +28,7 @@ def image(public_dir):
 
 
 def watching_errors(mount_point, more=0):
-    return watching(mount_point, Mask.FS_ERROR, Init.REPORT_FID | more, Mark.FILESYSTEM)
+    return watching(mount_point, Mask.FS_ERROR, Init.REPORT_FID | more, mark=Mark.FILESYSTEM)
 
 
 def abort(mount_point):

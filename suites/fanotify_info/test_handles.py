@@ -6,10 +6,11 @@ import os
 import pytest
 
 from helpers.events import FidRecord
+from helpers.fanotify import watching
 from helpers.handles import fsid, name_to_handle, open_by_handle
 from helpers.uapi import Init, Mask
+from suites.fanotify_info.records import handle_of, records_of, rounded_up
 from suites.fanotify_info.test_names import FIXED_PART
-from suites.fanotify_info.watching import handle_of, records_of, rounded_up, watching
 
 
 @pytest.fixture

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from helpers.actors import Actor
+from helpers.actors import Actor, in_turn
 from helpers.events import MntRecord
+from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.filesystems import MS_MOVE, mount, umount, unique_mount_id
 from helpers.namespaces import own_mounts
 from helpers.uapi import FAN_NOFD, InfoType, Init, Mark, Mask
-from suites.fanotify_info.watching import records_of, watching
+from suites.fanotify_info.records import records_of
 
 ATTACH_DETACH = Mask.MNT_ATTACH | Mask.MNT_DETACH
 MNT = struct.Struct("=BBHIQ")
@@ -27,13 +28,9 @@ class Mounter(Actor):
         self.here, self.there = directory / "here", directory / "there"
         self.here.mkdir()
         self.there.mkdir()
-        self._acts = iter([own_mounts, self._mount, self._move, self._umount])
-        super().__init__(self._next)
+        super().__init__(in_turn(own_mounts, self._mount, self._move, self._umount))
         self.act()
         self.namespace = Path(f"/proc/{self.pid}/ns/mnt")
-
-    def _next(self) -> object:
-        return next(self._acts)()
 
     def _mount(self) -> int:
         mount("none", self.here, "tmpfs")
@@ -55,7 +52,7 @@ def mounter(public_dir):
 
 @pytest.mark.behaviour("INFO-MNT-LAYOUT", "INFO-HDR-PAD")
 def test_layout(mounter):
-    with watching(mounter.namespace, Mask.MNT_ATTACH, Init.REPORT_MNT, Mark.MNTNS) as group:
+    with watching(mounter.namespace, Mask.MNT_ATTACH, Init.REPORT_MNT, mark=Mark.MNTNS) as group:
         mount_id = mounter.act()
         assert records_of(group.read_one()) == MNT.pack(InfoType.MNT, 0, MNT.size, 0, mount_id)
 
@@ -63,7 +60,7 @@ def test_layout(mounter):
 @pytest.mark.behaviour("INFO-MNT-LAYOUT", "INFO-ORDER", "INFO-PIDFD-SINGLE")
 def test_layout_behind_a_pidfd(mounter):
     flags = Init.REPORT_MNT | Init.REPORT_PIDFD
-    with watching(mounter.namespace, Mask.MNT_ATTACH, flags, Mark.MNTNS) as group:
+    with watching(mounter.namespace, Mask.MNT_ATTACH, flags, mark=Mark.MNTNS) as group:
         mount_id = mounter.act()
         event = group.read_one()
         assert event.types == [InfoType.PIDFD, InfoType.MNT]
@@ -72,7 +69,7 @@ def test_layout_behind_a_pidfd(mounter):
 
 @pytest.mark.behaviour("INFO-MNT-EVENTS")
 def test_mount_move_and_umount(mounter):
-    with watching(mounter.namespace, ATTACH_DETACH, Init.REPORT_MNT, Mark.MNTNS) as group:
+    with watching(mounter.namespace, ATTACH_DETACH, Init.REPORT_MNT, mark=Mark.MNTNS) as group:
         for mask in (Mask.MNT_ATTACH, ATTACH_DETACH, Mask.MNT_DETACH):
             mounter.act()
             event = group.read_one()
@@ -81,7 +78,7 @@ def test_mount_move_and_umount(mounter):
 
 @pytest.mark.behaviour("INFO-MNT-NOMERGE")
 def test_events_are_not_merged(mounter):
-    with watching(mounter.namespace, ATTACH_DETACH, Init.REPORT_MNT, Mark.MNTNS) as group:
+    with watching(mounter.namespace, ATTACH_DETACH, Init.REPORT_MNT, mark=Mark.MNTNS) as group:
         mount_id, _, _ = (mounter.act() for _ in range(3))
         events = group.wait().read()
         assert [event.mask for event in events] == [Mask.MNT_ATTACH, ATTACH_DETACH, Mask.MNT_DETACH]

@@ -4,10 +4,11 @@
 import pytest
 
 from helpers.events import FidRecord
+from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.handles import name_to_handle
 from helpers.uapi import InfoType, Init, Mark, Mask
-from suites.fanotify_info.watching import fid_of, handle_of, records_of, rounded_up, watching
+from suites.fanotify_info.records import fid_of, handle_of, records_of, rounded_up
 
 FIXED_PART = 20
 """Bytes before the handle: the header of the record, the fsid, and the head of the handle."""
@@ -97,7 +98,7 @@ def test_rename_with_one_directory_watched(two_dirs, watched, kind, name):
 @pytest.mark.behaviour("INFO-RENAME-SB")
 def test_rename_with_the_filesystem_watched(two_dirs):
     old, new = two_dirs
-    with watching(old, Mask.RENAME, Init.REPORT_DFID_NAME, Mark.FILESYSTEM) as group:
+    with watching(old, Mask.RENAME, Init.REPORT_DFID_NAME, mark=Mark.FILESYSTEM) as group:
         (old / "from").rename(new / "to")
         event = group.read_one()
         assert event.types == [OLD, NEW]

@@ -8,10 +8,10 @@ import pytest
 from helpers import sysctl
 from helpers.actors import Actor
 from helpers.events import METADATA_LEN
-from helpers.fanotify import FanotifyGroup
+from helpers.fanotify import FanotifyGroup, watching
 from helpers.features import Feature, require
 from helpers.uapi import InfoType, Init, Mark, Mask, Response
-from suites.fanotify_info.watching import records_of, watching
+from suites.fanotify_info.records import records_of
 
 
 @pytest.fixture(autouse=True)

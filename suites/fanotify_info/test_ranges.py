@@ -9,9 +9,10 @@ import pytest
 
 from helpers.actors import Actor
 from helpers.events import METADATA_LEN, RangeRecord
+from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.uapi import InfoType, Init, Mask, Response
-from suites.fanotify_info.watching import records_of, watching
+from suites.fanotify_info.records import records_of
 
 PAGE = mmap.PAGESIZE
 RANGE = struct.Struct("=BBHIQQ")

@@ -4,10 +4,11 @@
 import pytest
 
 from helpers.events import FidRecord, PidfdRecord
+from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.handles import name_to_handle
 from helpers.uapi import InfoType, Init, Mask
-from suites.fanotify_info.watching import fid_of, handle_of, watching
+from suites.fanotify_info.records import fid_of, handle_of
 
 FID, DFID, DFID_NAME, PIDFD = InfoType.FID, InfoType.DFID, InfoType.DFID_NAME, InfoType.PIDFD
 

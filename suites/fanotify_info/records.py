@@ -1,22 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A group with one mark, and the parts of an event which its tests look at."""
-
-import contextlib
-from collections.abc import Iterator
-from pathlib import Path
+"""The parts of an event which the tests of this suite look at."""
 
 from helpers.events import METADATA_LEN, Event, FidRecord
-from helpers.fanotify import FanotifyGroup
 from helpers.handles import FileHandle
-from helpers.uapi import InfoType, Mark
-
-
-@contextlib.contextmanager
-def watching(path: Path, mask: int, flags: int, mark: int = Mark.INODE) -> Iterator[FanotifyGroup]:
-    """Have a group of these fanotify_init flags with a mark on `path`."""
-    with FanotifyGroup(flags) as group:
-        group.mark(Mark.ADD | mark, mask, path)
-        yield group
+from helpers.uapi import InfoType
 
 
 def records_of(event: Event) -> bytes:

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reading when descriptors or memory run out, and that nothing is left open in the end."""
+
+from errno import EFAULT, EMFILE
+
+import pytest
+
+from helpers.descriptors import GuardedBuffer, exhausted, open_descriptors
+from helpers.errors import expect, outcome
+from helpers.events import METADATA_LEN
+from helpers.fanotify import watching
+from helpers.features import Feature, require
+from helpers.pidfd import own_pidfd
+from helpers.uapi import FAN_EPIDFD, FAN_NOFD, Init, Mark, Mask
+
+PIDFD_LENGTH = 8
+MANY = 100
+
+
+@pytest.mark.behaviour("PIDFD-EPIDFD-FID")
+def test_no_descriptor_in_a_group_of_file_handles(ext4_file):
+    with watching(ext4_file, Mask.OPEN, Init.REPORT_PIDFD | Init.REPORT_FID) as group:
+        ext4_file.read_text()
+        with exhausted():
+            event = group.read_one()
+        assert (event.fd, event.pidfd) == (FAN_NOFD, FAN_EPIDFD)
+
+
+@pytest.mark.behaviour("PIDFD-EPIDFD-FD")
+def test_one_descriptor(file):
+    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group:
+        file.read_text()
+        with exhausted(free=1):
+            event = group.read_one()
+        assert event.fd >= 0
+        assert event.pidfd == FAN_EPIDFD
+
+
+@pytest.mark.behaviour("PIDFD-EMFILE-FD0")
+def test_no_descriptor(file):
+    with watching(file, Mask.OPEN, Init.REPORT_PIDFD | Init.NONBLOCK) as group:
+        file.read_text()
+        with exhausted():
+            answer = outcome(group.read)
+        assert answer == EMFILE
+        group.assert_empty()
+
+
+@pytest.mark.behaviour("PIDFD-FDERR-EMFILE", "PIDFD-FDERR-AMBIGUOUS")
+@pytest.mark.parametrize("free", [0, 1])
+def test_errors_reported(file, free):
+    require(Feature.REPORT_FD_ERROR)
+    with watching(file, Mask.OPEN, Init.REPORT_PIDFD | Init.REPORT_FD_ERROR) as group:
+        file.read_text()
+        with exhausted(free):
+            event = group.read_one()
+        assert event.fd >= 0 if free else event.fd == -EMFILE
+        assert event.pidfd == -EMFILE
+
+
+@pytest.mark.behaviour("PIDFD-LEAK-CLOSED")
+def test_nothing_is_left(public_dir):
+    before = open_descriptors()
+    files = [public_dir / str(number) for number in range(MANY)]
+    with watching(public_dir, Mask.CLOSE_WRITE | Mask.EVENT_ON_CHILD, Init.REPORT_PIDFD) as group:
+        for file in files:
+            file.touch()
+        events = group.wait().read()
+        delivered = [fd for event in events for fd in event.descriptors]
+        assert open_descriptors() == before | {group.fd} | set(delivered)
+        assert len(delivered) == 2 * MANY
+    assert open_descriptors() == before
+
+
+@pytest.mark.behaviour("PIDFD-EFAULT-NOLEAK")
+@pytest.mark.parametrize("room", [0, 8, METADATA_LEN, METADATA_LEN + 4])
+@pytest.mark.parametrize(
+    "more", [Init(0), Init.REPORT_FID, Init.REPORT_DFID_NAME_TARGET, Init.REPORT_FD_ERROR], ids=str
+)
+def test_buffer_that_faults(ext4_file, more, room):
+    if more == Init.REPORT_FD_ERROR:
+        require(Feature.REPORT_FD_ERROR)
+    with watching(ext4_file, Mask.OPEN, Init.REPORT_PIDFD | Init.NONBLOCK | more) as group:
+        ext4_file.read_text()
+        before = open_descriptors()
+        expect(EFAULT, GuardedBuffer(room).read_from, group.fd, 4096)
+        assert open_descriptors() == before
+        group.assert_empty()
+
+
+@pytest.mark.behaviour("PIDFD-OWN-PIDFS-LOOP")
+def test_watching_ones_own_pidfd(file):
+    require(Feature.PIDFD_THREAD)
+    room = 10
+    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, own_pidfd() as fd:
+        group.mark(Mark.ADD, Mask.OPEN, None, fd)
+        file.read_text()
+        for _ in range(2):
+            assert len(group.read(room * (METADATA_LEN + PIDFD_LENGTH))) == room

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What there is to be had of a process that has exited, was reaped, or whose number is another's."""
+
+import os
+from errno import ECHILD, ESRCH
+
+import pytest
+
+from helpers import fdinfo
+from helpers.actors import Actor, live, reaped, zombie
+from helpers.children import in_child
+from helpers.descriptors import open_descriptors
+from helpers.errors import expect
+from helpers.fanotify import watching
+from helpers.features import Feature, has, require
+from helpers.pidfd import Info, Poll, clone_as, get_info, pidfd_send_signal, poll, waitid
+from helpers.uapi import FAN_NOPIDFD, Init, Mask
+
+STATUS = 7
+
+
+@pytest.mark.behaviour("PIDFD-ZOMBIE")
+def test_zombie(file):
+    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, zombie(file.read_text) as actor:
+        event = group.read_one()
+        assert fdinfo.read_pidfd(event.pidfd).pid == actor.pid
+        assert poll(event.pidfd) == Poll.IN
+        pidfd_send_signal(event.pidfd, 0)
+
+
+# Pidfds of reaped processes and of threads came with the same release, 7.2, by different changes (82c6dd20479b
+# and 17171128513b): the second tells which answer the first makes due.
+KEEPS_REAPED = Feature.PIDFD_WITH_TID
+
+
+@pytest.mark.behaviour("PIDFD-REAPED")
+def test_reaped(file):
+    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, reaped(file.read_text):
+        pidfd = group.read_one().pidfd
+        assert pidfd >= 0 if has(KEEPS_REAPED) else pidfd == FAN_NOPIDFD
+
+
+@pytest.mark.behaviour("PIDFD-REAPED-FDERR", "PIDFD-FDERR-AMBIGUOUS")
+def test_reaped_with_errors_reported(file):
+    require(Feature.REPORT_FD_ERROR)
+    flags = Init.REPORT_PIDFD | Init.REPORT_FD_ERROR
+    with watching(file, Mask.OPEN, flags) as group, reaped(file.read_text):
+        pidfd = group.read_one().pidfd
+        assert pidfd >= 0 if has(KEEPS_REAPED) else pidfd == -ESRCH
+
+
+@pytest.mark.behaviour("PIDFD-REAPED-USE")
+def test_use_of_a_reaped_process(file):
+    require(KEEPS_REAPED, Feature.PIDFD_INFO)
+    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, reaped(file.read_text, STATUS):
+        pidfd = group.read_one().pidfd
+        assert fdinfo.read_pidfd(pidfd).pid == -1
+        assert poll(pidfd) == Poll.IN | Poll.HUP
+        expect(ESRCH, pidfd_send_signal, pidfd, 0)
+        expect(ECHILD, waitid, pidfd, os.WEXITED)
+        expect(ESRCH, get_info, pidfd)
+        info = get_info(pidfd, Info.EXIT)
+        assert Info.EXIT in Info(info.mask)
+        assert os.waitstatus_to_exitcode(info.exit_code) == STATUS
+
+
+@pytest.mark.behaviour("PIDFD-REAPED-FD", "PIDFD-REAPED-PID")
+def test_object_and_number_of_a_reaped_process(file):
+    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, reaped(file.read_text) as actor:
+        event = group.read_one()
+        assert os.path.samestat(os.fstat(event.fd), file.stat())
+        assert event.pid == actor.pid
+
+
+@pytest.mark.behaviour("PIDFD-REUSE", "PIDFD-REAPED-PID", "PIDFD-PROC-GUARD")
+def test_number_that_is_anothers(file):
+    with (
+        watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group,
+        reaped(file.read_text) as actor,
+        Actor(os.getpid, make=lambda run: clone_as(actor.pid, run)) as stranger,
+    ):
+        event = group.read_one()
+        assert event.pid == stranger.act() == actor.pid
+        if has(KEEPS_REAPED):
+            assert fdinfo.read_pidfd(event.pidfd).pid == -1
+            expect(ESRCH, pidfd_send_signal, event.pidfd, 0)
+        else:
+            assert event.pidfd == FAN_NOPIDFD
+
+
+@pytest.mark.behaviour("PIDFD-TIME-OF-READ")
+def test_descriptor_belongs_to_the_reader(file):
+    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, live(file.read_text) as actor:
+        before = open_descriptors()
+        assert in_child(lambda: fdinfo.read_pidfd(group.read_one().pidfd).pid) == actor.pid
+        assert open_descriptors() == before

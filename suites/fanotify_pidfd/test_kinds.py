@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""pidfds in permission events, in events of ranges and of mounts, and in the overflow."""
+
+import ctypes
+from errno import ENOENT, ESRCH
+from signal import SIGKILL
+
+import pytest
+
+from helpers import fdinfo, sysctl
+from helpers.actors import Actor, in_turn
+from helpers.descriptors import exhausted
+from helpers.errors import expect
+from helpers.fanotify import FanotifyGroup, watching
+from helpers.features import Feature, require
+from helpers.filesystems import mount
+from helpers.namespaces import own_mounts
+from helpers.pidfd import Poll, pidfd_send_signal, poll
+from helpers.uapi import FAN_EPIDFD, FAN_NOPIDFD, Init, Mark, Mask, PermissionResponse, Response
+
+RESPONSE_LENGTH = ctypes.sizeof(PermissionResponse)
+
+
+@pytest.fixture
+def asking(file):
+    """A group that is asked for permission to open a file, and an actor to open it."""
+    require(Feature.PERMISSION_EVENTS)
+    flags = Init.REPORT_PIDFD | Init.CLASS_CONTENT
+    with watching(file, Mask.OPEN_PERM, flags) as group, Actor(file.read_text) as actor:
+        yield group, actor
+
+
+@pytest.mark.behaviour("PIDFD-PERM")
+def test_permission_event(asking):
+    group, actor = asking
+    actor.start()
+    event = group.read_one()
+    assert fdinfo.read_pidfd(event.pidfd).pid == actor.pid
+    assert poll(event.pidfd) == Poll(0)
+    group.respond(event.fd, Response.ALLOW)
+    assert actor.finish() == "content"
+
+
+@pytest.mark.behaviour("PIDFD-PERM-EPIDFD")
+def test_permission_event_without_a_pidfd(asking):
+    group, actor = asking
+    actor.start()
+    group.wait()
+    with exhausted(free=1):
+        event = group.read_one()
+    assert event.pidfd == FAN_EPIDFD
+    assert group.respond(event.fd, Response.ALLOW) == RESPONSE_LENGTH
+    assert actor.finish() == "content"
+
+
+@pytest.mark.behaviour("PIDFD-PERM-KILL")
+def test_kill_what_waits_for_permission(asking):
+    group, actor = asking
+    actor.start()
+    event = group.read_one()
+    pidfd_send_signal(event.pidfd, SIGKILL)
+    actor.await_zombie()
+    assert actor.reap() == -SIGKILL
+    assert group.respond(event.fd, Response.ALLOW) == RESPONSE_LENGTH
+    expect(ENOENT, group.respond, event.fd, Response.ALLOW)
+
+
+@pytest.mark.behaviour("PIDFD-MNT")
+def test_mount(public_dir):
+    require(Feature.REPORT_MNT)
+    flags = Init.REPORT_MNT | Init.REPORT_PIDFD
+    with Actor(in_turn(own_mounts, lambda: mount("none", public_dir, "tmpfs"))) as actor:
+        actor.act()
+        with watching(f"/proc/{actor.pid}/ns/mnt", Mask.MNT_ATTACH, flags, mark=Mark.MNTNS) as group:
+            actor.act()
+            assert fdinfo.read_pidfd(group.read_one().pidfd).pid == actor.pid
+
+
+@pytest.mark.behaviour("PIDFD-RANGE")
+def test_range(ext4_file):
+    require(Feature.PRE_ACCESS)
+    flags = Init.REPORT_PIDFD | Init.CLASS_PRE_CONTENT
+    with watching(ext4_file, Mask.PRE_ACCESS, flags) as group, Actor(ext4_file.read_text) as actor:
+        actor.start()
+        event = group.read_one()
+        assert fdinfo.read_pidfd(event.pidfd).pid == actor.pid
+        group.close()
+        assert actor.finish() == "content"
+
+
+@pytest.mark.parametrize(
+    ("more", "pidfd"),
+    [
+        pytest.param(Init(0), FAN_NOPIDFD, marks=pytest.mark.behaviour("PIDFD-OVERFLOW")),
+        pytest.param(
+            Init.REPORT_FD_ERROR,
+            -ESRCH,
+            marks=pytest.mark.behaviour("PIDFD-OVERFLOW", "PIDFD-FDERR-AMBIGUOUS"),
+        ),
+    ],
+    ids=str,
+)
+def test_overflow(public_dir, file, more, pidfd):
+    if more:
+        require(Feature.REPORT_FD_ERROR)
+    with sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
+        group = FanotifyGroup(Init.REPORT_PIDFD | more)
+    with group:
+        group.mark(Mark.ADD, Mask.OPEN | Mask.ONDIR | Mask.EVENT_ON_CHILD, public_dir)
+        file.read_text()
+        list(public_dir.iterdir())
+        overflow = group.wait().read()[-1]
+    assert (overflow.mask, overflow.pid, overflow.pidfd) == (Mask.Q_OVERFLOW, 0, pidfd)
