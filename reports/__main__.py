@@ -8,7 +8,8 @@ from pathlib import Path
 
 from reports import run
 from reports.export import EXPORTERS
-from reports.results import Result, Status, kernels, read
+from reports.results import Result, kernels, read
+from reports.status import Status
 from reports.summary import summary
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33"}

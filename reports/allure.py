@@ -31,8 +31,9 @@ from allure_commons.types import AttachmentType, LabelType
 from allure_commons.utils import md5, platform_label, represent
 from attr import asdict
 
-from reports.results import VM_GONE, Result, kernels
+from reports.results import Result, kernels
 from reports.run import kernel_directory, replace_file
+from reports.status import VM_GONE
 from reports.text import printable
 
 DIRECTORY = "allure-results"

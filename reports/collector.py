@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from reports.results import VM_GONE, Reason, Result, Status
+from reports.results import Reason, Result
+from reports.status import VM_GONE, Status
 from reports.text import first_lines
 
 CRASH = "???"
@@ -110,8 +111,8 @@ class Collector:
         self._machines.setdefault(kernel, {}).update(
             {name: known[name] for name in ("release", "accel") if name in known}
         )
-        if named := [str(value) for name, value in report.user_properties if name == "behaviour"]:
-            self._behaviours[test] = list(dict.fromkeys(named))
+        if named := _every("behaviour", report):
+            self._behaviours[test] = named
 
     def _machine(self, kernel: str) -> dict[str, Any]:
         return {"release": "", "accel": "", **self._machines.get(kernel, {})}
@@ -134,9 +135,16 @@ class Collector:
                 (self._clock() - running.started).total_seconds() if gone else _total(running.reports), 6
             ),
             started=running.started.isoformat(timespec="milliseconds"),
+            new_features=_every("new-feature", *running.reports),
             console=_console(worst) if gone else None,
             allure=_allure(running.reports) if gone else None,
         )
+
+
+def _every(wanted: str, *reports: pytest.TestReport) -> list[str]:
+    """Return the properties of one name, each value once."""
+    properties = (item for report in reports for item in report.user_properties)
+    return list(dict.fromkeys(str(value) for name, value in properties if name == wanted))
 
 
 def _says_something(report: pytest.TestReport) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
-from reports.results import Status
+from reports.status import Status
 from reports.text import first_lines
 
 WRONG_ANSWER = (AssertionError, pytest.fail.Exception)

@@ -8,56 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from reports.status import VOCABULARY, Status, Words
+
 FORMAT = 1
 """Version of the stored form. It is in every line, so that files can be cut and joined with text tools."""
-
-
-class Status(StrEnum):
-    """How one test ended on one kernel. The members are ordered from the best to the worst."""
-
-    PASS = "pass"  # noqa: S105 - a word of the vocabulary, not a secret
-    SKIP = "skip"
-    XFAIL = "xfail"
-    XPASS = "xpass"
-    ERROR = "error"
-    FAIL = "fail"
-    LOST = "lost"
-    HANG = "hang"
-    PANIC = "panic"
-
-
-class Words(NamedTuple):
-    """How a status is said in each format, and how it is shown."""
-
-    pytest: str
-    junit: str | None
-    allure: str
-    ktap: str
-    kcidb: str
-    colour: str
-    bad: bool
-
-
-VOCABULARY = {
-    Status.PASS: Words("passed", None, "passed", "ok", "PASS", "green", bad=False),
-    Status.SKIP: Words("skipped", "skipped", "skipped", "ok # SKIP", "SKIP", "yellow", bad=False),
-    Status.XFAIL: Words("xfailed", "skipped", "skipped", "ok # XFAIL", "FAIL", "yellow", bad=False),
-    Status.XPASS: Words("xpassed", "failure", "failed", "not ok", "PASS", "red", bad=True),
-    Status.ERROR: Words("error", "error", "broken", "not ok # ERROR", "ERROR", "red", bad=True),
-    Status.FAIL: Words("failed", "failure", "failed", "not ok", "FAIL", "red", bad=True),
-    Status.LOST: Words("failed", "error", "broken", "not ok", "MISS", "red", bad=True),
-    Status.HANG: Words("failed", "error", "broken", "not ok", "MISS", "red", bad=True),
-    Status.PANIC: Words("failed", "error", "broken", "not ok", "FAIL", "red", bad=True),
-}
-"""The one place where a status of ours is translated."""
-
-VM_GONE = (Status.PANIC, Status.HANG, Status.LOST)
-"""The statuses of a test that was running when its VM was lost."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +32,8 @@ class Result:
 
     `kernel` is the catalogue's name, `release` what uname -r says, `accel` kvm, tcg or none, `test` the node
     id, `duration` is in seconds, `started` ISO 8601 in UTC. `console` holds the last lines of a VM that was
-    lost, and `allure` what allure-pytest knew about the test that was running in it.
+    lost, and `allure` what allure-pytest knew about the test that was running in it. `new_features` names what
+    answered while the test ran although the kernel's baseline does not know it.
     """
 
     kernel: str
@@ -87,6 +46,7 @@ class Result:
     message: str = ""
     duration: float = 0.0
     started: str = ""
+    new_features: list[str] = field(default_factory=list)
     console: str | None = None
     allure: dict[str, Any] | None = field(default=None, repr=False)
 
@@ -116,8 +76,8 @@ def kernels(results: Iterable[Result]) -> dict[str, list[Result]]:
 def dump(result: Result) -> bytes:
     """Return one line of the stored form."""
     values = asdict(result)
-    for optional in ("console", "allure"):
-        if values[optional] is None:
+    for optional in ("new_features", "console", "allure"):
+        if not values[optional] and values[optional] != "":
             del values[optional]
     return json.dumps({"format": FORMAT, **values}).encode() + b"\n"
 
@@ -221,10 +181,11 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "message": (str,),
     "duration": (int, float),
     "started": (str,),
+    "new_features": (list,),
     "console": (str, type(None)),
     "allure": (dict, type(None)),
 }
-_DEFAULTS: dict[str, Any] = {"release": "", "accel": "", "behaviours": []}
+_DEFAULTS: dict[str, Any] = {"release": "", "accel": "", "behaviours": [], "new_features": []}
 _MOST_NOTES = 10
 
 
@@ -291,6 +252,7 @@ def _result(values: dict[str, Any]) -> Result:
             "status": Status(known["status"]),
             "reason": Reason(str(reason.get("kind", "")), str(reason.get("text", ""))) if reason else None,
             "behaviours": [str(behaviour) for behaviour in known["behaviours"]],
+            "new_features": [str(feature) for feature in known["new_features"]],
         }
     )
 

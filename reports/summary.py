@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from reports.results import Result, Status, kernels
+from reports.results import Result, kernels
+from reports.status import Status
 from reports.text import printable
 
 

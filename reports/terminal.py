@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from reports.collector import CRASH, kernel_of, status_of
-from reports.results import VOCABULARY, Result, Status
+from reports.results import Result
+from reports.status import VOCABULARY, Status
 from reports.summary import Line, result_line, summary
 from reports.text import printable
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from reports.allure import CATEGORIES, MixedUpError, environment, executor_of, export, lost
-from reports.results import Result, Status, read
+from reports.results import Result, read
+from reports.status import Status
 from reports.tests.conftest import Finished, Project, on
 
 GOLDEN = Path(__file__).parent / "golden"

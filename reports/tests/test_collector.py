@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from reports.collector import CRASH, Collector
-from reports.results import Reason, Result, Status
+from reports.results import Reason, Result
+from reports.status import Status
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -98,6 +99,15 @@ def test_a_result() -> None:
 def test_reason(status: str, properties: list[tuple[str, str]], reason: Reason | None) -> None:
     (result,) = collect(report("call", status, properties=properties), report("teardown", "pass"))
     assert result.reason == reason
+
+
+def test_features_that_no_baseline_knows() -> None:
+    (result,) = collect(
+        report("setup", "pass", properties=[("new-feature", "FS_ERROR")]),
+        report("call", "pass", properties=[("new-feature", "RENAME"), ("new-feature", "FS_ERROR")]),
+        report("teardown", "pass"),
+    )
+    assert result.new_features == ["FS_ERROR", "RENAME"]
 
 
 def test_kernels_and_tests_may_come_mixed() -> None:

@@ -8,7 +8,8 @@ import pytest
 import xmlschema
 
 from reports import junit
-from reports.results import Result, Status, kernels, read
+from reports.results import Result, kernels, read
+from reports.status import Status
 
 GOLDEN = Path(__file__).parent / "golden"
 SCHEMA = xmlschema.XMLSchema(GOLDEN / "junit.xsd")

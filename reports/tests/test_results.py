@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.results import VM_GONE, VOCABULARY, Journal, Reason, Result, Status, dump, read
+from reports.results import Journal, Reason, Result, dump, read
+from reports.status import VM_GONE, VOCABULARY, Status
 
 PLAIN = Result("6.12", "6.12.57-amd64", "tcg", "suites/a.py::test_x", ["MARK-1"], Status.PASS, duration=0.25)
 FULL = Result(
@@ -21,6 +22,7 @@ FULL = Result(
     "oops\nand more",
     1.5,
     "2026-01-02T03:04:05.678+00:00",
+    ["MARK-9"],
     "Kernel panic\x00\udcff",
     {"fullName": "suites.a#test_y"},
 )
@@ -40,8 +42,8 @@ def test_every_status_is_translated() -> None:
         ("xfail", "skipped", "skipped", "ok # XFAIL", "FAIL"),
         ("xpass", "failure", "failed", "not ok", "PASS"),
         ("panic", "error", "broken", "not ok", "FAIL"),
-        ("hang", "error", "broken", "not ok", "MISS"),
-        ("lost", "error", "broken", "not ok", "MISS"),
+        ("hang", "error", "broken", "not ok # TIMEOUT", "MISS"),
+        ("lost", "error", "broken", "not ok # ERROR", "MISS"),
     ],
 )
 def test_translation(status: str, junit: str | None, allure: str, ktap: str, kcidb: str) -> None:
