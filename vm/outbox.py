@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import tarfile
 from pathlib import Path
 
@@ -44,7 +45,10 @@ def guest_port(name: str) -> int | None:
 
 
 def unpack(stream: Path, directory: Path) -> None:
-    """Unpack, on the host, what a guest has sent; a member cut off by the end of the VM is left out."""
+    """Unpack, on the host, what a guest has sent; a member cut off by the end of the VM is left out.
+
+    When there is no room for it, the stream stays where it is.
+    """
     if not stream.exists():
         return
     try:
@@ -53,4 +57,7 @@ def unpack(stream: Path, directory: Path) -> None:
                 archive.extract(member, directory, filter="data")
     except (tarfile.TarError, EOFError):
         pass
+    except OSError as error:
+        print(f"fapitest: {stream} can not be unpacked: {error.strerror or error}", file=sys.stderr)
+        return
     stream.unlink()
