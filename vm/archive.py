@@ -7,6 +7,7 @@ signatures of what it fetches.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess

@@ -304,10 +304,9 @@ class Machine:
             return "lost", f"QEMU said: {self._qemu_said.splitlines()[-1]}"
         if code is not None and code < 0:
             return "lost", f"QEMU was killed by signal {-code}"
-        said = [line for line in console.splitlines() if line.startswith("fapitest: ")]
-        return "lost", said[-1].removeprefix(
-            "fapitest: "
-        ) if said else "it vanished without a word on its console"
+        said = [line for line in console.splitlines() if line.startswith("fapitest: ") and line != READY]
+        words = "; ".join(line.removeprefix("fapitest: ") for line in said)
+        return "lost", words or "it vanished without a word on its console"
 
     def console(self) -> str:
         """Return all that the VM has printed on its console so far."""
