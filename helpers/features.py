@@ -12,6 +12,7 @@ A feature of the baseline which does not answer fails every test that asks for i
 not there is new, which the report says. `python -m helpers.features` prints a baseline to review.
 """
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -26,7 +27,7 @@ from helpers import skips
 from helpers.children import fork, in_child
 from helpers.credentials import CLONE_NEWNS, unprivileged, user_namespace
 from helpers.errors import OK, outcome
-from helpers.fanotify import FanotifyGroup, fanotify_mark, watching
+from helpers.fanotify import FanotifyGroup, fanotify_mark
 from helpers.filesystems import mount, mounted
 from helpers.permission import Requester
 from helpers.pidfd import (
@@ -78,8 +79,11 @@ class Feature(Enum):
     RESPONSE_INFO = "FAN_INFO, 6.3"
     REPORT_FD_ERROR = "FAN_REPORT_FD_ERROR, 6.13"
     PRE_ACCESS = "FAN_PRE_ACCESS, 6.14"
-    PERMISSION_AT_OPEN = "permission to read a file is decided on when it is opened, 6.14 and 6.12.105"
+    PERMISSION_AT_OPEN = (
+        "reading needs no permission in files opened before their filesystem was watched, 6.14"
+    )
     REPORT_MNT = "FAN_REPORT_MNT, 6.15"
+    PERMISSION_BY_FILE = "reading needs no permission in files opened before they were watched, 6.17"
     PERMISSION_WATCHDOG = "fs.fanotify.watchdog_timeout, 6.18"
     USERNS_MARKS = "marks on filesystems and mounts of one's own user namespace, 6.16"
     UNPRIVILEGED_MNT = "FAN_REPORT_MNT groups for everybody, 6.16"
@@ -196,22 +200,28 @@ def _answer_with_info(fd: int, answer: int) -> Probe:
     return probe
 
 
-def _permission_at_open() -> bool:
-    """Tell whether a directory opened before anybody watched its filesystem is read without being asked for."""
-    if not has(Feature.PERMISSION_EVENTS):
-        return False
-    with tempfile.TemporaryDirectory() as name, mounted("probe", Path(name) / "mount", "tmpfs") as directory:
-        fd = os.open(directory, os.O_RDONLY)
-        try:
-            with (
-                Requester(lambda: os.listdir(fd), keep=[fd]) as reader,
-                watching(
-                    directory, Mask.ACCESS_PERM | Mask.ONDIR, Init.CLASS_CONTENT, mark=Mark.MOUNT
-                ) as group,
-            ):
-                return not reader.is_asked_for(group)
-        finally:
-            os.close(fd)
+def _reads_unasked(*, watched: bool) -> Probe:
+    """Probe whether a directory that was opened before it was marked is read without permission.
+
+    `watched` is whether something else on its filesystem was marked already.
+    """
+    mask = Mask.ACCESS_PERM | Mask.ONDIR
+
+    def probe() -> bool:
+        with contextlib.ExitStack() as stack:
+            name = stack.enter_context(tempfile.TemporaryDirectory())
+            directory = stack.enter_context(mounted("probe", Path(name) / "mount", "tmpfs"))
+            group = stack.enter_context(FanotifyGroup(Init.CLASS_CONTENT))
+            (directory / "other").mkdir()
+            if watched:
+                group.mark(Mark.ADD, mask, directory / "other")
+            fd = os.open(directory, os.O_RDONLY)
+            stack.callback(os.close, fd)
+            group.mark(Mark.ADD | Mark.MOUNT, mask, directory)
+            reader = stack.enter_context(Requester(lambda: os.listdir(fd), keep=[fd]))  # noqa: PTH208
+            return not reader.is_asked_for(group)
+
+    return lambda: has(Feature.PERMISSION_EVENTS) and probe()
 
 
 def _own_pidfd(call: Callable[[int], object]) -> Probe:
@@ -253,7 +263,8 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
     Feature.REPORT_FD_ERROR: (_group(Init.REPORT_FD_ERROR), _admin_flag(Init.REPORT_FD_ERROR)),
     Feature.PRE_ACCESS: (_mark(Mark.INODE, Mask.PRE_ACCESS),),
     Feature.RESPONSE_INFO: (_answer_with_info(FAN_NOFD, OK), _answer_with_info(_NO_EVENT, ENOENT)),
-    Feature.PERMISSION_AT_OPEN: (_permission_at_open,),
+    Feature.PERMISSION_AT_OPEN: (_reads_unasked(watched=False),),
+    Feature.PERMISSION_BY_FILE: (_reads_unasked(watched=True),),
     Feature.PERMISSION_WATCHDOG: (Path("/proc/sys/fs/fanotify/watchdog_timeout").exists,),
     Feature.REPORT_MNT: (_group(Init.REPORT_MNT), _mark(Mark.MNTNS, Mask.MNT_ATTACH)),
     Feature.PIDFD_THREAD: (
