@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kernel's audit log, for as long as a test needs it: netlink(7), linux/audit.h."""
+
+import contextlib
+import os
+import select
+import socket
+import struct
+from collections.abc import Iterator
+
+from helpers.errors import errno_name
+from helpers.waiting import scaled
+
+FANOTIFY_RECORD = 1331
+"""AUDIT_FANOTIFY."""
+
+_NETLINK_AUDIT = 9
+_AUDIT_SET, _AUDIT_ADD_RULE, _AUDIT_DEL_RULE = 1001, 1011, 1012
+_NLM_F_REQUEST, _NLM_F_ACK, _NLMSG_ERROR = 1, 4, 2
+_READLOG_GROUP = 1
+_HEADER = struct.Struct("=IHHII")
+_MESSAGE_SIZE = 1 << 16
+
+# struct audit_status: what is set, whether audit is enabled, and fields which are not set.
+_ENABLE, _DISABLE = (struct.pack("=10I", 1, enabled, *(0,) * 8) for enabled in (1, 0))
+
+# struct audit_rule_data without fields: audit the exit (4) of one system call always (2). The call is one that
+# nobody makes, but with any rule at all the kernel keeps a context for each system call of a new process. Up to
+# "audit: record fanotify event regardless of presence of rules" (6.18) only those with a context were recorded.
+_UNUSED_CALL = 163
+_CALLS = [1 << _UNUSED_CALL % 32 if word == _UNUSED_CALL // 32 else 0 for word in range(64)]
+_RULE = struct.pack("=3I64I64I64I64II", 4, 2, 0, *_CALLS, *(0,) * 192, 0)
+
+
+class AuditLog:
+    """What the kernel records from now on."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+
+    def next(self, kind: int, deadline: float = 5) -> str:
+        """Wait for a record of this type and return its text; `deadline` is in seconds, before scaling."""
+        while select.select([self._listener], [], [], scaled(deadline))[0]:
+            message = self._listener.recv(_MESSAGE_SIZE)
+            _, found, *_ = _HEADER.unpack_from(message)
+            if found == kind:
+                return message[_HEADER.size :].rstrip(b"\0\n").decode()
+        raise AssertionError(f"no audit record of type {kind} in {scaled(deadline):g} s")
+
+
+@contextlib.contextmanager
+def audit_log() -> Iterator[AuditLog]:
+    """Switch auditing on; processes made within are audited."""
+    with _netlink() as control, _netlink(1 << _READLOG_GROUP - 1) as listener, contextlib.ExitStack() as undo:
+        for begin, end, begun, ended in (
+            (_AUDIT_SET, _AUDIT_SET, _ENABLE, _DISABLE),
+            (_AUDIT_ADD_RULE, _AUDIT_DEL_RULE, _RULE, _RULE),
+        ):
+            _request(control, begin, begun)
+            undo.callback(_request, control, end, ended)
+        yield AuditLog(listener)
+
+
+def _netlink(groups: int = 0) -> socket.socket:
+    channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_AUDIT)
+    channel.bind((0, groups))
+    return channel
+
+
+def _request(channel: socket.socket, kind: int, payload: bytes) -> None:
+    header = _HEADER.pack(_HEADER.size + len(payload), kind, _NLM_F_REQUEST | _NLM_F_ACK, 0, 0)
+    channel.send(header + payload)
+    while True:
+        answer = channel.recv(_MESSAGE_SIZE)
+        if _HEADER.unpack_from(answer)[1] == _NLMSG_ERROR:
+            (error,) = struct.unpack_from("=i", answer, _HEADER.size)
+            if error:
+                raise OSError(-error, f"audit request {kind}: {errno_name(-error)} ({os.strerror(-error)})")
+            return

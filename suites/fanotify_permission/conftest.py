@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What most of these tests have: a file, and a group which is asked before anybody opens it."""
+
+import pytest
+
+from helpers.fanotify import watching
+from helpers.features import Feature, require
+from helpers.uapi import Init, Mask
+
+
+@pytest.fixture(autouse=True)
+def _permission_events():
+    require(Feature.PERMISSION_EVENTS)
+
+
+@pytest.fixture
+def file(public_dir):
+    path = public_dir / "file"
+    path.write_text("content")
+    return path
+
+
+@pytest.fixture
+def group(file):
+    with watching(file, Mask.OPEN_PERM, Init.CLASS_CONTENT | Init.NONBLOCK) as group:
+        yield group

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""FAN_ACCESS_PERM and FAN_PRE_ACCESS: who is asked before data is read, and when that is decided."""
+
+import os
+from errno import EPERM
+
+import pytest
+
+from helpers.actors import Actor
+from helpers.errors import OK, expect
+from helpers.fanotify import FanotifyGroup, watching
+from helpers.features import Feature, has, require
+from helpers.filesystems import mounted
+from helpers.permission import Requester, requesting
+from helpers.uapi import Init, Mark, Mask, Open, Response
+
+CONTENT = Init.CLASS_CONTENT | Init.NONBLOCK
+SIZE = 100
+
+
+def read(file):
+    return os.read(os.open(file, os.O_RDONLY), SIZE)
+
+
+def pread(file):
+    return os.pread(os.open(file, os.O_RDONLY), SIZE, 0)
+
+
+def readv(file):
+    return os.readv(os.open(file, os.O_RDONLY), [bytearray(SIZE)])
+
+
+def sendfile(file):
+    return os.sendfile(writable(file), os.open(file, os.O_RDONLY), 0, SIZE)
+
+
+def splice(file):
+    _, pipe = os.pipe()
+    return os.splice(os.open(file, os.O_RDONLY), pipe, SIZE)
+
+
+def copy_file_range(file):
+    return os.copy_file_range(os.open(file, os.O_RDONLY), writable(file), SIZE)
+
+
+def writable(file):
+    return os.open(file.with_suffix(".copy"), os.O_WRONLY | os.O_CREAT)
+
+
+@pytest.mark.behaviour("PERM-ACCESS")
+@pytest.mark.parametrize(
+    "call", [read, pread, readv, sendfile, splice, copy_file_range], ids=lambda call: call.__name__
+)
+def test_denied_reading(file, call):
+    with (
+        watching(file, Mask.ACCESS_PERM, CONTENT) as group,
+        requesting(group, lambda: call(file)) as requester,
+    ):
+        assert requester.event.mask == Mask.ACCESS_PERM
+        group.respond(requester.event.fd, Response.DENY)
+        expect(EPERM, requester.finish)
+
+
+@pytest.mark.behaviour("PERM-ACCESS")
+def test_allowed_reading(file):
+    with (
+        watching(file, Mask.ACCESS_PERM, CONTENT) as group,
+        requesting(group, lambda: read(file)) as requester,
+    ):
+        group.respond(requester.event.fd, Response.ALLOW)
+        assert requester.finish() == b"content"
+
+
+@pytest.mark.behaviour("PERM-ACCESS")
+def test_reading_a_directory(public_dir):
+    with (
+        watching(public_dir, Mask.ACCESS_PERM | Mask.ONDIR, CONTENT) as group,
+        requesting(group, lambda: list(public_dir.iterdir())) as requester,
+    ):
+        assert requester.event.mask == Mask.ACCESS_PERM
+        group.respond(requester.event.fd, Response.DENY)
+        expect(EPERM, requester.finish)
+
+
+@pytest.mark.behaviour("PERM-ACCESS")
+def test_not_by_opening_or_writing(file):
+    with watching(file, Mask.ACCESS_PERM, CONTENT) as group:
+        with Actor(lambda: file.write_text("new")) as writer:
+            writer.act()
+        group.assert_empty()
+
+
+@pytest.fixture
+def unwatched(public_dir):
+    """A file on a filesystem which nobody watches."""
+    with mounted("none", public_dir / "tmpfs", "tmpfs") as mount_point:
+        file = mount_point / "file"
+        file.write_text("content")
+        yield file
+
+
+@pytest.mark.behaviour("PERM-ACCESS-OPTIN")
+def test_file_opened_before_anybody_watched(unwatched):
+    asked = not has(Feature.PERMISSION_AT_OPEN)
+    with FanotifyGroup(CONTENT) as group:
+        assert_opened_before_its_mark(group, unwatched, asked=asked)
+
+
+@pytest.mark.behaviour("PERM-ACCESS-OPTIN-FILE")
+def test_file_opened_while_another_was_watched(unwatched):
+    asked = not has(Feature.PERMISSION_BY_FILE)
+    other = unwatched.with_name("other")
+    other.touch()
+    with watching(other, Mask.ACCESS_PERM, CONTENT) as group:
+        assert_opened_before_its_mark(group, unwatched, asked=asked)
+
+
+def assert_opened_before_its_mark(group, file, *, asked):
+    """Open a file, mark it, and hold the kernel to asking or not asking for permission to read it."""
+    fd = os.open(file, os.O_RDONLY)
+    group.mark(Mark.ADD, Mask.ACCESS_PERM, file)
+    with Requester(lambda: os.read(fd, SIZE), keep=[fd]) as requester:
+        os.close(fd)
+        assert requester.is_asked_for(group) == asked
+        if asked:
+            group.respond(group.read_one().fd, Response.DENY)
+        expect(EPERM if asked else OK, requester.finish)
+
+
+@pytest.mark.behaviour("PERM-PRE-NOCONTENT")
+def test_content_made_on_demand(ext4_dir):
+    require(Feature.PRE_ACCESS)
+    file = ext4_dir / "file"
+    file.write_bytes(bytes(SIZE))
+    with (
+        watching(file, Mask.PRE_ACCESS, Init.CLASS_PRE_CONTENT | Init.NONBLOCK, Open.RDWR) as group,
+        requesting(group, lambda: read(file)) as requester,
+    ):
+        os.pwrite(requester.event.fd, b"x" * SIZE, 0)
+        group.respond(requester.event.fd, Response.ALLOW)
+        assert requester.finish() == b"x" * SIZE

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Answers with FAN_AUDIT and FAN_INFO: which ones are taken, and what the audit log says of them."""
+
+import ctypes
+import os
+from errno import EINVAL, ENOENT, EPERM
+
+import pytest
+
+from helpers.errors import OK, cases, expect
+from helpers.fanotify import watching
+from helpers.features import Feature, has, require
+from helpers.permission import requesting
+from helpers.uapi import (
+    FAN_NOFD,
+    FAN_RESPONSE_INFO_AUDIT_RULE,
+    FAN_RESPONSE_INFO_NONE,
+    Init,
+    Mask,
+    PermissionResponse,
+    Response,
+    ResponseInfoAuditRule,
+)
+from suites.fanotify_permission.audit import FANOTIFY_RECORD, audit_log
+
+CONTENT = Init.CLASS_CONTENT | Init.NONBLOCK
+ALLOW, DENY, AUDIT, INFO = Response.ALLOW, Response.DENY, Response.AUDIT, Response.INFO
+RULE_SIZE = ctypes.sizeof(ResponseInfoAuditRule)
+WHOLE = 8 + RULE_SIZE
+NO_SUCH_FD = 12345
+
+
+def rule(**fields):
+    fields = {"type": FAN_RESPONSE_INFO_AUDIT_RULE, "len": RULE_SIZE, **fields}
+    return bytes(ResponseInfoAuditRule(**fields))
+
+
+def respond(group, fd, response, info=b""):
+    return os.write(group.fd, bytes(PermissionResponse(fd, response)) + info)
+
+
+@pytest.mark.behaviour("PERM-AUDIT-NOFLAG")
+@pytest.mark.parametrize("response", [ALLOW | AUDIT, DENY | AUDIT], ids=str)
+def test_audit_in_a_group_without_it(group, file, response):
+    with requesting(group, file.read_text) as requester:
+        expect(EINVAL, group.respond, requester.event.fd, response)
+        assert requester.is_blocked()
+
+
+@pytest.mark.behaviour("PERM-AUDIT")
+@pytest.mark.parametrize(("response", "answer"), cases((ALLOW | AUDIT, OK), (DENY | AUDIT, EPERM)))
+def test_audit(file, response, answer):
+    require(Feature.ENABLE_AUDIT)
+    with (
+        watching(file, Mask.OPEN_PERM, CONTENT | Init.ENABLE_AUDIT) as group,
+        requesting(group, file.read_text) as requester,
+    ):
+        assert group.respond(requester.event.fd, response) == 8
+        expect(answer, requester.finish)
+
+
+@pytest.mark.behaviour("PERM-INFO")
+@pytest.mark.parametrize(("response", "answer"), cases((ALLOW | INFO, OK), (DENY | INFO, EPERM)))
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param(
+            Init(0), marks=pytest.mark.behaviour("PERM-INFO-NOAUDIT"), id="without-FAN_ENABLE_AUDIT"
+        ),
+        pytest.param(Init.ENABLE_AUDIT, id="FAN_ENABLE_AUDIT"),
+    ],
+)
+def test_info(file, more, response, answer):
+    require(Feature.RESPONSE_INFO, *([Feature.ENABLE_AUDIT] if more else []))
+    with (
+        watching(file, Mask.OPEN_PERM, CONTENT | more) as group,
+        requesting(group, file.read_text) as requester,
+    ):
+        assert respond(group, requester.event.fd, response, rule()) == WHOLE
+        expect(answer, requester.finish)
+
+
+BAD = {
+    "missing": b"",
+    "truncated": rule()[:-4],
+    "with-bytes-after-it": rule() + bytes(4),
+    "of-type-none": rule(type=FAN_RESPONSE_INFO_NONE),
+    "of-an-unknown-type": rule(type=FAN_RESPONSE_INFO_AUDIT_RULE + 1),
+    "with-a-pad": rule(pad=1),
+    "said-to-be-shorter": rule(len=RULE_SIZE - 4),
+    "said-to-be-longer": rule(len=RULE_SIZE + 4),
+}
+
+
+@pytest.mark.behaviour("PERM-INFO-BAD")
+@pytest.mark.parametrize("info", BAD.values(), ids=BAD)
+def test_bad_info(group, file, info):
+    require(Feature.RESPONSE_INFO)
+    with requesting(group, file.read_text) as requester:
+        expect(EINVAL, respond, group, requester.event.fd, ALLOW | INFO, info)
+        assert requester.is_blocked()
+        respond(group, requester.event.fd, ALLOW | INFO, rule())
+        assert requester.finish() == "content"
+
+
+@pytest.mark.behaviour("PERM-INFO")
+def test_kernel_without_info(group):
+    """A valid response to a descriptor without an event is ENOENT; before 6.3 none with FAN_INFO is valid."""
+    answer = ENOENT if has(Feature.RESPONSE_INFO) else EINVAL
+    expect(answer, respond, group, NO_SUCH_FD, ALLOW | INFO, rule())
+
+
+@pytest.mark.behaviour("PERM-INFO-PROBE")
+def test_probe(group, file):
+    require(Feature.RESPONSE_INFO)
+    with requesting(group, file.read_text) as requester:
+        assert respond(group, FAN_NOFD, ALLOW | INFO, rule()) == WHOLE
+        expect(EINVAL, respond, group, FAN_NOFD, ALLOW | INFO, rule(pad=1))
+        expect(EINVAL, respond, group, FAN_NOFD - 1, ALLOW | INFO, rule())
+        assert requester.is_blocked()
+
+
+@pytest.mark.behaviour("PERM-AUDIT-RECORD")
+@pytest.mark.parametrize("response", [ALLOW, DENY], ids=str)
+def test_record(file, response):
+    require(Feature.ENABLE_AUDIT)
+    with (
+        audit_log() as log,
+        watching(file, Mask.OPEN_PERM, CONTENT | Init.ENABLE_AUDIT) as group,
+        requesting(group, file.read_text) as requester,
+    ):
+        group.respond(requester.event.fd, response | AUDIT)
+        assert fields(log.next(FANOTIFY_RECORD)) == {
+            "resp": str(int(response)),
+            **without_info(),
+        }
+
+
+@pytest.mark.behaviour("PERM-AUDIT-RECORD")
+def test_record_of_a_rule(file):
+    require(Feature.ENABLE_AUDIT, Feature.RESPONSE_INFO)
+    with (
+        audit_log() as log,
+        watching(file, Mask.OPEN_PERM, CONTENT | Init.ENABLE_AUDIT) as group,
+        requesting(group, file.read_text) as requester,
+    ):
+        info = rule(rule_number=0x3F, subj_trust=1, obj_trust=0)
+        respond(group, requester.event.fd, DENY | AUDIT | INFO, info)
+        assert fields(log.next(FANOTIFY_RECORD)) == {
+            "resp": "2",
+            "fan_type": "1",
+            "fan_info": "3F",
+            "subj_trust": "1",
+            "obj_trust": "0",
+        }
+
+
+def without_info():
+    if not has(Feature.RESPONSE_INFO):
+        return {}
+    return {"fan_type": "0", "fan_info": "0", "subj_trust": "2", "obj_trust": "2"}
+
+
+def fields(record):
+    """Return the fields of a record, after the time and number that it begins with."""
+    return dict(field.split("=") for field in record.partition("): ")[2].split())

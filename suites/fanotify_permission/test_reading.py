@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Permission events which the listener fails to read."""
+
+from errno import EFAULT, EINVAL, EMFILE, EPERM
+
+import pytest
+
+from helpers.descriptors import GuardedBuffer, exhausted, open_descriptors
+from helpers.errors import expect
+from helpers.events import METADATA_LEN
+from helpers.fanotify import watching
+from helpers.features import Feature, require
+from helpers.permission import Requester
+from helpers.uapi import Init, Mask, Response
+
+
+@pytest.fixture
+def requester(group, file):
+    with Requester(file.read_text) as requester:
+        requester.request(group)
+        yield requester
+
+
+@pytest.mark.behaviour("PERM-EMFILE")
+def test_no_descriptor_left(group, requester):
+    with exhausted():
+        expect(EMFILE, group.read_bytes)
+    expect(EPERM, requester.finish)
+    group.assert_empty()
+
+
+@pytest.mark.behaviour("PERM-EMFILE-FDERR")
+def test_no_descriptor_left_is_reported(file):
+    require(Feature.REPORT_FD_ERROR)
+    flags = Init.CLASS_CONTENT | Init.NONBLOCK | Init.REPORT_FD_ERROR
+    with watching(file, Mask.OPEN_PERM, flags) as group, Requester(file.read_text) as requester:
+        requester.request(group)
+        with exhausted():
+            event = group.read_one()
+        assert (event.mask, event.fd) == (Mask.OPEN_PERM, -EMFILE)
+        expect(EPERM, requester.finish)
+        expect(EINVAL, group.respond, event.fd, Response.ALLOW)
+
+
+@pytest.mark.behaviour("PERM-EFAULT-DENY")
+@pytest.mark.parametrize("room", [0, 8, METADATA_LEN - 1])
+def test_no_room_in_memory(group, requester, room):
+    before = open_descriptors()
+    expect(EFAULT, GuardedBuffer(room).read_from, group.fd, 4096)
+    expect(EPERM, requester.finish)
+    assert open_descriptors() == before
+    group.assert_empty()
+
+
+@pytest.mark.behaviour("PERM-EINVAL-KEEP")
+@pytest.mark.parametrize("size", [0, 8, METADATA_LEN - 1])
+def test_no_room_in_the_buffer(group, requester, size):
+    expect(EINVAL, group.read_bytes, size)
+    assert requester.is_blocked()
+    group.respond(group.read_one().fd, Response.ALLOW)
+    assert requester.finish() == "content"
