@@ -24,6 +24,9 @@ MS_REMOUNT, MS_MOVE, MS_REC, MS_PRIVATE = 0x20, 0x2000, 0x4000, 0x40000
 _STATX_MNT_ID_UNIQUE = 0x4000
 _STATX_SIZE, _STX_MNT_ID = 256, slice(0x90, 0x98)
 
+# _IOW(0x94, 14, struct btrfs_ioctl_vol_args), linux/btrfs.h: a descriptor, and a name in 4088 bytes.
+_BTRFS_IOC_SUBVOL_CREATE = 1 << 30 | 4096 << 16 | 0x94 << 8 | 14
+
 # linux/loop.h: ioctls, the offset of lo_flags in struct loop_config, the size of that structure.
 _LOOP_CTL_GET_FREE, _LOOP_CONFIGURE = 0x4C82, 0x4C0A
 _LO_FLAGS_AUTOCLEAR = 4
@@ -78,6 +81,8 @@ _MKFS = {
 }
 DISK_FILESYSTEMS = tuple(_MKFS)
 """The filesystems that `disk` can make."""
+FILESYSTEMS = ("tmpfs", *DISK_FILESYSTEMS, "btrfs-subvolume", "overlay")
+"""The filesystems on which tests can run."""
 
 # By these mkfs.xfs recognises a test suite, and makes it a filesystem smaller than 300 MiB.
 _MKFS_ENVIRONMENT = {"TEST_DIR": "/", "TEST_DEV": "/", "QA_CHECK_FS": "/"}
@@ -87,6 +92,28 @@ _MKFS_ENVIRONMENT = {"TEST_DIR": "/", "TEST_DEV": "/", "QA_CHECK_FS": "/"}
 def disk(directory: Path, kind: str) -> Iterator[Path]:
     """Mount a new disk filesystem on a loop device below `directory`, for as long as the context lasts."""
     with mounted_image(disk_image(directory, kind), kind) as target:
+        yield target
+
+
+def subvolume(path: Path) -> Path:
+    """Make a subvolume of a btrfs, and return its path."""
+    arguments = bytearray(8) + os.fsencode(path.name).ljust(4088, b"\0")
+    volume = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.ioctl(volume, _BTRFS_IOC_SUBVOL_CREATE, arguments)
+    finally:
+        os.close(volume)
+    return path
+
+
+@contextlib.contextmanager
+def overlay(layers: Path, target: Path) -> Iterator[Path]:
+    """Mount an overlayfs whose layers are new directories in `layers`, for as long as the context lasts."""
+    directories = [layers / name for name in ("lower", "upper", "work")]
+    for directory in directories:
+        directory.mkdir(parents=True)
+    options = "lowerdir={},upperdir={},workdir={}".format(*directories)
+    with mounted("fapitest", target, "overlay", data=options):
         yield target
 
 
@@ -123,7 +150,9 @@ def block_device(image: Path) -> Iterator[str]:
         with contextlib.suppress(FileNotFoundError, BlockingIOError), _claimed(disk):
             shutil.copyfile(image, disk)
             yield disk
-            with Path(disk).open("rb") as written:  # the next user of the image finds in it what this one has left
+            with Path(disk).open(
+                "rb"
+            ) as written:  # the next user of the image finds in it what this one has left
                 image.write_bytes(written.read(image.stat().st_size))
             return
     skips.filesystem("this kernel has no block device to mount a filesystem on")

@@ -13,7 +13,7 @@ import pytest
 
 from helpers import filesystems
 
-Disks: TypeAlias = Callable[[str], Path]
+Filesystems: TypeAlias = Callable[[str], Path]
 
 
 @pytest.fixture
@@ -26,27 +26,52 @@ def public_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
-def ext4_dir(_disks: Disks) -> Iterator[Path]:
+def ext4_dir(_filesystems: Filesystems) -> Iterator[Path]:
     """A fresh directory on ext4 which everybody may enter and list.
 
     File handles are reported of ext4 on every kernel, of tmpfs only since 5.13.
     """
-    yield from _fresh(_disks("ext4"))
+    yield from _fresh(_filesystems("ext4"))
 
 
 @pytest.fixture(params=filesystems.DISK_FILESYSTEMS)
-def disk_dir(_disks: Disks, request: pytest.FixtureRequest) -> Iterator[Path]:
+def disk_dir(_filesystems: Filesystems, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A fresh directory on each disk filesystem in turn."""
-    yield from _fresh(_disks(request.param))
+    yield from _fresh(_filesystems(request.param))
+
+
+@pytest.fixture(params=filesystems.FILESYSTEMS)
+def filesystem(request: pytest.FixtureRequest) -> str:
+    """The name of each filesystem in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def filesystem_dir(_filesystems: Filesystems, filesystem: str) -> Iterator[Path]:
+    """A fresh directory on `filesystem`."""
+    yield from _fresh(_filesystems(filesystem))
 
 
 @pytest.fixture(scope="session")
-def _disks() -> Iterator[Disks]:
-    """Make and mount each disk filesystem when it is first asked for, and keep it for the session."""
+def _filesystems() -> Iterator[Filesystems]:
+    """Make and mount each filesystem when it is first asked for, and keep it for the session."""
     with contextlib.ExitStack() as undo:
         directory = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="fapitest-")))
         directory.chmod(0o755)
-        yield functools.cache(lambda kind: undo.enter_context(filesystems.disk(directory, kind)))
+
+        @functools.cache
+        def made(kind: str) -> Path:
+            match kind:
+                case "tmpfs":
+                    return undo.enter_context(filesystems.mounted(kind, directory / kind, kind))
+                case "btrfs-subvolume":
+                    return filesystems.subvolume(made("btrfs") / kind)
+                case "overlay":
+                    return undo.enter_context(filesystems.overlay(made("ext4") / kind, directory / kind))
+                case _:
+                    return undo.enter_context(filesystems.disk(directory, kind))
+
+        yield made
 
 
 def _fresh(mount_point: Path) -> Iterator[Path]:

@@ -7,11 +7,13 @@ from collections.abc import Generator, Iterable
 import pytest
 
 from helpers import behaviours, features
+from helpers.filesystems import FILESYSTEMS
 from helpers.skips import TypedSkip
 
 pytest_plugins = ["helpers.fixtures"]
 
 _SUITES = "suites"
+_FILESYSTEM_PARAMETERS = ("filesystem", "disk_dir")
 _PIDFD_GROUPS = {"CLONE", "POPEN", "PSIG", "PWAIT", "PGETFD", "PINFO"}
 _CATALOGUE = pytest.StashKey[dict[str, behaviours.Behaviour]]()
 
@@ -22,6 +24,17 @@ class UntypedSkip(Exception):  # noqa: N818 - what it is
 
 class NotRootError(Exception):
     """The suites ask the kernel for what only root gets."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of this room."""
+    parser.getgroup("suites").addoption(
+        "--filesystem",
+        action="append",
+        default=[],
+        choices=FILESYSTEMS,
+        help="of the tests that run on each filesystem in turn, only those on this one; may be repeated",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,6 +50,22 @@ def pytest_pycollect_makeitem() -> Generator[None, object, object]:
         if isinstance(item, pytest.Function) and _in_suites(item):
             _describe(item, [_known(item, name) for name in _named(item)])
     return made
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests on filesystems that --filesystem does not name."""
+    wanted = {*config.getoption("filesystem"), None}
+    unwanted = [item for item in items if len(wanted) > 1 and _filesystem(item) not in wanted]
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [item for item in items if item not in unwanted]
+
+
+def _filesystem(item: pytest.Item) -> object:
+    parameters = (
+        item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    )
+    return next((parameters[name] for name in _FILESYSTEM_PARAMETERS if name in parameters), None)
 
 
 def _in_suites(node: pytest.Item) -> bool:

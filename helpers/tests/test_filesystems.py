@@ -34,3 +34,21 @@ def test_a_mount_that_fails_otherwise_is_an_error(tmp_path: Path) -> None:
         filesystems.mounted("/no such device", tmp_path, "ext4"),
     ):
         pass
+
+
+def test_a_subvolume_is_a_device_of_its_own(tmp_path: Path) -> None:
+    with filesystems.disk(tmp_path, "btrfs") as volume:
+        subvolume = filesystems.subvolume(volume / "subvolume")
+        assert subvolume.is_dir()
+        assert subvolume.stat().st_dev != volume.stat().st_dev
+
+
+def test_an_overlay_shows_its_lower_layer_and_writes_to_its_upper_one(tmp_path: Path) -> None:
+    with (
+        filesystems.disk(tmp_path, "ext4") as layers,
+        filesystems.overlay(layers / "layers", tmp_path / "merged") as merged,
+    ):
+        (layers / "layers/lower/below").touch()
+        (merged / "file").touch()
+        assert sorted(path.name for path in merged.iterdir()) == ["below", "file"]
+        assert (layers / "layers/upper/file").exists()

@@ -133,3 +133,13 @@ def test_allure_hears_of_behaviours(suite: pytest.Pytester) -> None:
     ):
         assert label in text
     assert "INIT-BASIC: works\\n\\nSource: fanotify_init(2)" in text
+
+
+def test_filesystems_can_be_chosen(suite: pytest.Pytester) -> None:
+    test = """
+@behaviour("INIT-BASIC")
+def test_each(filesystem): pass
+@behaviour("INIT-BASIC")
+def test_other(): pass
+"""
+    run(suite, test, "--filesystem", "ext4", "--filesystem", "xfs").assert_outcomes(passed=3, deselected=4)
