@@ -128,9 +128,7 @@ class Suite:
                 command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"}
             )
             if done.returncode != 0:
-                raise VmError(
-                    f"the list of Debian's suite {self.name} can not be fetched: {_reason(done.stderr)}"
-                )
+                raise _failure(f"the list of Debian's suite {self.name}", done.stderr)
             self._stamp.touch()
 
     def packages(self, pattern: str) -> list[Package]:
@@ -174,20 +172,17 @@ class Suite:
             assert apt.stderr is not None
             errors = apt.stderr.read()
         if apt.returncode != 0:
-            raise VmError(
-                f"{' '.join(wanted)} can not be fetched from Debian's suite {self.name}: {_reason(errors)}"
-            )
+            raise _failure(f"{' '.join(wanted)} of Debian's suite {self.name}", errors)
         return sorted(target.glob("*.deb"))
 
 
-def _reason(text: str) -> str:
-    """Return apt's last error without the addresses in it, which say nothing to the reader."""
-    errors = (
-        [line[3:] for line in text.splitlines() if line.startswith("E: ")]
-        or text.splitlines()[-1:]
-        or ["no reason given"]
-    )
-    return re.sub(r"https?://\S+", "the archive", errors[0]).strip()
+def _failure(what: str, said: str) -> Exception:
+    """Return what to raise when apt could not fetch something: its last error, without the addresses in it."""
+    if (full := os.strerror(errno.ENOSPC)) in said:
+        return OSError(errno.ENOSPC, full)
+    errors = [line[3:] for line in said.splitlines() if line.startswith("E: ")] or said.splitlines()[-1:]
+    reason = re.sub(r"https?://\S+", "the archive", errors[0]).strip() if errors else "no reason given"
+    return VmError(f"{what} can not be fetched: {reason}")
 
 
 def newest(packages: Iterable[Package]) -> Package | None:
