@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vm import accel, cache, image, kernels, tools
+from vm.errors import VmError
 from vm.tests import sessions
 
 SMALL = f"{sessions.FAULTS}/complaint.py"
@@ -183,7 +184,7 @@ def test_a_missing_program_is_named_with_its_package(tmp_path, monkeypatch):
     with_tools(tmp_path, monkeypatch, "qemu-system-x86_64", "mkfs.xfs")
     assert tools.missing() == ["qemu-system-x86", "xfsprogs"]
     with pytest.raises(
-        accel.VmError, match="qemu-system-x86_64 is missing; install it: apt install qemu-system-x86"
+        VmError, match="qemu-system-x86_64 is missing; install it: apt install qemu-system-x86"
     ):
         accel.qemu_version()
 
@@ -194,7 +195,7 @@ def test_a_qemu_that_is_too_old(tmp_path, monkeypatch, said):
     old = programs / "qemu-system-x86_64"
     old.write_text(f"#!/bin/sh\necho '{said}'\n")
     old.chmod(old.stat().st_mode | stat.S_IXUSR)
-    with pytest.raises(accel.VmError, match=r"5\.2 or newer is needed"):
+    with pytest.raises(VmError, match=r"5\.2 or newer is needed"):
         accel.qemu_version()
 
 
