@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import execnet
 from rich.console import Console
 from rich.table import Table
 
@@ -65,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
             default="auto",
             help="how the VM is run (default: KVM if it works)",
         )
+    baseline = command(
+        "baseline", propose_baseline, "print the features of a kernel, to review as its baseline"
+    )
+    baseline.add_argument("kernel", nargs="+", help="a series, such as 6.12")
+    baseline.add_argument("--write", action="store_true", help="write helpers/baselines/KERNEL.toml instead")
     command(
         "doctor", examine, "say what this machine can do: QEMU, KVM that really works, tools, memory, cache"
     )
@@ -122,6 +128,36 @@ def run_bench(arguments: argparse.Namespace) -> int:
     """Measure a run."""
     kernel, chosen = _chosen(arguments)
     return bench.run(arguments.kernel, kernel, chosen, modules=arguments.modules)
+
+
+_FEATURES = """
+import contextlib, io, os, runpy, sys
+sys.path.insert(0, os.getcwd())
+with contextlib.redirect_stdout(io.StringIO()) as printed:
+    runpy.run_module("helpers.features", run_name="__main__")
+channel.send(printed.getvalue())
+"""
+
+
+def propose_baseline(arguments: argparse.Namespace) -> int:
+    """Ask kernels what they can do."""
+    for name in arguments.kernel:
+        with Downloads() as downloads:
+            kernel = kernels.kernel(name, progress=downloads.show)
+        with tempfile.TemporaryDirectory() as directory:
+            machine = Machine(kernel, accel=accel.choose("auto", kernel), directory=Path(directory))
+            try:
+                machine.start()
+                machine.wait_ready()
+                gateway = execnet.makegateway(machine.gateway_spec())
+                proposal = str(gateway.remote_exec(_FEATURES).receive())
+            finally:
+                machine.kill()
+        if arguments.write:
+            (image.PROJECT / "helpers/baselines" / f"{kernel.name}.toml").write_text(proposal)
+        else:
+            print(proposal, end="")
+    return 0
 
 
 def examine(_: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from vm.kernels import Kernel
 MEMORY = 512
 """MiB of memory of a VM."""
 
+GATEWAY = Path(__file__).parent / "gateway.py"
 STATE = "state"
 SCRATCH_DISKS = 4
 SCRATCH_DISK_SIZE = 128 << 20
@@ -127,11 +129,11 @@ class Machine:
         finally:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def order(self) -> Path:
-        """Write what the guest needs for this run, for the gateway to send, and return the file."""
-        path = self._scratch / "order"
-        path.write_bytes(image.order(self._environment()))
-        return path
+    def gateway_spec(self) -> str:
+        """Return what execnet needs to make a gateway of the ready guest; it can be used once."""
+        order = self._scratch / "order"
+        order.write_bytes(image.order(self._environment()))
+        return f"popen//python={shlex.join(map(str, (sys.executable, GATEWAY, self.socket, order)))}"
 
     def _environment(self) -> dict[str, str]:
         disks = [] if self.kernel.loop else [f"/dev/nvme0n{number + 1}" for number in range(SCRATCH_DISKS)]

@@ -7,8 +7,6 @@ here each kernel begins when its own VM is there, kernels wait for a free place,
 
 from __future__ import annotations
 
-import shlex
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -29,8 +27,6 @@ from vm.machine import Machine, load
 
 AHEAD = 8
 """How many tests a worker holds: enough that it never waits, few enough that a run stops soon after ``-x``."""
-
-GATEWAY = Path(__file__).parent / "gateway.py"
 
 
 class KernelScheduling:
@@ -236,10 +232,9 @@ class KernelSession(DSession):
     def _connect(self, machine: Machine) -> None:
         assert self.nodemanager is not None
         name = machine.kernel.name
-        command = shlex.join([sys.executable, str(GATEWAY), str(machine.socket), str(machine.order())])
         label = name if machine.number == 1 else f"{name}#{machine.number}"
         spec = execnet.XSpec(
-            f"popen//id={label}//kernel={name}//execmodel=main_thread_only//python={command}"
+            f"{machine.gateway_spec()}//id={label}//kernel={name}//execmodel=main_thread_only"
         )
         node = self.nodemanager.setup_node(spec, self._put)
         self._machines[node] = machine

@@ -116,6 +116,6 @@ def test_of_two_alike_the_signed_one_is_taken():
 
 
 def test_a_series_that_the_archive_no_longer_has(monkeypatch):
-    monkeypatch.setitem(kernels.SERIES, "4.19", ("trixie-backports",))
+    monkeypatch.setitem(catalogue.SERIES, "4.19", ("trixie-backports",))
     with pytest.raises(VmError, match=r"no 4\.19 kernel any more .*; the newest there is linux-\S+ \d"):
         kernels.latest("4.19")
