@@ -52,6 +52,7 @@ from helpers.uapi import (
     Response,
     ResponseInfoAuditRule,
 )
+from helpers.waiting import is_readable
 
 BASELINES = Path(__file__).parent / "baselines"
 
@@ -77,6 +78,7 @@ class Feature(Enum):
     EVICTABLE = "FAN_MARK_EVICTABLE, 5.19"
     IGNORE = "FAN_MARK_IGNORE, 6.0"
     RESPONSE_INFO = "FAN_INFO, 6.3"
+    SPLICE_EVENTS = "events of what splice(2) reads, 6.5"
     REPORT_FD_ERROR = "FAN_REPORT_FD_ERROR, 6.13"
     PRE_ACCESS = "FAN_PRE_ACCESS, 6.14"
     PERMISSION_AT_OPEN = (
@@ -200,6 +202,24 @@ def _answer_with_info(fd: int, answer: int) -> Probe:
     return probe
 
 
+def _splice_is_reported() -> bool:
+    """Tell whether splice(2) from one pipe to another is reported, which came with what a test looks at."""
+    with tempfile.TemporaryDirectory() as name, FanotifyGroup(Init.REPORT_FID) as group:
+        fifo = Path(name) / "fifo"
+        os.mkfifo(fifo)
+        source, end = os.pipe()
+        target = os.open(fifo, os.O_RDWR)
+        try:
+            if outcome(group.mark, Mark.ADD, Mask.MODIFY, fifo) != OK:
+                return False
+            os.write(end, b"x")
+            os.splice(source, target, 1)
+            return is_readable(group)
+        finally:
+            for fd in (source, end, target):
+                os.close(fd)
+
+
 def _reads_unasked(*, watched: bool) -> Probe:
     """Probe whether a directory that was opened before it was marked is read without permission.
 
@@ -263,6 +283,7 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
     Feature.REPORT_FD_ERROR: (_group(Init.REPORT_FD_ERROR), _admin_flag(Init.REPORT_FD_ERROR)),
     Feature.PRE_ACCESS: (_mark(Mark.INODE, Mask.PRE_ACCESS),),
     Feature.RESPONSE_INFO: (_answer_with_info(FAN_NOFD, OK), _answer_with_info(_NO_EVENT, ENOENT)),
+    Feature.SPLICE_EVENTS: (_splice_is_reported,),
     Feature.PERMISSION_AT_OPEN: (_reads_unasked(watched=False),),
     Feature.PERMISSION_BY_FILE: (_reads_unasked(watched=True),),
     Feature.PERMISSION_WATCHDOG: (Path("/proc/sys/fs/fanotify/watchdog_timeout").exists,),

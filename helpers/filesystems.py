@@ -18,7 +18,7 @@ from helpers.uapi import AT_FDCWD
 
 MNT_DETACH = 0x2
 """umount2(2): unmount now what is busy, as soon as it is no longer."""
-MS_REMOUNT, MS_MOVE, MS_REC, MS_PRIVATE = 0x20, 0x2000, 0x4000, 0x40000
+MS_RDONLY, MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 0x1, 0x20, 0x1000, 0x2000, 0x4000, 0x40000
 """Flags of mount(2)."""
 
 _STATX_MNT_ID_UNIQUE = 0x4000

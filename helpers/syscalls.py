@@ -12,6 +12,8 @@ _NUMBERS = {
         "read": 0,
         "write": 1,
         "close": 3,
+        "poll": 7,
+        "fallocate": 285,
         "mprotect": 10,
         "clone": 56,
         "exit": 60,
@@ -46,6 +48,8 @@ _NUMBERS = {
         "write": 64,
         "openat": 56,
         "close": 57,
+        "poll": 73,  # ppoll, with which the C library makes it
+        "fallocate": 47,
         "mprotect": 226,
         "clone": 220,
         "exit": 93,
