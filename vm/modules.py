@@ -28,6 +28,7 @@ ON_DEMAND = (
     "btrfs",
     "overlay",
     "vfat",
+    "nls_cp437",
     "nls_utf8",
     "nls_iso8859_1",
     "fuse",
