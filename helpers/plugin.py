@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable
 
 import pytest
 
-from helpers import behaviours, features
+from helpers import behaviours, features, known_issues
 from helpers.filesystems import FILESYSTEMS
 from helpers.skips import TypedSkip
 
@@ -53,7 +53,8 @@ def pytest_pycollect_makeitem() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests on filesystems that --filesystem does not name."""
+    """Deselect the tests on filesystems that --filesystem does not name, and expect the known issues of the kernel."""
+    _expect_known_issues(config, items)
     wanted = {*config.getoption("filesystem"), None}
     unwanted = [item for item in items if len(wanted) > 1 and _filesystem(item) not in wanted]
     if unwanted:
@@ -66,6 +67,19 @@ def _filesystem(item: pytest.Item) -> object:
         item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     )
     return next((parameters[name] for name in _FILESYSTEM_PARAMETERS if name in parameters), None)
+
+
+def _expect_known_issues(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that a known defect of this kernel makes fail."""
+    try:
+        issues = known_issues.load(config.rootpath / _SUITES / known_issues.FILE)
+    except known_issues.KnownIssuesError as error:
+        raise pytest.UsageError(str(error)) from error
+    kernel = os.environ.get("FAPITEST_KERNEL", "")
+    for item in items:
+        if issue := known_issues.of(issues, item.nodeid, kernel):
+            reason = f"{issue.reason} ({issue.link}, seen {issue.date})"
+            item.add_marker(pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True))
 
 
 def _in_suites(node: pytest.Item) -> bool:
