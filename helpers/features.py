@@ -23,12 +23,13 @@ from enum import Enum
 from errno import EBADF, EFAULT, EINVAL, ENOENT, EPERM
 from pathlib import Path
 
-from helpers import skips
+from helpers import fdinfo, skips
 from helpers.children import fork, in_child
 from helpers.credentials import CLONE_NEWNS, unprivileged, user_namespace
 from helpers.errors import OK, outcome
 from helpers.fanotify import FanotifyGroup, fanotify_mark
 from helpers.filesystems import mount, mounted
+from helpers.fuse import fuse
 from helpers.permission import Requester
 from helpers.pidfd import (
     Clone,
@@ -77,8 +78,10 @@ class Feature(Enum):
     RENAME = "FAN_RENAME, 5.17"
     EVICTABLE = "FAN_MARK_EVICTABLE, 5.19"
     IGNORE = "FAN_MARK_IGNORE, 6.0"
+    FDINFO_INO = "inode numbers in /proc/PID/fdinfo, 5.14"
     RESPONSE_INFO = "FAN_INFO, 6.3"
     SPLICE_EVENTS = "events of what splice(2) reads, 6.5"
+    WEAK_FSID = "marks on inodes without a usable fsid, in groups of file handles, 6.8"
     REPORT_FD_ERROR = "FAN_REPORT_FD_ERROR, 6.13"
     PRE_ACCESS = "FAN_PRE_ACCESS, 6.14"
     PERMISSION_AT_OPEN = (
@@ -175,6 +178,15 @@ def _mark_own_mount(target: Path) -> int:
     mount("probe", target, "tmpfs")
     with FanotifyGroup(Init.REPORT_FID) as group:
         return outcome(group.mark, Mark.ADD | Mark.FILESYSTEM, Mask.OPEN, target)
+
+
+def _mark_without_fsid() -> bool:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        fuse(Path(directory)),
+        FanotifyGroup(Init.REPORT_FID) as group,
+    ):
+        return outcome(group.mark, Mark.ADD, Mask.OPEN, directory) == OK
 
 
 def _pidfd_of_reaped() -> bool:
@@ -280,6 +292,8 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
     Feature.RENAME: (_group(Init.REPORT_DFID_NAME_TARGET), _mark(Mark.INODE, Mask.RENAME)),
     Feature.EVICTABLE: (_mark(Mark.EVICTABLE, Mask.OPEN),),
     Feature.IGNORE: (_mark(Mark.IGNORE, Mask.OPEN),),
+    Feature.FDINFO_INO: (lambda: "ino:" in fdinfo.read_text(0),),
+    Feature.WEAK_FSID: (_mark_without_fsid,),
     Feature.REPORT_FD_ERROR: (_group(Init.REPORT_FD_ERROR), _admin_flag(Init.REPORT_FD_ERROR)),
     Feature.PRE_ACCESS: (_mark(Mark.INODE, Mask.PRE_ACCESS),),
     Feature.RESPONSE_INFO: (_answer_with_info(FAN_NOFD, OK), _answer_with_info(_NO_EVENT, ENOENT)),
