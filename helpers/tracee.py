@@ -8,15 +8,19 @@ import copy
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ptrace.binding import func as ptrace
-
 from helpers.actors import Act, Actor, ActorDied
 from helpers.syscalls import number
 from helpers.waiting import wait_until
+
+with warnings.catch_warnings():
+    # python-ptrace 0.9.9 calls datetime.utcfromtimestamp(), of which Python warns since 3.12.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from ptrace.binding import func as ptrace
 
 _WALL = 0x40000000
 _PTRACE_O_EXITKILL = 0x100000
