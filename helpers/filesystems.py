@@ -6,13 +6,14 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers import skips
+from helpers import fdinfo, skips
 from helpers.syscalls import syscall
 from helpers.uapi import AT_FDCWD
 
@@ -51,6 +52,24 @@ def unique_mount_id(path: Path) -> int:
     buffer = ctypes.create_string_buffer(_STATX_SIZE)
     syscall("statx", AT_FDCWD, os.fsencode(path), 0, _STATX_MNT_ID_UNIQUE, buffer)
     return int.from_bytes(buffer.raw[_STX_MNT_ID], sys.byteorder)
+
+
+def mount_id(path: Path) -> int:
+    """Return the id of the mount that a path is on, as /proc/self/mountinfo has it."""
+    fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        found = re.search(r"^mnt_id:\t(\d+)$", fdinfo.read_text(fd), re.MULTILINE)
+    finally:
+        os.close(fd)
+    assert found, "fdinfo has no mnt_id: proc_pid_fdinfo(5)"
+    return int(found[1])
+
+
+def mount_point(path: Path) -> Path:
+    """Return where the mount that a path is on is mounted."""
+    wanted = str(mount_id(path))
+    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    return next(Path(fields[4]) for fields in map(str.split, mounts) if fields[0] == wanted)
 
 
 @contextlib.contextmanager
@@ -146,24 +165,24 @@ def block_device(image: Path) -> Iterator[str]:
         with loop_device(image) as device:
             yield device
         return
+    with contextlib.ExitStack() as claimed:
+        disk = _claim_scratch_disk(claimed)
+        shutil.copyfile(image, disk)
+        yield disk
+        with Path(disk).open(
+            "rb"
+        ) as written:  # the next user of the image finds in it what this one has left
+            image.write_bytes(written.read(image.stat().st_size))
+
+
+def _claim_scratch_disk(claimed: contextlib.ExitStack) -> str:
+    """Hold a scratch disk that nobody else holds, for as long as the stack lasts; return its path."""
     for disk in filter(None, os.environ.get("FAPITEST_SCRATCH_DISKS", "").split(":")):
-        with contextlib.suppress(FileNotFoundError, BlockingIOError), _claimed(disk):
-            shutil.copyfile(image, disk)
-            yield disk
-            with Path(disk).open(
-                "rb"
-            ) as written:  # the next user of the image finds in it what this one has left
-                image.write_bytes(written.read(image.stat().st_size))
-            return
-    skips.filesystem("this kernel has no block device to mount a filesystem on")
-
-
-@contextlib.contextmanager
-def _claimed(disk: str) -> Iterator[None]:
-    """Hold a scratch disk that nobody else holds. Raises BlockingIOError, or FileNotFoundError when it is not there."""
-    with Path(disk).open("rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), Path(disk).open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            claimed.callback(os.close, os.dup(held.fileno()))
+            return disk
+    return skips.filesystem("this kernel has no block device to mount a filesystem on")
 
 
 @contextlib.contextmanager
