@@ -27,9 +27,20 @@ ino:\t1038
 fanotify flags:4000 event-flags:8000
 fanotify mnt_ns:4026531832 mflags:0 mask:1000000 ignored_mask:0
 """
-PIDFD_5_10 = "pos:\t0\nflags:\t02000002\nmnt_id:\t13\nPid:\t154\nNSpid:\t154\t1\n"
+GROUP_5_10 = """\
+pos:\t0
+flags:\t02000002
+mnt_id:\t13
+fanotify flags:c01 event-flags:8000
+fanotify sdev:700000 mflags:0 mask:8000020 ignored_mask:0
+fanotify mnt_id:1b mflags:0 mask:8000020 ignored_mask:0
+fanotify ino:c sdev:700000 mflags:0 mask:120 ignored_mask:0 \
+fhandle-bytes:8 fhandle-type:1 f_handle:0c000000d6193b07
+"""
+PIDFD_5_10 = "pos:\t0\nflags:\t02000002\nmnt_id:\t13\nPid:\t94\nNSpid:\t94\t1\n"
+PIDFD_7_2 = "pos:\t0\nflags:\t02000002\nmnt_id:\t5\nino:\t117\nPid:\t117\nNSpid:\t117\t1\n"
+PIDFD_REAPED_7_2 = "pos:\t0\nflags:\t02000002\nmnt_id:\t5\nino:\t117\nPid:\t-1\nNSpid:\t-1\n"
 PIDFD_6_18 = "pos:\t0\nflags:\t02000002\nmnt_id:\t4\nino:\t4723\nPid:\t4722\nNSpid:\t4722\n"
-PIDFD_REAPED_6_18 = PIDFD_6_18.replace("4722", "-1")
 
 
 def test_group_with_marks_of_three_kinds() -> None:
@@ -51,6 +62,11 @@ def test_group_with_marks_of_three_kinds() -> None:
     }
 
 
+def test_group_without_an_inode_number() -> None:
+    group = fdinfo.parse_group(GROUP_5_10)
+    assert (group.ino, group.init_flags, len(group.marks)) == (None, 0xC01, 3)
+
+
 def test_mount_namespace_is_decimal() -> None:
     (mark,) = fdinfo.parse_group(MOUNT_NAMESPACE_6_18).marks
     assert mark == fdinfo.MountNamespaceMark(mflags=0, mask=0x1000000, ignored_mask=0, mnt_ns=4026531832)
@@ -59,9 +75,10 @@ def test_mount_namespace_is_decimal() -> None:
 @pytest.mark.parametrize(
     ("text", "ino", "pid", "nspid"),
     [
-        pytest.param(PIDFD_5_10, None, 154, (154, 1), id="5.10-in-a-child-namespace"),
+        pytest.param(PIDFD_5_10, None, 94, (94, 1), id="5.10-in-a-child-namespace"),
         pytest.param(PIDFD_6_18, 4723, 4722, (4722,), id="6.18"),
-        pytest.param(PIDFD_REAPED_6_18, 4723, -1, (-1,), id="6.18-reaped"),
+        pytest.param(PIDFD_7_2, 117, 117, (117, 1), id="7.2-in-a-child-namespace"),
+        pytest.param(PIDFD_REAPED_7_2, 117, -1, (-1,), id="7.2-reaped"),
     ],
 )
 def test_pidfd(text: str, ino: int | None, pid: int, nspid: tuple[int, ...]) -> None:
