@@ -4,29 +4,44 @@
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from reports import run
+from reports import allure, diff, kcidb, page, run
+from reports.behaviours import BadTableError
 from reports.export import EXPORTERS
 from reports.results import Result, kernels, read
 from reports.status import Status
 from reports.summary import summary
+from reports.text import one_line
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33"}
+_RUN_HELP = "a run's name, as `list` shows it, or its directory (default: latest)"
+_WRITE_AGAIN = {
+    "matrix": "the page: matrix.html, and matrix.md and .json",
+    "junit": "JUnit XML: junit.xml, and one per kernel",
+    "ktap": "KTAP: ktap.txt, and one per kernel",
+    "kcidb": "kcidb.json, for kcidb-submit",
+    "ltp": "the JSON of LTP's kirk: <kernel>/ltp.json",
+    "tmt": "results.yaml, tmt's custom results",
+    "lava": "<kernel>/lava.txt, lines for lava-test-case",
+    "allure": "allure-results, and allurerc.mjs",
+}
+_RENDER = {"text": diff.as_text, "markdown": diff.as_markdown, "json": diff.as_json}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0, or 2 with one line on standard error when it cannot be done."""
+    """Run the command line; return 0, or 2 with one line on standard error when it cannot be done.
+
+    `diff` and `trace --check` return 1 for what they are there to find.
+    """
     chosen = _parser().parse_args(arguments)
     try:
-        if chosen.command == "list":
-            _list(chosen.out)
-        else:
-            _show(chosen.command, run.find(chosen.run, chosen.out))
-    except (run.NoSuchRunError, OSError) as error:
+        return int(chosen.does(chosen) or 0)
+    except (run.NoSuchRunError, BadTableError, allure.MixedUpError, kcidb.BadIdError, OSError) as error:
         print(f"reports: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,45 +54,77 @@ def _parser() -> argparse.ArgumentParser:
         help="where the runs are kept (default: %(default)s)",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("list", help="list the runs, oldest first")
-    helps = {
-        "summary": "show what failed and how many tests ended how on each kernel",
-        "junit": "write <run>/<kernel>/junit.xml",
-        "allure": "write <run>/allure-results",
-    }
-    for name, text in helps.items():
+
+    def add(name: str, does: Callable[[Any], int | None], text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("run", nargs="?", default=run.LATEST, metavar="RUN", help=_RUN_HELP)
+        command.set_defaults(does=does)
+        return command
+
+    add("list", _list, "list the runs, oldest first")
+    _add_run(add("summary", _summary, "show what failed and how many tests ended how on each kernel"))
+    comparing = add("diff", _diff, "compare two runs; exit code 1 if there is a regression or a new skip")
+    for name in ("old", "new"):
+        comparing.add_argument(name, metavar=name.upper(), help=_RUN_HELP.partition(" (")[0])
+    comparing.add_argument("--format", choices=_RENDER, default="text")
+    formats = {name: add(name, _export, f"write {text}") for name, text in _WRITE_AGAIN.items()}
+    for command in formats.values():
+        _add_run(command)
+    formats["matrix"].add_argument("--against", metavar="RUN", help="show what changed since this run")
+    formats["kcidb"].add_argument(
+        "--origin", default=kcidb.ORIGIN, help="the CI system (default: %(default)s)"
+    )
+    formats["kcidb"].add_argument(
+        "--build", action="append", default=[], metavar="KERNEL=ID", help="KCIDB's id of a kernel's build"
+    )
     return parser
 
 
-_RUN_HELP = "a run's name, as `list` shows it, or its directory (default: latest)"
+def _add_run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", nargs="?", default=run.LATEST, metavar="RUN", help=_RUN_HELP)
 
 
-def _list(out: Path) -> None:
-    for directory in run.runs(out):
+def _read(name: str, out: Path) -> tuple[list[Result], Path]:
+    directory = run.find(name, out)
+    results, left_out = read(directory / run.RESULTS)
+    for note in left_out:
+        print(f"{directory.name}/{run.RESULTS}: {note}", file=sys.stderr)
+    if not results:
+        raise run.NoSuchRunError(f"the run {directory} has no results")
+    return results, directory
+
+
+def _list(chosen: argparse.Namespace) -> None:
+    for directory in run.runs(chosen.out):
         results = read(directory / run.RESULTS).results
         counts = Counter(result.status for result in results)
         words = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
-        print(f"{directory.name}  {' '.join(kernels(results))}  {words or 'no results'}")
+        print(f"{directory.name}  {' '.join(map(one_line, kernels(results)))}  {words or 'no results'}")
 
 
-def _show(command: str, directory: Path) -> None:
-    results, left_out = read(directory / run.RESULTS)
-    for note in left_out:
-        print(f"{run.RESULTS}: {note}", file=sys.stderr)
-    if not results:
-        raise run.NoSuchRunError(f"the run {directory} has no results")
-    if command == "summary":
-        _summary(results)
-    else:
-        for path in EXPORTERS[command](results, directory):
-            print(path)
-
-
-def _summary(results: list[Result]) -> None:
+def _summary(chosen: argparse.Namespace) -> None:
+    results, _ = _read(chosen.run, chosen.out)
     for text, colour in summary(results):
         print(f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if colour and sys.stdout.isatty() else text)
+
+
+def _diff(chosen: argparse.Namespace) -> int:
+    (old, before), (new, after) = (_read(name, chosen.out) for name in (chosen.old, chosen.new))
+    comparison = diff.compare(old, new, (before.name, after.name))
+    print(_RENDER[chosen.format](comparison), end="")
+    return int(comparison.alarming)
+
+
+def _export(chosen: argparse.Namespace) -> None:
+    results, directory = _read(chosen.run, chosen.out)
+    if chosen.command == "kcidb":
+        written = kcidb.write(results, directory, chosen.origin, kcidb.builds(chosen.build))
+    elif chosen.command == "matrix" and chosen.against:
+        old, before = _read(chosen.against, chosen.out)
+        written = page.write(results, directory, diff.compare(old, results, (before.name, directory.name)))
+    else:
+        written = EXPORTERS[chosen.command](results, directory)
+    for path in written:
+        print(path)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from string import Template
@@ -34,7 +33,7 @@ from attr import asdict
 from reports.results import Result, kernels
 from reports.run import kernel_directory, replace_file
 from reports.status import VM_GONE
-from reports.text import printable
+from reports.text import last_lines, one_line, printable, shortened
 
 DIRECTORY = "allure-results"
 """Its name in the run's directory, and in each kernel's."""
@@ -118,7 +117,7 @@ def environment(results: Sequence[Result]) -> str:
 def _machine(results: Sequence[Result]) -> str:
     release = next((result.release for result in results if result.release), "unknown")
     accel = next((result.accel for result in results if result.accel), "unknown")
-    return f"{release} (accelerator: {accel})"
+    return f"{one_line(release)} (accelerator: {one_line(accel)})"
 
 
 def _escaped(text: str) -> str:
@@ -177,8 +176,8 @@ def _write_lost(result: Result, target: Path) -> None:
 def lost(result: Result) -> TestResult:
     """Return the Allure result of a test whose VM was lost, with the ids that allure-pytest gives it."""
     known = result.allure or from_node_id(result)
-    uuid = str(uuid5(NAMESPACE_URL, f"{result.started}/{result.kernel}/{result.test}"))
-    start = _milliseconds(result.started)
+    uuid = str(uuid5(NAMESPACE_URL, printable(f"{result.started}/{result.kernel}/{result.test}")))
+    start = round(1000 * result.begin.timestamp()) if result.begin else 0
     return TestResult(
         uuid=uuid,
         name=known["name"],
@@ -193,7 +192,7 @@ def lost(result: Result) -> TestResult:
         links=[Link(**link) for link in known.get("links", [])],
         status=result.words.allure,
         statusDetails=StatusDetails(
-            message=printable(f"{result.status}: {result.message}"), trace=result.console
+            message=f"{result.status}: {shortened(result.message)}", trace=last_lines(result.console or "")
         ),
         attachments=[_console(uuid)] if result.console else [],
         start=start,
@@ -206,25 +205,18 @@ def _console(uuid: str) -> Attachment:
     return Attachment("console", ATTACHMENT_PATTERN.format(prefix=uuid, ext=kind.extension), kind.mime_type)
 
 
-def _milliseconds(started: str) -> int:
-    try:
-        return round(1000 * datetime.fromisoformat(started).timestamp())
-    except ValueError:
-        return 0
-
-
 def from_node_id(result: Result) -> dict[str, Any]:
     """Return the description of a test whose VM was lost during the test's setup: what its name tells.
 
     allure-pytest's rules (2.16, utils.py) apply, except that the values of the test's parameters are not
     known: their id takes their place in the history id.
     """
-    path, _, rest = result.test.partition("::")
+    path, _, rest = printable(result.test).partition("::")
     names, bracket, parameters = rest.partition("[")
     *classes, function = names.split("::")
     package = ".".join([*path.split("/")[:-1], Path(path).stem])
     full_name = f"{'.'.join([package, *classes])}#{function}"
-    kernel = represent(result.kernel)
+    kernel = represent(printable(result.kernel))
     labels = {
         "env": result.kernel,
         LabelType.PARENT_SUITE: package.rpartition(".")[0],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reports.results import Reason, Result
-from reports.status import VM_GONE, Status
+from reports.status import VM_GONE, Status, rank
 from reports.text import first_lines
 
 CRASH = "???"
@@ -20,7 +20,6 @@ NO_KERNEL = "unknown"
 """The kernel of a report that does not name one."""
 
 _BY_OUTCOME = {"passed": Status.PASS, "skipped": Status.SKIP, "failed": Status.ERROR}
-_RANK = {status: rank for rank, status in enumerate(Status)}
 
 
 def now() -> datetime:
@@ -120,7 +119,7 @@ class Collector:
     def _finish(self, key: tuple[str, str]) -> Result:
         kernel, test = key
         running = self._running.pop(key)
-        worst = max(running.reports, key=lambda report: _RANK[status_of(report)])
+        worst = max(running.reports, key=lambda report: rank(status_of(report)))
         status = status_of(worst)
         gone = worst.when == CRASH
         return Result(

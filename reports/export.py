@@ -4,13 +4,22 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from reports import allure, junit
+from reports import allure, junit, kcidb, ktap, lava, ltp, page, tmt
 from reports.results import Result
 
 Exporter = Callable[[Sequence[Result], Path], list[Path]]
 """Takes results and the run's directory, returns the files or directories that it wrote there."""
 
-EXPORTERS: dict[str, Exporter] = {"junit": junit.export, "allure": allure.export}
+EXPORTERS: dict[str, Exporter] = {
+    "matrix": page.export,
+    "junit": junit.export,
+    "ktap": ktap.export,
+    "kcidb": kcidb.export,
+    "ltp": ltp.export,
+    "tmt": tmt.export,
+    "lava": lava.export,
+    "allure": allure.export,
+}
 """Each format that a run is written in; `python -m reports NAME` writes it again."""
 
 

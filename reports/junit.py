@@ -1,51 +1,59 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""JUnit XML for CI systems: one file and one suite per kernel, since a test id is the same on every kernel.
+"""JUnit XML for CI systems: one suite per kernel, since a test id is the same on every kernel.
 
 The strictest of the schemas in use, that of Jenkins' xunit plugin (junit-10.xsd), decides what is written: it
 knows properties of a suite but none of a test case, so a test's behaviours are a line of its output.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
+from reports.names import split
 from reports.results import Result, kernels
 from reports.run import kernel_directory, replace_file
-from reports.text import printable
+from reports.text import last_lines, one_line, printable, shortened
 
 _ELEMENTS = {"failure": Failure, "error": Error, "skipped": Skipped}
 
 
 def export(results: Sequence[Result], run: Path) -> list[Path]:
-    """Write `<run>/<kernel>/junit.xml` for each kernel. Raises OSError."""
-    return [
-        replace_file(kernel_directory(run, kernel) / "junit.xml", document(kernel, tests))
-        for kernel, tests in kernels(results).items()
+    """Write `<run>/<kernel>/junit.xml` for each kernel, and all suites to `<run>/junit.xml`. Raises OSError."""
+    by_kernel = kernels(results)
+    written = [
+        replace_file(kernel_directory(run, kernel) / "junit.xml", document({kernel: tests}))
+        for kernel, tests in by_kernel.items()
     ]
+    return [*written, replace_file(run / "junit.xml", document(by_kernel))]
 
 
-def document(kernel: str, results: Sequence[Result]) -> bytes:
-    """Return the JUnit XML of one kernel's results."""
-    suite = TestSuite(printable(f"fapitest {kernel}"))
-    if started := min((result.started for result in results if result.started), default=""):
-        suite.timestamp = started[:19]
-    for name, value in _facts(kernel, results).items():
-        suite.add_property(name, printable(value))
-    suite.add_testcases([_case(result) for result in results])
+def document(by_kernel: Mapping[str, Sequence[Result]]) -> bytes:
+    """Return JUnit XML with a suite for each kernel."""
     root = JUnitXml()
-    root.add_testsuite(suite)
+    for kernel, results in by_kernel.items():
+        root.add_testsuite(_suite(kernel, results))
     text: bytes = root.tostring()
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + text + b"\n"
+
+
+def _suite(kernel: str, results: Sequence[Result]) -> TestSuite:
+    suite = TestSuite(printable(f"fapitest {kernel}"))
+    if began := [result.begin for result in results if result.begin]:
+        suite.timestamp = min(began).isoformat(timespec="seconds")[:19]
+    for name, value in _facts(kernel, results).items():
+        suite.add_property(name, value)
+    suite.add_testcases([_case(result) for result in results])
+    return suite
 
 
 def _facts(kernel: str, results: Sequence[Result]) -> dict[str, str]:
     behaviours = {behaviour for result in results for behaviour in result.behaviours}
     return {
-        "kernel": kernel,
-        "release": next((result.release for result in results if result.release), ""),
-        "accel": next((result.accel for result in results if result.accel), ""),
-        "behaviours": " ".join(sorted(behaviours)),
+        "kernel": printable(kernel),
+        "release": one_line(next((result.release for result in results if result.release), "")),
+        "accel": one_line(next((result.accel for result in results if result.accel), "")),
+        "behaviours": printable(" ".join(sorted(behaviours))),
     }
 
 
@@ -54,20 +62,12 @@ def _case(result: Result) -> TestCase:
     case = TestCase(printable(name), printable(classname), round(result.duration, 3))
     if result.words.junit:
         outcome = _ELEMENTS[result.words.junit](
-            printable(result.headline or result.status), str(result.status)
+            one_line(result.headline or result.status), str(result.status)
         )
-        outcome.text = printable("\n\n".join(filter(None, [result.message, result.console])))
+        outcome.text = "\n\n".join(
+            filter(None, [shortened(result.message), last_lines(result.console or "")])
+        )
         case.append(outcome)
     if result.behaviours:
         case.system_out = printable(f"behaviours: {' '.join(result.behaviours)}")
     return case
-
-
-def split(test: str) -> tuple[str, str]:
-    """Split a node id as pytest's own JUnit files do: `dir/a.py::Test::x[y]` is `dir.a.Test`, `x[y]`."""
-    path, separator, rest = test.partition("::")
-    if not separator:  # a file that could not be collected
-        path, _, rest = test.rpartition("/")
-    names, bracket, parameters = rest.partition("[")
-    *classes, name = names.split("::")
-    return ".".join([path.removesuffix(".py").replace("/", "."), *classes]), name + bracket + parameters

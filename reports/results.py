@@ -3,11 +3,13 @@
 
 import json
 import os
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +58,14 @@ class Result:
         return VOCABULARY[self.status]
 
     @property
+    def begin(self) -> datetime | None:
+        """When the test began, in UTC; None if the line says nothing that is a time."""
+        try:
+            return datetime.fromisoformat(self.started).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return None
+
+    @property
     def headline(self) -> str:
         """The first line of the reason or the message; empty for a test that simply passed."""
         text = f"{self.reason.kind}: {self.reason.text}" if self.reason else self.message
@@ -63,11 +73,17 @@ class Result:
 
 
 def kernels(results: Iterable[Result]) -> dict[str, list[Result]]:
-    """The results of each kernel, in the order in which the kernels first appear."""
+    """The results of each kernel, older kernels first."""
     table: dict[str, list[Result]] = {}
     for result in results:
         table.setdefault(result.kernel, []).append(result)
-    return table
+    return dict(sorted(table.items(), key=lambda item: _by_number(item[0])))
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """Return a key that puts 6.2 before 6.12, and numbers before words."""
+    words = re.findall(r"\d{1,9}|\D", name)
+    return [(int(word), "") if word.isdecimal() else (10**9, word) for word in words]
 
 
 # ---- writing ----
@@ -187,6 +203,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 _DEFAULTS: dict[str, Any] = {"release": "", "accel": "", "behaviours": [], "new_features": []}
 _MOST_NOTES = 10
+_LONGEST = 1e8
+"""Seconds; more than three years."""
 
 
 def read(path: Path) -> Reading:
@@ -250,6 +268,7 @@ def _result(values: dict[str, Any]) -> Result:
         **known
         | {
             "status": Status(known["status"]),
+            "duration": min(max(0.0, known.get("duration", 0.0)), _LONGEST),
             "reason": Reason(str(reason.get("kind", "")), str(reason.get("text", ""))) if reason else None,
             "behaviours": [str(behaviour) for behaviour in known["behaviours"]],
             "new_features": [str(feature) for feature in known["new_features"]],

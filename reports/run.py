@@ -2,7 +2,9 @@
 """The directory of a run: reports/out/<run>/results.jsonl, and beside it one directory per kernel."""
 
 import os
+import re
 from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import chain, count
 from pathlib import Path
 
@@ -11,6 +13,8 @@ OUT = Path(__file__).parent / "out"
 
 RESULTS = "results.jsonl"
 LATEST = "latest"
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
 class NoSuchRunError(Exception):
@@ -53,8 +57,11 @@ def runs(out: Path = OUT) -> list[Path]:
 
 
 def kernel_directory(run: Path, kernel: str) -> Path:
-    """Return where the files of one kernel lie; a name that is a path does not lead out of the run."""
-    return run / (kernel.strip("./").replace("/", "_") or "unnamed")
+    """Return where the files of one kernel lie: for an odd name a directory in the run all the same, and its own."""
+    if _PLAIN.fullmatch(kernel):
+        return run / kernel
+    digest = sha256(kernel.encode(errors="replace")).hexdigest()[:8]
+    return run / f"{re.sub('[^A-Za-z0-9]+', '_', kernel).strip('_')[:50]}-{digest}"
 
 
 def replace_file(path: Path, content: bytes) -> Path:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How a test ended on a kernel, and how each format says so: the one place where a status is translated."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -50,8 +51,8 @@ class Words(NamedTuple):
 # issue. kirk, LAVA and JUnit have no word for it and get what does not alarm, tmt its "info", which fails no plan.
 # A fixed one is a failure of the list of known issues, which KCIDB alone need not hear of: the kernel is right.
 #
-# KCIDB's schema defines FAIL as "completed and reported the tested code as faulty", which a panic is beyond doubt;
-# ERROR as a failure in the test's own code; MISS as a failure of the harness after which "the status of both the test and
+# KCIDB's schema defines FAIL as "completed and reported the tested code as faulty", which a panic surely is; ERROR
+# as a failure in the test's own code; MISS as a failure of the harness, after which "the status of both the test and
 # the tested code is unknown". That is a VM that stood still or vanished: kernel, QEMU or host may have been at fault.
 VOCABULARY = {
     Status.PASS: Words("passed", None, "passed", "ok", "PASS", "pass", "pass", "pass"),
@@ -77,6 +78,22 @@ MEANING = {
     Status.PANIC: "the kernel died while the test ran",
 }
 """What a status says about a kernel, in a sentence for people."""
+
+_RANK = {status: rank for rank, status in enumerate(Status)}
+
+
+def rank(status: Status) -> int:
+    """Return a number that is the higher the worse a status is."""
+    return _RANK[status]
+
+
+def combined(statuses: Iterable[Status]) -> Status:
+    """Return what several tests of one thing say about it together.
+
+    It is as good as the worst of them; a test that was skipped says nothing about it unless all were.
+    """
+    return max((status for status in statuses if status is not Status.SKIP), key=rank, default=Status.SKIP)
+
 
 VM_GONE = (Status.PANIC, Status.HANG, Status.LOST)
 """The statuses of a test that was running when its VM was lost."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from reports.results import Result, kernels
-from reports.status import Status
+from reports.status import Status, rank
 from reports.text import printable
 
 
@@ -31,7 +31,6 @@ def summary(results: Sequence[Result]) -> list[Line]:
 
 
 def _failures(results: Sequence[Result]) -> Iterator[Line]:
-    rank = list(Status).index
     bad = sorted((result for result in results if result.words.bad), key=lambda result: -rank(result.status))
     width = max((len(result.kernel) for result in bad), default=0)
     yield from (result_line(result, width) for result in bad)

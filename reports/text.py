@@ -6,11 +6,18 @@ import re
 MESSAGE_LINES = 12
 MESSAGE_CHARACTERS = 2000
 
-_UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+LINE_CHARACTERS = 300
+CONSOLE_CHARACTERS = 8000
+CUT = "[…]"
+"""Stands where text was left out."""
+
+_UNPRINTABLE = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u2028-\u202e\u2066-\u2069]"
+)
 
 
 def printable(text: str) -> str:
-    r"""Spell out (`\x1b`, `\ud800`) what a terminal would obey or XML 1.0 (section 2.2) forbids."""
+    r"""Spell out (`\x1b`, `\ud800`) what a terminal or a page would obey or XML 1.0 (section 2.2) forbids."""
     return _UNPRINTABLE.sub(lambda match: _spelt(ord(match[0])), text.replace("\r\n", "\n"))
 
 
@@ -23,3 +30,26 @@ def first_lines(text: str) -> str:
     lines = text.strip()[: 2 * MESSAGE_CHARACTERS].splitlines()
     useful = [line.rstrip() for line in lines if line.strip()]
     return "\n".join(useful[:MESSAGE_LINES])[:MESSAGE_CHARACTERS]
+
+
+def shortened(text: str) -> str:
+    """Return a message or a console fit to be shown: printable, and no more than the first lines of it."""
+    kept = first_lines(text)
+    return printable(kept if len(kept) >= len(text.strip()) else f"{kept}\n{CUT}")
+
+
+def last_lines(console: str) -> str:
+    """Return the end of a console, where a kernel says why it dies, fit to be shown."""
+    end = console[-CONSOLE_CHARACTERS:]
+    return printable(end if len(end) == len(console) else f"{CUT}{end}")
+
+
+def one_line(text: str) -> str:
+    """Return text on a line: printable, and no longer than LINE_CHARACTERS."""
+    line = printable(text[: 2 * LINE_CHARACTERS]).replace("\n", " ").replace("\t", " ")
+    return line if len(line) <= LINE_CHARACTERS else f"{line[:LINE_CHARACTERS]} {CUT}"
+
+
+def markdown(text: str) -> str:
+    """Return text on a line that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>|~#&@])", r"\\\1", one_line(text))

@@ -22,7 +22,7 @@ def broken(text: str) -> list[str]:
 
 @pytest.mark.parametrize("kernel", RESULTS)
 def test_golden(kernel: str) -> None:
-    text = junit.document(kernel, RESULTS[kernel]).decode()
+    text = junit.document({kernel: RESULTS[kernel]}).decode()
     assert text.replace("><", ">\n<") == (GOLDEN / f"junit-{kernel}.xml").read_text()
     assert broken(text) == []
 
@@ -40,12 +40,12 @@ def test_golden(kernel: str) -> None:
     ],
 )
 def test_the_schema_finds_mistakes(found: str, replacement: str) -> None:
-    text = junit.document("6.12", RESULTS["6.12"]).decode()
+    text = junit.document({"6.12": RESULTS["6.12"]}).decode()
     assert broken(text.replace(found, replacement, 1))
 
 
 def test_counts() -> None:
-    suite = ET.fromstring(junit.document("7.2", RESULTS["7.2"]))[0]
+    suite = ET.fromstring(junit.document({"7.2": RESULTS["7.2"]}))[0]
     children = Counter(child.tag for case in suite.iter("testcase") for child in case)
     assert (suite.get("tests"), suite.get("errors"), suite.get("failures")) == ("6", "3", "1")
     assert (children["error"], children["failure"], children["skipped"]) == (3, 1, 0)
@@ -53,7 +53,7 @@ def test_counts() -> None:
 
 @pytest.mark.parametrize("field", ["kernel", "release", "message", "test", "console"])
 def test_every_character_is_escaped_or_legal(field: str) -> None:
-    text = "".join(map(chr, [*range(0x180), 0xD800, 0xDFFF, 0xFFFE, 0xFFFF, 0x1F642]))
+    text = "".join(map(chr, [0xD800, 0xDFFF, 0xFFFE, 0xFFFF, 0x1F642, *range(0x180)]))
     values = {
         "kernel": "6.1",
         "release": "",
@@ -63,25 +63,27 @@ def test_every_character_is_escaped_or_legal(field: str) -> None:
         "status": Status.PANIC,
     }
     result = Result(**values | {field: text if field != "test" else f"a.py::{text}"})  # type: ignore[arg-type]
-    document = junit.document(result.kernel, [result])
+    document = junit.document({result.kernel: [result]})
     assert broken(document.decode()) == []
-    assert re.search(r"\\x00.*\\ud800", document.decode(), re.DOTALL)
+    assert re.search(r"\\ud800.*\\x00", document.decode(), re.DOTALL)
 
 
-@pytest.mark.parametrize(
-    ("test", "classname", "name"),
-    [
-        ("suites/a.py::test_x", "suites.a", "test_x"),
-        ("suites/a.py::Test::test_x[b::c/d.py]", "suites.a.Test", "test_x[b::c/d.py]"),
-        ("vm::boot", "vm", "boot"),
-        ("suites/a.py", "suites", "a.py"),
-    ],
-)
-def test_split(test: str, classname: str, name: str) -> None:
-    assert junit.split(test) == (classname, name)
-
-
-def test_one_file_per_kernel(tmp_path: Path) -> None:
+def test_files(tmp_path: Path) -> None:
     results = [result for tests in RESULTS.values() for result in tests]
-    assert junit.export(results, tmp_path) == [tmp_path / kernel / "junit.xml" for kernel in ("6.12", "7.2")]
-    assert (tmp_path / "7.2" / "junit.xml").read_bytes() == junit.document("7.2", RESULTS["7.2"])
+    names = ["6.12/junit.xml", "7.2/junit.xml", "junit.xml"]
+    assert junit.export(results, tmp_path) == [tmp_path / name for name in names]
+    assert (tmp_path / "7.2" / "junit.xml").read_bytes() == junit.document({"7.2": RESULTS["7.2"]})
+
+
+def test_all_kernels_in_one_file() -> None:
+    text = junit.document(RESULTS).decode()
+    assert broken(text) == []
+    suites = ET.fromstring(text).findall("testsuite")
+    assert [suite.get("name") for suite in suites] == ["fapitest 6.12", "fapitest 7.2"]
+    assert [suite.get("tests") for suite in suites] == ["5", "6"]
+
+
+@pytest.mark.parametrize("started", ["", "yesterday", "2026-13-01", "9999-12-31T23:59:59-23:00"])
+def test_a_time_that_is_none(started: str) -> None:
+    result = Result("6.1", "", "", "a.py::x", [], Status.PASS, started=started)
+    assert broken(junit.document({"6.1": [result]}).decode()) == []

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+import json
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reports.__main__ import main
+from reports.export import EXPORTERS
 from reports.run import point_latest_at
 from reports.tests.conftest import ROOT
 
@@ -47,7 +49,17 @@ def test_a_run_elsewhere_is_named_by_its_path(out: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("command", "written"), [("junit", ["6.12/junit.xml", "7.2/junit.xml"]), ("allure", ["allure-results"])]
+    ("command", "written"),
+    [
+        ("matrix", ["matrix.html", "matrix.md", "matrix.json"]),
+        ("junit", ["6.12/junit.xml", "7.2/junit.xml", "junit.xml"]),
+        ("ktap", ["6.12/ktap.txt", "7.2/ktap.txt", "ktap.txt"]),
+        ("kcidb", ["kcidb.json"]),
+        ("ltp", ["6.12/ltp.json", "7.2/ltp.json"]),
+        ("tmt", ["results.yaml"]),
+        ("lava", ["6.12/lava.txt", "7.2/lava.txt"]),
+        ("allure", ["allure-results"]),
+    ],
 )
 def test_formats(out: Path, capsys: pytest.CaptureFixture[str], command: str, written: list[str]) -> None:
     assert main(["--out", str(out), command]) == 0
@@ -56,11 +68,59 @@ def test_formats(out: Path, capsys: pytest.CaptureFixture[str], command: str, wr
     assert all(path.exists() for path in paths)
 
 
+def test_every_format_can_be_written_again(out: Path) -> None:
+    assert {"matrix", "junit", "ktap", "kcidb", "ltp", "tmt", "lava", "allure"} == set(EXPORTERS)
+
+
+@pytest.fixture
+def worse(out: Path) -> Path:
+    """Beside the run another in which a test that passed fails."""
+    (out / "20260103T000000Z").mkdir()
+    text = (GOLDEN / "results.jsonl").read_text()
+    worse = text.replace('"status": "pass"', '"status": "fail"', 1)
+    (out / "20260103T000000Z" / "results.jsonl").write_text(worse)
+    return out
+
+
+def test_diff(worse: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--out", str(worse), "diff", "20260102T030405Z", "20260103T000000Z"]) == 1
+    assert capsys.readouterr().out.startswith("20260102T030405Z → 20260103T000000Z: 1 regression\n")
+    assert main(["--out", str(worse), "diff", "20260103T000000Z", "20260102T030405Z"]) == 0
+    assert "1 fixed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("form", "begin"),
+    [("text", "20260102T030405Z →"), ("markdown", "**20260102T030405Z →"), ("json", '{\n "format": 1')],
+)
+def test_formats_of_diff(worse: Path, capsys: pytest.CaptureFixture[str], form: str, begin: str) -> None:
+    arguments = ["diff", "--format", form, "20260102T030405Z", "20260103T000000Z"]
+    assert main(["--out", str(worse), *arguments]) == 1
+    assert capsys.readouterr().out.startswith(begin)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "earlier"),
+    [([], "20260102T030405Z"), (["--against", "20260103T000000Z"], "20260103T000000Z")],
+)
+def test_matrix_shows_what_changed(worse: Path, arguments: list[str], earlier: str) -> None:
+    assert main(["--out", str(worse), "matrix", *arguments, "20260103T000000Z"]) == 0
+    assert json.loads((worse / "20260103T000000Z" / "matrix.json").read_text())["earlier"] == earlier
+
+
+def test_kcidb_has_the_callers_builds(out: Path) -> None:
+    arguments = ["kcidb", "--origin", "redhat", "--build", "7.2=redhat:1", "--build", "6.12=redhat:2"]
+    assert main(["--out", str(out), *arguments]) == 0
+    values = json.loads((out / "latest" / "kcidb.json").read_text())
+    assert {test["build_id"] for test in values["tests"]} == {"redhat:1", "redhat:2"}
+    assert (values["checkouts"], values["builds"]) == ([], [])
+
+
 def test_what_was_left_out_is_said(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with (out / "latest" / "results.jsonl").open("a") as file:
         file.write('{"kernel": "6.1')
     assert main(["--out", str(out), "summary"]) == 0
-    assert capsys.readouterr().err == "results.jsonl: line 12 left out: cut off\n"
+    assert capsys.readouterr().err == "20260102T030405Z/results.jsonl: line 12 left out: cut off\n"
 
 
 @pytest.mark.parametrize(
@@ -68,6 +128,10 @@ def test_what_was_left_out_is_said(out: Path, capsys: pytest.CaptureFixture[str]
     [
         (["junit", "nowhere"], "reports: no run nowhere: neither "),
         (["summary", "20260101T000000Z"], "reports: the run "),
+        (["diff", "latest", "nowhere"], "reports: no run nowhere: neither "),
+        (["kcidb", "--origin", "Red Hat"], "reports: 'Red Hat': an origin is made of"),
+        (["kcidb", "--build", "6.12=x"], "reports: 6.12=x: a build is named KERNEL=ORIGIN:ID"),
+        (["diff", "latest"], "usage: "),
         ([], "usage: "),
         (["paint"], "usage: "),
         (["junit", "a", "b"], "usage: "),

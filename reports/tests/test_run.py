@@ -39,12 +39,34 @@ def test_no_such_run(tmp_path: Path) -> None:
         run.find("nowhere", tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("kernel", "directory"),
-    [("6.12", "6.12"), ("/boot/vmlinuz-6.12", "boot_vmlinuz-6.12"), ("../../etc", "etc"), ("..", "unnamed")],
-)
-def test_a_kernels_directory_lies_in_the_run(kernel: str, directory: str) -> None:
-    assert run.kernel_directory(Path("run"), kernel) == Path("run", directory)
+@pytest.mark.parametrize("kernel", ["6.12", "7.2-rc1+", "my_kernel"])
+def test_a_kernels_directory_has_its_name(kernel: str) -> None:
+    assert run.kernel_directory(Path("run"), kernel) == Path("run", kernel)
+
+
+def test_kernels_with_odd_names_have_directories_of_their_own_in_the_run(tmp_path: Path) -> None:
+    odd = [
+        "",
+        ".",
+        "..",
+        "../../etc",
+        "a/b",
+        "a_b",
+        "a b",
+        "/",
+        "-x",
+        ".hidden",
+        "\0",
+        "\n",
+        "\udcff",
+        "é",
+        "x" * 5000,
+    ]
+    made = {run.kernel_directory(tmp_path, kernel) for kernel in odd}
+    assert len(made) == len(odd)
+    for directory in made:
+        directory.mkdir()
+        assert directory.parent == tmp_path
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tiny: Path) -> None:

@@ -334,7 +334,8 @@ def test_an_interrupted_run_keeps_what_has_passed(
     project.write("test_still.py", INTERRUPTED)
     how = on(kernels) if kernels else ["--on-this-machine"]
     with project.start(*how, "--results", tmp_path / "run", kernel="" if kernels else "6.1") as process:
-        until((tmp_path / "still").exists)
+        stored = tmp_path / "run" / "results.jsonl"
+        until(lambda: (tmp_path / "still").exists() and b"test_done" in stored.read_bytes())
         os.killpg(process.pid, number)
         output = process.communicate()[0]
     run = Finished(process.returncode, output, tmp_path / "run")

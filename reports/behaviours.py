@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tables of the suites say about each behaviour, and where on the web its source can be read."""
+
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+SUITES = Path(__file__).parents[1] / "suites"
+
+
+class BadTableError(Exception):
+    """A table of behaviours cannot be read; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """One documented behaviour of an interface; the texts are those of its table, "" where it says nothing."""
+
+    id: str
+    interface: str
+    statement: str = ""
+    source: str = ""
+    since: str = ""
+    until: str = ""
+    documented: str = ""
+    actual: str = ""
+    untested: str = ""
+
+
+_TEXTS = [name for name in Behaviour.__annotations__ if name not in ("id", "interface")]
+
+
+def load(suites: Path = SUITES) -> dict[str, Behaviour]:
+    """Return the behaviours of all suites by id, interface by interface. Raises BadTableError."""
+    found: dict[str, Behaviour] = {}
+    for path in sorted(suites.glob("*/behaviours.toml")):
+        try:
+            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            raise BadTableError(f"{path}: {error}") from None
+        for name, table in tables.items():
+            texts = {key: str(table[key]) for key in _TEXTS if isinstance(table, dict) and key in table}
+            found[name] = Behaviour(name, path.parent.name, **texts)
+    return found
+
+
+# ---- links ----
+
+
+class Reference(NamedTuple):
+    """A piece of a source's text, and the address of what it names; "" if it names nothing that has one."""
+
+    text: str
+    url: str = ""
+
+
+_PATTERN = re.compile(
+    r"""(?P<page>[a-z]\w+)\((?P<number>[1-8])\)
+        (?:,?\s(?P<section>SYNOPSIS|DESCRIPTION|RETURN[ ]VALUE|ERRORS|VERSIONS|HISTORY|NOTES|BUGS|EXAMPLES)\b)?
+        (?:,?\s(?P<word>[A-Z]+_[A-Z_0-9]+|E[A-Z0-9]{2,})\b)?
+    |commit\s(?P<commit>[0-9a-f]{8,40})\b
+    |(?P<file>(?:Documentation|fs|include|kernel|mm|net|security)/[\w./-]+\.(?:c|h|rst))\b""",
+    re.VERBOSE,
+)
+
+
+def references(source: str) -> list[Reference]:
+    """Cut a source into pieces; those that name a manual page, a commit or a file of the kernel have an address."""
+    pieces: list[Reference] = []
+    end = 0
+    for match in _PATTERN.finditer(source):
+        pieces += [Reference(source[end : match.start()]), Reference(match[0], _address(match))]
+        end = match.end()
+    return [piece for piece in [*pieces, Reference(source[end:])] if piece.text]
+
+
+def _address(match: re.Match[str]) -> str:
+    kind = next(name for name in _ADDRESSES if match[name])
+    return _ADDRESSES[kind](match)
+
+
+def _man_page(match: re.Match[str]) -> str:
+    page, number, section, word = match.group("page", "number", "section", "word")
+    address = f"https://man7.org/linux/man-pages/man{number}/{page}.{number}.html"
+    # A word within a page is found by its text: https://wicg.github.io/scroll-to-text-fragment/
+    place = section.replace(" ", "_") if section else ""
+    return address + (f"#{place}" if place or word else "") + (f":~:text={word}" if word else "")
+
+
+_ADDRESSES: dict[str, Callable[[re.Match[str]], str]] = {
+    "page": _man_page,
+    "commit": lambda match: f"https://git.kernel.org/linus/{match['commit']}",
+    "file": lambda match: (
+        f"https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/{match['file']}"
+    ),
+}

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The matrix: what each kernel does about each behaviour."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+from reports import names
+from reports.behaviours import Behaviour, references
+from reports.diff import Change, Comparison, Kind
+from reports.results import Result, kernels
+from reports.status import Status, combined, rank
+from reports.text import last_lines, one_line, printable, shortened
+
+NO_INTERFACE = "tests that name no behaviour"
+"""Where results lie that verify nothing: a VM that did not boot, a file that could not be collected."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A column: a kernel, and what it was run with."""
+
+    name: str
+    release: str
+    accel: str
+    tests: Counter[Status]
+    new_features: list[str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A behaviour, and the results of its tests by kernel."""
+
+    behaviour: Behaviour
+    results: dict[str, list[Result]]
+
+    @cached_property
+    def statuses(self) -> dict[str, Status]:
+        """The status of the behaviour on each kernel that ran a test of it."""
+        return {kernel: combined(result.status for result in found) for kernel, found in self.results.items()}
+
+    @cached_property
+    def bad(self) -> list[str]:
+        """The kernels on which something is wrong with it."""
+        return [kernel for kernel, found in self.results.items() if any(one.words.bad for one in found)]
+
+    @cached_property
+    def breaking(self) -> list[str]:
+        """The kernels that break it, beyond doubt."""
+        return [kernel for kernel, status in self.statuses.items() if status in (Status.FAIL, Status.PANIC)]
+
+    @property
+    def worst(self) -> Result:
+        """The result that most needs to be looked at."""
+        return max(
+            (one for found in self.results.values() for one in found), key=lambda one: rank(one.status)
+        )
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A run: its kernels are the columns, behaviours the rows, interface by interface."""
+
+    run: str
+    kernels: list[Kernel]
+    rows: list[Row]
+    comparison: Comparison | None = None
+
+    @property
+    def interfaces(self) -> dict[str, list[Row]]:
+        """The rows of each interface."""
+        return {name: list(rows) for name, rows in groupby(self.rows, lambda row: row.behaviour.interface)}
+
+    @cached_property
+    def broken(self) -> list[Row]:
+        """The rows in which something is wrong, those first that are wrong on most kernels, the worst first."""
+        bad = (row for row in self.rows if row.bad)
+        return sorted(bad, key=lambda row: (-rank(row.worst.status), -len(row.bad)))
+
+    def counts(self, kernel: str) -> Counter[Status]:
+        """How many behaviours are in which state on a kernel."""
+        return Counter(row.statuses[kernel] for row in self.rows if kernel in row.statuses)
+
+    @cached_property
+    def changes(self) -> dict[tuple[str, str], list[Change]]:
+        """The changes since the earlier run by kernel and test."""
+        found: dict[tuple[str, str], list[Change]] = {}
+        for change in self.comparison.changes if self.comparison else []:
+            found.setdefault((change.result.kernel, change.result.test), []).append(change)
+        return found
+
+    def kind(self, row: Row, kernel: str) -> Kind | None:
+        """The change of a row on a kernel that matters most."""
+        changes = (
+            change.kind
+            for result in row.results.get(kernel, [])
+            for change in self.changes.get((kernel, result.test), [])
+            if change.kind is not Kind.ADDED
+        )
+        return min(changes, key=list(Kind).index, default=None)
+
+    @cached_property
+    def changed(self) -> list[Row]:
+        """The rows in which something changed since the earlier run, the worst first."""
+        kinds = [
+            (row, [kind for kernel in row.results if (kind := self.kind(row, kernel))]) for row in self.rows
+        ]
+        changed = [(min(map(list(Kind).index, found)), row) for row, found in kinds if found]
+        return [row for _, row in sorted(changed, key=lambda item: item[0])]
+
+
+def build(
+    results: Sequence[Result],
+    behaviours: Mapping[str, Behaviour],
+    run: str = "",
+    comparison: Comparison | None = None,
+) -> Matrix:
+    """Return the matrix of a run; of an interface that nothing was run of no row is shown."""
+    found: dict[str, dict[str, list[Result]]] = {}
+    by_kernel = kernels(results)
+    for result in (result for tests in by_kernel.values() for result in tests):
+        for name in result.behaviours or [result.test]:
+            found.setdefault(name, {}).setdefault(result.kernel, []).append(result)
+    seen = {behaviours[name].interface for name in found if name in behaviours}
+    known = [behaviour for behaviour in behaviours.values() if behaviour.interface in seen]
+    unknown = sorted(
+        (_unknown(name, found[name]) for name in found if name not in behaviours),
+        key=lambda one: one.interface,
+    )
+    rows = [Row(behaviour, found.get(behaviour.id, {})) for behaviour in [*known, *unknown]]
+    return Matrix(run, [_kernel(*item) for item in by_kernel.items()], rows, comparison)
+
+
+def _unknown(name: str, found: dict[str, list[Result]]) -> Behaviour:
+    """Return a row's head for a behaviour of a former time, or for a test that names none."""
+    named = any(result.behaviours for results in found.values() for result in results)
+    return Behaviour(name, "behaviours that no suite knows any more" if named else NO_INTERFACE)
+
+
+def _kernel(name: str, results: Sequence[Result]) -> Kernel:
+    return Kernel(
+        name,
+        next((result.release for result in results if result.release), ""),
+        next((result.accel for result in results if result.accel), ""),
+        Counter(result.status for result in results),
+        list(dict.fromkeys(feature for result in results for feature in result.new_features)),
+    )
+
+
+# ---- as JSON ----
+
+
+def document(matrix: Matrix) -> dict[str, Any]:
+    """Return the matrix for programs, the page's own among them. Texts are printable and shortened."""
+    return {
+        "format": 1,
+        "run": matrix.run,
+        "earlier": matrix.comparison.old if matrix.comparison else None,
+        "kernels": [
+            {
+                "name": printable(kernel.name),
+                "release": one_line(kernel.release),
+                "accel": one_line(kernel.accel),
+                "command": one_line(names.command(kernel.name, kernel.accel)),
+                "tests": _counts(kernel.tests),
+                "behaviours": _counts(matrix.counts(kernel.name)),
+                "new_features": [one_line(name) for name in kernel.new_features],
+            }
+            for kernel in matrix.kernels
+        ],
+        "behaviours": [_behaviour(row, matrix) for row in matrix.rows],
+        "tests": _tests(matrix),
+    }
+
+
+def _counts(counts: Mapping[Status, int]) -> dict[str, int]:
+    return {status: counts[status] for status in Status if counts.get(status)}
+
+
+def _behaviour(row: Row, matrix: Matrix) -> dict[str, Any]:
+    one = row.behaviour
+    texts = {
+        name: one_line(getattr(one, name)) for name in ("since", "until", "documented", "actual", "untested")
+    }
+    return {
+        "id": printable(one.id),
+        "interface": one.interface,
+        "statement": one.statement,
+        "source": one.source,
+        "links": [reference.url for reference in references(one.source) if reference.url],
+        **{name: text for name, text in texts.items() if text},
+        "status": {printable(kernel): status for kernel, status in row.statuses.items()},
+        "changed": {printable(kernel): kind for kernel in row.results if (kind := matrix.kind(row, kernel))},
+        "tests": _unique(printable(result.test) for found in row.results.values() for result in found),
+    }
+
+
+def _unique(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
+
+
+def _tests(matrix: Matrix) -> dict[str, dict[str, Any]]:
+    tests: dict[str, dict[str, Any]] = {}
+    for row in matrix.rows:
+        for kernel, found in row.results.items():
+            for result in found:
+                tests.setdefault(printable(result.test), {})[printable(kernel)] = _test(result, matrix)
+    return tests
+
+
+def _test(result: Result, matrix: Matrix) -> dict[str, Any]:
+    values: dict[str, Any] = {"status": result.status, "seconds": round(result.duration, 3)}
+    if result.reason:
+        values["reason"] = one_line(f"{result.reason.kind}: {result.reason.text}")
+    if result.message:
+        values["message"] = shortened(result.message)
+    if result.console is not None:
+        values["console"] = last_lines(result.console)
+    for change in matrix.changes.get((result.kernel, result.test), []):
+        if change.old:
+            values["was"] = change.old.status
+    if result.status is not Status.PASS:
+        values["rerun"] = one_line(names.rerun(result))
+    return values

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The matrix for people: one HTML page that needs nothing else, and a summary in Markdown for CI systems."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from reports import behaviours, diff
+from reports.matrix import Matrix, Row, build, document
+from reports.results import Result
+from reports.run import replace_file
+from reports.status import MEANING, VOCABULARY, Status
+from reports.text import markdown, one_line, printable
+
+HTML = "matrix.html"
+
+SIGNS = {
+    Status.PASS: "✓",
+    Status.SKIP: "–",  # noqa: RUF001 - a dash is what a table has where there is nothing
+    Status.XFAIL: "≈",
+    Status.XPASS: "!",
+    Status.ERROR: "?",
+    **dict.fromkeys((Status.FAIL, Status.LOST, Status.HANG, Status.PANIC), "✗"),
+}
+"""What a status looks like beside its word: no meaning hangs on a colour alone."""
+
+_MOST = 30
+"""How many broken and how many changed behaviours the top of a page shows; the filter shows all."""
+
+
+def totals(matrix: Matrix) -> list[tuple[Status, list[int]]]:
+    """Return how many behaviours there are of each status on each kernel, the worst status first."""
+    counts = [matrix.counts(kernel.name) for kernel in matrix.kernels]
+    lines = [(status, [count[status] for count in counts]) for status in reversed(Status)]
+    return [(status, line) for status, line in lines if any(line)]
+
+
+def verdict(matrix: Matrix) -> str:
+    """Say in a sentence what came out."""
+    if not matrix.kernels:
+        return "No results."
+    run = sum(1 for row in matrix.rows if row.results)
+    where = f"{run} behaviours on {_kernels(len(matrix.kernels))}"
+    wrong = [row for row in matrix.broken if row.breaking]
+    if not matrix.broken:
+        return f"Nothing is broken: {where}."
+    if not wrong:
+        return f"No kernel breaks a behaviour, but {len(matrix.broken)} could not be judged: {where}."
+    kernels = {name for row in wrong for name in row.breaking}
+    rest = len(matrix.broken) - len(wrong)
+    text = f"{len(kernels)} of {_kernels(len(matrix.kernels))} break {len(wrong)} of {run} behaviours"
+    return f"{text}; {rest} more could not be judged." if rest else f"{text}."
+
+
+def _kernels(number: int) -> str:
+    return "1 kernel" if number == 1 else f"{number} kernels"
+
+
+def part(row: Row, kernel: str) -> str:
+    """Return how many of the tests behind a cell are the reason for its status, if not all of them are."""
+    found = row.results[kernel]
+    number = sum(1 for result in found if result.status is row.statuses[kernel])
+    return f" {number}/{len(found)}" if number < len(found) else ""
+
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.filters |= {
+    "md": markdown,
+    "one_line": one_line,
+    "printable": printable,
+    "references": behaviours.references,
+}
+_TEMPLATES.globals |= {
+    "MEANING": MEANING,
+    "MOST": _MOST,
+    "SIGNS": SIGNS,
+    "VOCABULARY": VOCABULARY,
+    "groups": diff.groups,
+    "part": part,
+    "totals": totals,
+    "verdict": verdict,
+}
+
+
+def html(matrix: Matrix) -> str:
+    """Return the page."""
+    return _TEMPLATES.get_template("matrix.html").render(matrix=matrix, data=document(matrix))
+
+
+def summary(matrix: Matrix) -> str:
+    """Return the matrix in Markdown."""
+    return _TEMPLATES.get_template("matrix.md").render(matrix=matrix)
+
+
+def export(results: Sequence[Result], run: Path) -> list[Path]:
+    """Write matrix.html, .md and .json, with what changed since the newest comparable run. Raises OSError."""
+    return write(results, run, diff.earlier(run, results))
+
+
+def write(results: Sequence[Result], run: Path, comparison: diff.Comparison | None) -> list[Path]:
+    """Write matrix.html, .md and .json with this comparison at the top. Raises OSError."""
+    matrix = build(results, behaviours.load(), run.name, comparison)
+    texts = {
+        HTML: html(matrix),
+        "matrix.md": summary(matrix),
+        "matrix.json": json.dumps(document(matrix), indent=1) + "\n",
+    }
+    return [replace_file(run / name, text.encode()) for name, text in texts.items()]
