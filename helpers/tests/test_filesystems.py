@@ -52,3 +52,11 @@ def test_an_overlay_shows_its_lower_layer_and_writes_to_its_upper_one(tmp_path: 
         (merged / "file").touch()
         assert sorted(path.name for path in merged.iterdir()) == ["below", "file"]
         assert (layers / "layers/upper/file").exists()
+
+
+def test_the_mount_of_a_path(tmp_path: Path) -> None:
+    outside = filesystems.mount_id(tmp_path)
+    with filesystems.mounted("none", tmp_path / "inside", "tmpfs") as inside:
+        (inside / "directory").mkdir()
+        assert filesystems.mount_point(inside / "directory") == inside
+        assert filesystems.mount_id(inside / "directory") == filesystems.mount_id(inside) != outside
