@@ -19,7 +19,7 @@ from helpers.pidfd import Clone, CloneArgs, Info, Poll, clone3, get_info, pidfd_
 from helpers.syscalls import syscall
 from helpers.tracee import Tracee
 from helpers.uapi import Init, Mark, Mask
-from helpers.waiting import readable
+from helpers.waiting import wait_until
 from suites.clone_pidfd.children import new_cell
 
 AUTOREAP = Clone.PIDFD | Clone.AUTOREAP
@@ -40,8 +40,8 @@ def child_with_pidfd(flags, act=os.getpid):
 
 
 def assert_exit_code(fd, status):
-    readable(fd, "the pidfd of the child tells that it is gone")
-    assert poll(fd) == Poll.IN | Poll.HUP
+    # It becomes readable when the child exits, and hangs up when nothing is left of it.
+    wait_until(lambda: poll(fd) == Poll.IN | Poll.HUP, "the pidfd of the child tells that it is gone")
     info = get_info(fd, Info.EXIT)
     assert info.mask & Info.EXIT
     assert os.waitstatus_to_exitcode(info.exit_code) == status
