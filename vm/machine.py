@@ -26,7 +26,7 @@ MEMORY = 512
 """MiB of memory of a VM."""
 
 GATEWAY = Path(__file__).parent / "gateway.py"
-STATE = "state"
+STATE, CONSOLE = "state", "console.log"
 SCRATCH_DISKS = 4
 SCRATCH_DISK_SIZE = 128 << 20
 """How many disks, of how many bytes, a VM gets whose kernel may lack loop devices: sparse files that end with it."""
@@ -97,17 +97,19 @@ class Machine:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             if saved and self._restoring:
+                shutil.copyfile(saved / CONSOLE, self.console_log)
                 with (saved / STATE).open("rb") as content:
                     self._run_qemu("-incoming", _incoming(content), keep=[content.fileno()])
             else:
                 image.initramfs(self._initramfs, self.kernel.modules)
+                self.console_log.write_bytes(b"")
                 self._run_qemu("-initrd", str(self._initramfs))
         except OSError as error:
             self.kill()
             raise VmError(f"a VM for {self.kernel.name} can not be started: {error}") from error
 
     def _run_qemu(self, *options: str, keep: Iterable[int] = ()) -> None:
-        command = [*self._command(f"file,id=console,path={self.console_log}"), *options]
+        command = [*self._command(f"file,id=console,path={self.console_log},append=on"), *options]
         self.started = time.monotonic()
         with (self._scratch / "qemu.log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -216,7 +218,7 @@ class Machine:
         # QEMU can not save the state of a VM with NVMe disks.
         if self.kernel.key is None or self.accel != "tcg" or not self.kernel.loop:
             return None
-        facts = [self.kernel.key, image.base(), accel.qemu_version(), _hardware(self.accel), _COMMAND_LINE]
+        facts = [2, self.kernel.key, image.base(), accel.qemu_version(), _hardware(self.accel), _COMMAND_LINE]
         key = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]
         return cache.root() / "states" / f"{self.kernel.name}-{key}"
 
@@ -232,6 +234,7 @@ class Machine:
                         shutil.rmtree(older, ignore_errors=True)
                     with cache.storing(target, {}) as making, state.Monitor(self._monitor) as monitor:
                         state.save(monitor, making / STATE)
+                        shutil.copyfile(self.console_log, making / CONSOLE)
         except (VmError, OSError) as error:
             print(f"fapitest: the state of {self.kernel.name} was not saved: {error}", file=sys.stderr)
 

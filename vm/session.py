@@ -42,6 +42,7 @@ class KernelScheduling:
         self._collected: dict[WorkerController, Sequence[str]] = {}
         self._unsent: dict[WorkerController, list[int]] = {}
         self._running: dict[WorkerController, list[int]] = {}
+        self._reported: dict[WorkerController, str] = {}
         self.left: dict[str, list[str]] = {}
 
     @property
@@ -101,14 +102,20 @@ class KernelScheduling:
         if self._unsent[node]:
             self._send(node)
 
+    def mark_test_reported(self, node: WorkerController, test: str) -> None:
+        """Take note that the last report of a test has come."""
+        self._reported[node] = test
+
     def remove_node(self, node: WorkerController) -> str | None:
         """Forget a worker and return the test that it was running; what it had left waits for its replacement."""
-        running = self._running.pop(node)
-        unsent = self._unsent.pop(node, [])
+        indices = [*self._running.pop(node), *self._unsent.pop(node, [])]
         collected = self._collected.pop(node, [])
-        if not running:
+        # A VM may end between the last report of a test and the word that it is done with it.
+        reported = self._reported.pop(node, None)
+        left = [test for test in (collected[index] for index in indices) if test != reported]
+        if not left:
             return None
-        crashed, *left = [collected[index] for index in (*running, *unsent)]
+        crashed, *left = left
         if left:
             self.left[kernel_of(node)] = left
         return crashed
@@ -262,6 +269,13 @@ class KernelSession(DSession):
                     1.0, load(len(self._active_nodes))
                 ):
                     machine.kill("hang")
+
+    def worker_testreport(self, node: WorkerController, rep: pytest.TestReport) -> None:
+        """A phase of a test is reported."""
+        assert isinstance(self.sched, KernelScheduling)
+        super().worker_testreport(node, rep)
+        if rep.when == "teardown":
+            self.sched.mark_test_reported(node, rep.nodeid)
 
     # --- the ends of workers --------------------------------------------------------------------------------------
 

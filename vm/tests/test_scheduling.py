@@ -92,6 +92,13 @@ def test_what_one_kernel_left_is_not_given_to_another(scheduling):
     assert begun(scheduling, Worker("6.1")).sent == list(range(AHEAD))
 
 
+def test_a_test_whose_last_report_has_come_is_not_blamed(scheduling):
+    worker = begun(scheduling, Worker("6.12"))
+    scheduling.mark_test_reported(worker, "test_0")
+    assert scheduling.remove_node(worker) == "test_1"
+    assert scheduling.left == {"6.12": TESTS[2:]}
+
+
 def test_the_last_test_leaves_nothing(scheduling):
     worker = begun(scheduling, Worker("6.12"), TESTS[:1])
     assert scheduling.remove_node(worker) == "test_0"
