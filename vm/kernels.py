@@ -78,7 +78,7 @@ def cached(series: str) -> Kernel | None:
     """Return the kernel of a series as the cache has it, or None when it is not there or damaged."""
     where = directory(series)
     facts = cache.stored(where)
-    if facts is None or "loop" not in facts:
+    if facts is None or facts.get("wanted") != [*modules.BOOT, *modules.ON_DEMAND]:
         return None
     key = cache.digest(where / cache.MANIFEST)
     return Kernel(
@@ -179,6 +179,7 @@ def fetch(series: str, package: Package, progress: archive.Progress) -> None:
     facts: dict[str, Any] = {
         "origin": f"Debian {package.suite}{without}",
         "packages": {"version": package.version, "names": " ".join(names)},
+        "wanted": [*modules.BOOT, *modules.ON_DEMAND],
     }
     with (
         cache.storing(directory(series), facts) as making,

@@ -34,6 +34,7 @@ ON_DEMAND = (
     "fuse",
     "crc32c",
     "crc32c_generic",
+    "crc32c_cryptoapi",
 )
 """Loaded by the kernel itself when a test first mounts such a file system."""
 

@@ -68,9 +68,10 @@ class Worker:
         if self._watch:
             self._watch.check()
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_runtest_logfinish(self) -> None:
-        """Bring out the files of the test that has ended."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logfinish(self) -> Generator[None, None, None]:
+        """Bring out the files of the test that has ended, once allure-pytest, a wrapper itself, has written them."""
+        yield
         if self._outbox:
             self._outbox.send()
 
