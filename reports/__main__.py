@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reports import allure, diff, kcidb, page, run
+from reports import allure, bench, diff, kcidb, page, run
 from reports.behaviours import BadTableError
+from reports.browser import NoBrowserError
 from reports.export import EXPORTERS
 from reports.results import Result, kernels, read
 from reports.status import Status
@@ -39,7 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     try:
         return int(chosen.does(chosen) or 0)
-    except (run.NoSuchRunError, BadTableError, allure.MixedUpError, kcidb.BadIdError, OSError) as error:
+    except (
+        run.NoSuchRunError,
+        BadTableError,
+        allure.MixedUpError,
+        kcidb.BadIdError,
+        NoBrowserError,
+        OSError,
+    ) as error:
         print(f"reports: {error}", file=sys.stderr)
         return 2
 
@@ -66,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("old", "new"):
         comparing.add_argument(name, metavar=name.upper(), help=_RUN_HELP.partition(" (")[0])
     comparing.add_argument("--format", choices=_RENDER, default="text")
+    add("bench", _bench, "measure how long the page takes: to write, and to answer in Chromium")
     formats = {name: add(name, _export, f"write {text}") for name, text in _WRITE_AGAIN.items()}
     for command in formats.values():
         _add_run(command)
@@ -112,6 +121,10 @@ def _diff(chosen: argparse.Namespace) -> int:
     comparison = diff.compare(old, new, (before.name, after.name))
     print(_RENDER[chosen.format](comparison), end="")
     return int(comparison.alarming)
+
+
+def _bench(_: argparse.Namespace) -> None:
+    bench.main()
 
 
 def _export(chosen: argparse.Namespace) -> None:
