@@ -171,7 +171,7 @@ document.addEventListener("click", (event) => {
 if (form) {
   form.hidden = false;
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", filter);
+  for (const kind of ["input", "change"]) form.addEventListener(kind, filter);
   filter();
   const first = document.querySelector("[role=grid] tbody td:not(.blank)");
   first.tabIndex = 0;
