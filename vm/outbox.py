@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import tarfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 PORTS = Path("/sys/class/virtio-ports")
 
@@ -44,6 +44,12 @@ def guest_port(name: str) -> int | None:
     return None
 
 
+def _stays_inside(name: str) -> bool:
+    """Whether a member's name does not lead out of the directory that it is unpacked to."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
 def unpack(stream: Path, directory: Path) -> None:
     """Unpack, on the host, what a guest has sent; a member cut off by the end of the VM is left out.
 
@@ -54,7 +60,11 @@ def unpack(stream: Path, directory: Path) -> None:
     try:
         with tarfile.open(stream, ignore_zeros=True) as archive:
             for member in archive:
-                archive.extract(member, directory, filter="data")
+                content = archive.extractfile(member)
+                if content and _stays_inside(member.name):
+                    path = directory / member.name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content.read())
     except (tarfile.TarError, EOFError):
         pass
     except OSError as error:

@@ -28,8 +28,10 @@ class Worker:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Find the way to the host; Allure's files go along it."""
+        """Find the way to the host, along which Allure's files go; on this machine they need none."""
         if (port := guest_port("files")) is None:
+            results = Path(config.getoption("results") or "reports/out")
+            config.option.allure_report_dir = str(results / self.properties[0][1] / "allure-results")
             return
         OUTBOX.mkdir(parents=True, exist_ok=True)
         self._outbox = Outbox(OUTBOX, port)
