@@ -14,13 +14,15 @@ not there is new, which the report says. `python -m helpers.features` prints a b
 
 import contextlib
 import ctypes
+import fcntl
 import functools
 import os
+import socket
 import tempfile
 import tomllib
 from collections.abc import Callable
 from enum import Enum
-from errno import EBADF, EFAULT, EINVAL, ENOENT, EPERM
+from errno import EBADF, EFAULT, EINVAL, ENODATA, ENOENT, ENOTTY, EPERM, EREMOTE
 from pathlib import Path
 
 from helpers import fdinfo, skips
@@ -30,19 +32,31 @@ from helpers.errors import OK, outcome
 from helpers.fanotify import FanotifyGroup, fanotify_mark
 from helpers.filesystems import mount, mounted
 from helpers.fuse import fuse
+from helpers.handles import fd_to_handle
 from helpers.permission import Requester
 from helpers.pidfd import (
+    GET_INFO,
+    INFO_SIZE,
+    PIDFD_SELF_THREAD,
+    PIDFD_SELF_THREAD_GROUP,
     Clone,
     CloneArgs,
+    Direction,
+    Info,
     Pidfd,
     Scope,
     clone,
     clone3,
+    clone_in,
+    clone_with_pidfd,
     get_info,
+    get_namespace,
     own_pidfd,
     pidfd_open,
     pidfd_send_signal,
+    request,
 )
+from helpers.sockets import pass_pidfds, peer_pidfd
 from helpers.uapi import (
     FAN_NOFD,
     FAN_RESPONSE_INFO_AUDIT_RULE,
@@ -93,7 +107,18 @@ class Feature(Enum):
     USERNS_MARKS = "marks on filesystems and mounts of one's own user namespace, 6.16"
     UNPRIVILEGED_MNT = "FAN_REPORT_MNT groups for everybody, 6.16"
     PIDFD_THREAD = "pidfds of threads and of all scopes of signals, 6.9"
+    SOCKET_PIDFD = "SO_PEERPIDFD and SO_PASSPIDFD, 6.5"
+    PIDFD_NAMESPACES = "PIDFD_GET_*_NAMESPACE, 6.11"
     PIDFD_INFO = "PIDFD_GET_INFO, 6.13"
+    PIDFD_HANDLES = "file handles of pidfds, 6.14"
+    PIDFD_INFO_EXIT = "PIDFD_INFO_EXIT, 6.15"
+    PIDFD_SELF = "PIDFD_SELF, 6.15"
+    PIDFD_INFO_COREDUMP = "PIDFD_INFO_COREDUMP, 6.16"
+    PIDFD_XATTRS = "extended attributes of pidfds, 6.17"
+    PIDFD_SELF_MOVED = "PIDFD_SELF_THREAD_GROUP is -10001, 6.17"
+    PIDFD_INFO_CHECKED = "PIDFD_GET_INFO is known by its size and direction too, 6.18 and 6.17.y"
+    PIDFD_INFO_SUPPORTED_MASK = "PIDFD_INFO_SUPPORTED_MASK, 6.19"
+    PIDFD_INFO_EREMOTE = "PIDFD_GET_INFO of foreign pid namespaces is EREMOTE, 7.0, 6.19.10 and 6.18.14"
     CLONE_AUTOREAP = "CLONE_AUTOREAP and CLONE_PIDFD_AUTOKILL, 7.1"
     EXIT_SIGNAL_CHECK = "clone(2) refuses exit signals that do not exist, 7.1"
     PIDFD_WITH_TID = "FAN_REPORT_PIDFD with FAN_REPORT_TID, 7.2"
@@ -256,16 +281,60 @@ def _reads_unasked(*, watched: bool) -> Probe:
     return lambda: has(Feature.PERMISSION_EVENTS) and probe()
 
 
-def _own_pidfd(call: Callable[[int], object]) -> Probe:
+def _own_pidfd(call: Callable[[int], object], answer: int = OK) -> Probe:
     def probe() -> bool:
         with own_pidfd() as fd:
-            return outcome(call, fd) == OK
+            return outcome(call, fd) == answer
 
     return probe
 
 
 def _thread_pidfd() -> bool:
     return outcome(lambda: os.close(pidfd_open(os.getpid(), Pidfd.THREAD))) == OK
+
+
+def _sockets(call: Callable[[socket.socket], object]) -> Probe:
+    def probe() -> bool:
+        one, other = socket.socketpair()
+        with one, other:
+            return outcome(call, one) == OK
+
+    return probe
+
+
+def _namespace(name: str) -> Probe:
+    return _own_pidfd(lambda fd: os.close(get_namespace(fd, name)))
+
+
+def _info(bit: Info) -> Probe:
+    def probe() -> bool:
+        if not has(Feature.PIDFD_INFO):
+            return False
+        with own_pidfd() as fd:
+            return bool(get_info(fd, bit).mask & bit)
+
+    return probe
+
+
+def _info_checks_direction() -> bool:
+    reads_only = request(GET_INFO, INFO_SIZE, Direction.FROM_KERNEL)
+    with own_pidfd() as fd:
+        return has(Feature.PIDFD_INFO) and outcome(fcntl.ioctl, fd, reads_only, bytes(INFO_SIZE)) == ENOTTY
+
+
+def _info_of_reaped() -> bool:
+    pid, fd = clone_with_pidfd(lambda: None)
+    os.waitpid(pid, 0)
+    try:
+        return outcome(get_info, fd, Info.EXIT) == OK
+    finally:
+        os.close(fd)
+
+
+def _info_of_another_namespace() -> bool:
+    with own_pidfd() as fd:
+        child = clone_in(Clone.NEWPID, lambda: os._exit(outcome(get_info, fd)))
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == EREMOTE
 
 
 def _clone3_knows(flag: int) -> Probe:
@@ -306,7 +375,18 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
         _thread_pidfd,
         _own_pidfd(lambda fd: pidfd_send_signal(fd, 0, flags=Scope.THREAD_GROUP)),
     ),
+    Feature.SOCKET_PIDFD: (_sockets(lambda one: os.close(peer_pidfd(one))), _sockets(pass_pidfds)),
+    Feature.PIDFD_NAMESPACES: (_namespace("pid"), _namespace("uts")),
     Feature.PIDFD_INFO: (_own_pidfd(get_info),),
+    Feature.PIDFD_HANDLES: (_own_pidfd(fd_to_handle),),
+    Feature.PIDFD_INFO_EXIT: (_info_of_reaped,),
+    Feature.PIDFD_SELF: (lambda: outcome(pidfd_send_signal, PIDFD_SELF_THREAD, 0) == OK,),
+    Feature.PIDFD_INFO_COREDUMP: (_info(Info.COREDUMP),),
+    Feature.PIDFD_XATTRS: (_own_pidfd(lambda fd: os.removexattr(fd, "trusted.probe"), ENODATA),),
+    Feature.PIDFD_SELF_MOVED: (lambda: outcome(pidfd_send_signal, PIDFD_SELF_THREAD_GROUP, 0) == OK,),
+    Feature.PIDFD_INFO_CHECKED: (_info_checks_direction,),
+    Feature.PIDFD_INFO_SUPPORTED_MASK: (_info(Info.SUPPORTED_MASK),),
+    Feature.PIDFD_INFO_EREMOTE: (_info_of_another_namespace,),
     Feature.CLONE_AUTOREAP: (_clone3_knows(Clone.AUTOREAP), _clone3_knows(Clone.NNP)),
     Feature.EXIT_SIGNAL_CHECK: (_clone_checks_exit_signal,),
     # Commit 58f5fbeb367f "fanotify: support watching filesystems and mounts inside userns" (6.16) brought

@@ -39,14 +39,24 @@ def name_to_handle(path: Path, flags: int = 0) -> FileHandle:
     return FileHandle(kind, buffer.raw[_FILE_HANDLE.size :][:size])
 
 
+def fd_to_handle(fd: int) -> FileHandle:
+    """Return the file handle of what a descriptor refers to."""
+    return name_to_handle(Path(f"/proc/self/fd/{fd}"), AT_SYMLINK_FOLLOW)
+
+
 def open_by_handle(mount_point: Path, handle: FileHandle, flags: int = os.O_RDONLY) -> int:
     """Open the object of a handle on the filesystem of any of its directories; return the descriptor."""
-    packed = _FILE_HANDLE.pack(len(handle.data), handle.type) + handle.data
     mount = os.open(mount_point, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        return syscall("open_by_handle_at", mount, packed, flags)
+        return open_by_handle_at(mount, handle, flags)
     finally:
         os.close(mount)
+
+
+def open_by_handle_at(mount: int, handle: FileHandle, flags: int = os.O_RDONLY) -> int:
+    """Open the object of a handle on the filesystem that a descriptor is on; return the new descriptor."""
+    packed = _FILE_HANDLE.pack(len(handle.data), handle.type) + handle.data
+    return syscall("open_by_handle_at", mount, packed, flags)
 
 
 def fsid(path: Path) -> tuple[int, int]:

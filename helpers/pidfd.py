@@ -12,6 +12,7 @@ import os
 import select
 import traceback
 from collections.abc import Callable, Iterator
+from enum import IntEnum
 from signal import SIGCHLD
 from typing import NoReturn
 
@@ -88,9 +89,10 @@ class Info(Flags, prefix="PIDFD_INFO_"):
 
 
 class InfoResult(ctypes.Structure):
-    """The part of struct pidfd_info that every kernel with PIDFD_GET_INFO (since 6.13) has; ids are numbers.
+    """struct pidfd_info in its largest published size (88 bytes); ids are numbers.
 
-    `exit_code` is a wait status, as for os.waitstatus_to_exitcode, and valid when `mask` has Info.EXIT.
+    Every kernel with PIDFD_GET_INFO (since 6.13) has the first 64 bytes, up to `exit_code`, which is a wait
+    status as for os.waitstatus_to_exitcode. Which fields are valid is what `mask` says.
     """
 
     _fields_ = (
@@ -99,7 +101,13 @@ class InfoResult(ctypes.Structure):
         *((name, ctypes.c_uint32) for name in ("pid", "tgid", "ppid", "ruid", "rgid", "euid", "egid")),
         *((name, ctypes.c_uint32) for name in ("suid", "sgid", "fsuid", "fsgid")),
         ("exit_code", ctypes.c_int32),
+        *((name, ctypes.c_uint32) for name in ("coredump_mask", "coredump_signal", "coredump_code", "_hole")),
+        ("supported_mask", ctypes.c_uint64),
     )
+
+
+INFO_SIZE = InfoResult.coredump_mask.offset
+"""PIDFD_INFO_SIZE_VER0: the first published size of struct pidfd_info, in bytes."""
 
 
 class Siginfo(ctypes.Structure):
@@ -135,13 +143,18 @@ def pidfd_open(pid: int, flags: int = 0) -> int:
 
 
 @contextlib.contextmanager
-def own_pidfd() -> Iterator[int]:
-    """Have a pidfd of this process for the body of a `with`."""
-    fd = pidfd_open(os.getpid())
+def pidfd_of(pid: int, flags: int = 0) -> Iterator[int]:
+    """Have a pidfd of a process, or with Pidfd.THREAD of a thread, for the body of a `with`."""
+    fd = pidfd_open(pid, flags)
     try:
         yield fd
     finally:
         os.close(fd)
+
+
+def own_pidfd() -> contextlib.AbstractContextManager[int]:
+    """Have a pidfd of this process for the body of a `with`."""
+    return pidfd_of(os.getpid())
 
 
 def pidfd_send_signal(fd: int, signal: int, info: Siginfo | None = None, flags: int = 0) -> None:
@@ -168,11 +181,34 @@ def waitid(fd: int, options: int) -> Siginfo:
     return info
 
 
+class Direction(IntEnum):
+    """Which way the structure of an ioctl goes: _IOC_WRITE and _IOC_READ of linux/ioctl.h."""
+
+    NONE = 0
+    TO_KERNEL = 1
+    FROM_KERNEL = 2
+    BOTH = 3
+
+
+GET_INFO = 11
+"""The command PIDFD_GET_INFO."""
+
+
+def request(command: int, size: int = 0, direction: Direction | None = None) -> int:
+    """Return the number of an ioctl of pidfds, as the macros of linux/ioctl.h make it.
+
+    `size` is that of the structure, in bytes; it goes both ways unless `direction` says otherwise.
+    """
+    if direction is None:
+        direction = Direction.BOTH if size else Direction.NONE
+    return direction << 30 | size << 16 | 0xFF << 8 | command
+
+
 def get_info(fd: int, ask: int = 0, *, size: int = ctypes.sizeof(InfoResult)) -> InfoResult:
     """Ask PIDFD_GET_INFO (since 6.13) for the Info bits of `ask`, with a structure of `size` bytes."""
     buffer = bytearray(max(size, ctypes.sizeof(InfoResult)))
     InfoResult.from_buffer(buffer).mask = ask
-    fcntl.ioctl(fd, _ioctl(11, size), buffer)
+    fcntl.ioctl(fd, request(GET_INFO, size), buffer)
     return InfoResult.from_buffer_copy(buffer)
 
 
@@ -183,7 +219,7 @@ def poll(fd: int) -> Poll:
     return Poll(dict(polled.poll(0)).get(fd, 0))
 
 
-_NAMESPACES = (
+NAMESPACES = (
     "cgroup",
     "ipc",
     "mnt",
@@ -195,16 +231,12 @@ _NAMESPACES = (
     "user",
     "uts",
 )
+"""Names in /proc/PID/ns of the namespaces that `get_namespace` knows, in the order of their ioctls."""
 
 
 def get_namespace(fd: int, name: str, argument: int = 0) -> int:
     """Return a descriptor of a namespace, named as in /proc/PID/ns, of a pidfd's process (since 6.11)."""
-    return fcntl.ioctl(fd, _ioctl(1 + _NAMESPACES.index(name)), argument)
-
-
-def _ioctl(command: int, size: int = 0) -> int:
-    """_IOWR(PIDFS_IOCTL_MAGIC, ...) of linux/pidfd.h, or _IO when nothing is passed."""
-    return (3 << 30 if size else 0) | size << 16 | 0xFF << 8 | command
+    return fcntl.ioctl(fd, request(1 + NAMESPACES.index(name)), argument)
 
 
 def clone(

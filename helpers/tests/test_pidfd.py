@@ -21,7 +21,7 @@ def own() -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("structure", "size"), [(pidfd.InfoResult, 64), (pidfd.Siginfo, 128), (CloneArgs, 88)]
+    ("structure", "size"), [(pidfd.InfoResult, 88), (pidfd.Siginfo, 128), (CloneArgs, 88)]
 )
 def test_structures_are_as_large_as_the_kernels(structure: type[ctypes.Structure], size: int) -> None:
     assert ctypes.sizeof(structure) == size

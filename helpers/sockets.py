@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""pidfds that Unix sockets hand out (unix(7); asm-generic/socket.h and linux/socket.h, since 6.5)."""
+
+import socket
+import struct
+
+SO_PASSPIDFD = 76
+SO_PEERPIDFD = 77
+SCM_PIDFD = 4
+
+_INT = struct.Struct("=i")
+
+
+def peer_pidfd(connection: socket.socket) -> int:
+    """Return a new pidfd of who connected the other end, or made the pair; raise OSError otherwise."""
+    return connection.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
+
+
+def pass_pidfds(receiver: socket.socket) -> None:
+    """Have the kernel add a pidfd of the sender to every message that this socket gets."""
+    receiver.setsockopt(socket.SOL_SOCKET, SO_PASSPIDFD, 1)
+
+
+def receive_pidfd(receiver: socket.socket) -> int:
+    """Receive a message, and return the pidfd that comes with it, or what stands in its place.
+
+    Raises AssertionError if the message has anything else beside its bytes, or nothing.
+    """
+    _, ancillary, _, _ = receiver.recvmsg(4096, socket.CMSG_SPACE(64))
+    kinds = [(level, kind) for level, kind, _ in ancillary]
+    assert kinds == [(socket.SOL_SOCKET, SCM_PIDFD)], f"expected one SCM_PIDFD, received {kinds}"
+    pidfd: int = _INT.unpack(ancillary[0][2])[0]
+    return pidfd
