@@ -78,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     formats = {name: add(name, _export, f"write {text}") for name, text in _WRITE_AGAIN.items()}
     for command in formats.values():
         _add_run(command)
+    formats["allure"].add_argument(
+        "--html", action="store_true", help="and make HTML of it, in allure-report, with npm's allure 3"
+    )
     formats["matrix"].add_argument("--against", metavar="RUN", help="show what changed since this run")
     formats["kcidb"].add_argument(
         "--origin", default=kcidb.ORIGIN, help="the CI system (default: %(default)s)"
@@ -136,6 +139,9 @@ def _export(chosen: argparse.Namespace) -> None:
         written = page.write(results, directory, diff.compare(old, results, (before.name, directory.name)))
     else:
         written = EXPORTERS[chosen.command](results, directory)
+    if chosen.command == "allure" and chosen.html:
+        written = [allure.render(directory)]
+        print(f"to open it: npx allure@3 open {written[0]}", file=sys.stderr)
     for path in written:
         print(path)
 

@@ -9,7 +9,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -30,6 +31,8 @@ from allure_commons.types import AttachmentType, LabelType
 from allure_commons.utils import md5, platform_label, represent
 from attr import asdict
 
+from reports import behaviours
+from reports.behaviours import Behaviour
 from reports.results import Result, kernels
 from reports.run import kernel_directory, replace_file
 from reports.status import VM_GONE
@@ -51,6 +54,12 @@ CATEGORIES = (
     ("The kernel lacks the feature", "skipped", r"(?!XFAIL)[\s\S]*"),
 )
 """Name, status and regular expression for the message; the pattern must suit both Java and JavaScript."""
+
+CONFIGURATION = "allurerc.mjs"
+REPORT = "allure-report"
+_NPX = ("npx", "--yes", "allure@3", "generate", "--config", CONFIGURATION, DIRECTORY)
+
+Catalogue = Mapping[str, Behaviour]
 
 EXECUTORS = (
     {
@@ -83,18 +92,38 @@ class MixedUpError(Exception):
 
 
 def export(results: Sequence[Result], run: Path) -> list[Path]:
-    """Fill `<run>/allure-results`; doing it again changes nothing. Raises OSError, MixedUpError."""
-    target = run / DIRECTORY
-    target.mkdir(exist_ok=True)
+    """Make `<run>/allure-results` anew, and write `<run>/allurerc.mjs`.
+
+    Raises OSError, MixedUpError, BadTableError.
+    """
+    known = behaviours.load()
+    by_kernel = kernels(results)
+    making = run / f".{DIRECTORY}.{os.getpid()}"
+    making.mkdir()
+    try:
+        mixed_up = _fill(
+            making, results, [kernel_directory(run, kernel) / DIRECTORY for kernel in by_kernel], known
+        )
+        shutil.rmtree(run / DIRECTORY, ignore_errors=True)
+        making.rename(run / DIRECTORY)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    if mixed_up:
+        names = ", ".join(map(str, mixed_up[:3])) + (" ..." if len(mixed_up) > 3 else "")
+        raise MixedUpError(f"{len(mixed_up)} files that another kernel has under the same name: {names}")
+    return [run / DIRECTORY, replace_file(run / CONFIGURATION, configuration(run.name, by_kernel).encode())]
+
+
+def _fill(target: Path, results: Sequence[Result], sources: Sequence[Path], known: Catalogue) -> list[Path]:
+    """Write all that Allure reads; return the guests' files whose place was taken."""
     _write(target / "categories.json", [_category(*row) for row in CATEGORIES])
     replace_file(target / "environment.properties", environment(results).encode())
     if executor := executor_of(os.environ):
         _write(target / "executor.json", executor)
     for result in results:
         if result.status in VM_GONE:
-            _write_lost(result, target)
-    _gather([kernel_directory(run, kernel) / DIRECTORY for kernel in kernels(results)], target)
-    return [target]
+            _write_lost(result, target, known)
+    return [file for file in _files(sources) if not _take(file, target / file.name, known)]
 
 
 def _write(path: Path, content: object) -> None:
@@ -135,15 +164,66 @@ def executor_of(variables: Mapping[str, str]) -> dict[str, object] | None:
     return None
 
 
+# ---- the report as HTML ----
+
+
+class NoNodeError(Exception):
+    """Allure 3 cannot be run; the text says what it takes."""
+
+
+def configuration(name: str, by_kernel: Mapping[str, Sequence[Result]]) -> str:
+    """Return allurerc.mjs: for Allure 3 each kernel is an environment, so that no kernel hides another's results."""
+    kernels_ = {
+        identity: {"label": kernel, "name": one_line(kernel)[:64].replace("/", "_").replace("\\", "_")}
+        for identity, kernel in _identities(by_kernel).items()
+    }
+    rules = [_category(*row) for row in CATEGORIES]
+    return _CONFIGURATION.substitute(
+        name=json.dumps(one_line(f"fapitest {name}")),
+        kernels=json.dumps(kernels_, indent=2),
+        rules=json.dumps(rules, indent=2),
+    )
+
+
+_CONFIGURATION = Template("""\
+const kernels = $kernels;
+
+const environment = ({ label, name }) => ({
+  name,
+  matcher: ({ labels }) => labels.some((one) => one.name === "env" && one.value === label),
+});
+
+export default {
+  name: $name,
+  output: "./allure-report",
+  environments: Object.fromEntries(Object.entries(kernels).map(([id, kernel]) => [id, environment(kernel)])),
+  categories: { rules: $rules },
+  plugins: { awesome: { options: { groupBy: ["epic", "feature", "story"] } } },
+};
+""")
+
+
+def _identities(names: Iterable[str]) -> dict[str, str]:
+    """Return the kernels by a name in the alphabet of Allure's ids."""
+    found: dict[str, str] = {}
+    for name in names:
+        word = re.sub("[^A-Za-z0-9_-]+", "_", name)[:50]
+        found[word if word not in found else f"{word}-{len(found)}"] = name
+    return found
+
+
+def render(run: Path) -> Path:
+    """Have Allure 3 make HTML of `<run>/allure-results`. Raises NoNodeError, OSError."""
+    if not shutil.which("npx"):
+        raise NoNodeError("npx is missing: install Node.js 20 or newer with npm")
+    shutil.rmtree(run / REPORT, ignore_errors=True)
+    done = subprocess.run(_NPX, cwd=run, capture_output=True, text=True, check=False)
+    if done.returncode != 0 or not (run / REPORT / "index.html").exists():
+        raise NoNodeError(f"{' '.join(_NPX)} failed:\n{shortened(done.stderr or done.stdout)}")
+    return run / REPORT
+
+
 # ---- what the guests wrote ----
-
-
-def _gather(sources: Sequence[Path], target: Path) -> None:
-    mixed_up = [file for file in _files(sources) if not _take(file, target / file.name)]
-    if mixed_up:
-        raise MixedUpError(
-            f"files that another kernel has under the same name: {', '.join(map(str, mixed_up))}"
-        )
 
 
 def _files(sources: Sequence[Path]) -> Iterator[Path]:
@@ -151,26 +231,71 @@ def _files(sources: Sequence[Path]) -> Iterator[Path]:
         yield from sorted(chain.from_iterable(source.glob(pattern) for pattern in _WRITTEN_BY_GUESTS))
 
 
-def _take(file: Path, target: Path) -> bool:
-    """Link or copy a file; return False if something else has its place."""
+def _take(file: Path, target: Path, known: Catalogue) -> bool:
+    """Link, copy or complete a file; return False if something else has its place."""
+    content = _completed(file, known) if file.name.endswith("-result.json") else None
     try:
-        target.hardlink_to(file)
+        if content is None:
+            target.hardlink_to(file)
+        else:
+            with target.open("xb") as made:
+                made.write(content)
     except FileExistsError:
-        return target.samefile(file) or target.read_bytes() == file.read_bytes()
+        return target.samefile(file) or target.read_bytes() == (content or file.read_bytes())
     except OSError:  # a file system without hard links
+        if content is not None:
+            raise
         shutil.copyfile(file, target)
     return True
+
+
+def _completed(file: Path, known: Catalogue) -> bytes | None:
+    """Return a result with what the guest could not know, or None for what is none."""
+    with suppress(ValueError):
+        result = json.loads(file.read_bytes())
+        if isinstance(result, dict):
+            return json.dumps(complete(result, known)).encode()
+    return None
+
+
+def complete(result: dict[str, Any], known: Catalogue) -> dict[str, Any]:
+    """Add links to the sources of the behaviours that a result's stories name, and its severity."""
+    labels = result.setdefault("labels", [])
+    stories = [label.get("value") for label in labels if label.get("name") == LabelType.STORY]
+    verified = [known[story] for story in stories if story in known]
+    links = result.setdefault("links", [])
+    have = {link.get("url") for link in links}
+    for reference in (one for behaviour in verified for one in behaviours.references(behaviour.source)):
+        if reference.url and reference.url not in have:
+            have.add(reference.url)
+            links.append({"type": "link", "url": reference.url, "name": reference.text})
+    if verified:
+        labels.append(
+            {"name": LabelType.SEVERITY, "value": min(map(severity, verified), key=_SEVERITIES.index)}
+        )
+    return result
+
+
+_SEVERITIES = ("critical", "normal", "minor")
+
+
+def severity(behaviour: Behaviour) -> str:
+    """Tell how firm a promise is: the manual's is critical, one that manual and kernel dispute is minor."""
+    if behaviour.documented:
+        return "minor"
+    promised = any("/man-pages/" in reference.url for reference in behaviours.references(behaviour.source))
+    return "critical" if promised else "normal"
 
 
 # ---- what the lost guests could not write ----
 
 
-def _write_lost(result: Result, target: Path) -> None:
+def _write_lost(result: Result, target: Path, known: Catalogue) -> None:
     made = lost(result)
     for attachment in made.attachments:
         replace_file(target / attachment.source, (result.console or "").encode(errors="replace"))
     name = TestResult.file_pattern.format(prefix=made.uuid)
-    _write(target / name, asdict(made, filter=lambda _, value: value or value is False))
+    _write(target / name, complete(asdict(made, filter=lambda _, value: value or value is False), known))
 
 
 def lost(result: Result) -> TestResult:

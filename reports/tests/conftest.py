@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from selenium.webdriver import Chrome
 
+from reports.browser import NoBrowserError, chromium
 from reports.results import Result, read
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +93,16 @@ def on(kernels: Sequence[str]) -> list[str]:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Chrome]:
+    """Chromium; where it is missing these tests fail, for a page that nobody has opened is not tested."""
+    try:
+        with chromium() as driver:
+            yield driver
+    except NoBrowserError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture

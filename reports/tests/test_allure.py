@@ -2,12 +2,31 @@
 import json
 import platform
 import re
+import shutil
+import threading
+from collections import Counter
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
 
-from reports.allure import CATEGORIES, MixedUpError, environment, executor_of, export, lost
+from reports.allure import (
+    CATEGORIES,
+    MixedUpError,
+    complete,
+    configuration,
+    environment,
+    executor_of,
+    export,
+    lost,
+    render,
+)
+from reports.behaviours import Behaviour
 from reports.results import Result, read
 from reports.status import Status
 from reports.tests.conftest import Finished, Project, on
@@ -131,6 +150,112 @@ def test_the_same_test_on_two_kernels_is_two_results(project: Project, whole: Fi
         assert result["testCaseId"] == there[name]["testCaseId"]
         assert result["historyId"] != there[name]["historyId"]
         assert {"name": "env", "value": "7.2"} in there[name]["labels"]
+
+
+# ---- what the host adds ----
+
+CATALOGUE = {
+    one.id: one
+    for one in (
+        Behaviour("A-MAN", "a", source="fanotify(7), ERRORS; commit 09e7827e7857"),
+        Behaviour("A-SOURCE", "a", source="fs/pidfs.c, commit 09e7827e7857"),
+        Behaviour("A-DISPUTED", "a", source="fanotify(7)", documented="no", actual="yes"),
+    )
+}
+
+
+def story(*ids: str) -> dict[str, Any]:
+    return {"labels": [{"name": "story", "value": id_} for id_ in ids]}
+
+
+@pytest.mark.parametrize(
+    ("ids", "severity"),
+    [
+        (["A-MAN"], "critical"),
+        (["A-SOURCE"], "normal"),
+        (["A-DISPUTED"], "minor"),
+        (["A-DISPUTED", "A-SOURCE"], "normal"),
+        (["A-UNKNOWN"], None),
+        ([], None),
+    ],
+)
+def test_severity(ids: list[str], severity: str | None) -> None:
+    labels = {label["name"]: label["value"] for label in complete(story(*ids), CATALOGUE)["labels"]}
+    assert labels.get("severity") == severity
+
+
+def test_links_lead_to_the_sources_of_all_behaviours_once_each() -> None:
+    links = complete(story("A-MAN", "A-SOURCE", "A-DISPUTED"), CATALOGUE)["links"]
+    assert [link["name"] for link in links] == [
+        "fanotify(7), ERRORS",
+        "commit 09e7827e7857",
+        "fs/pidfs.c",
+        "fanotify(7)",
+    ]
+    assert links[0] == {
+        "type": "link",
+        "url": "https://man7.org/linux/man-pages/man7/fanotify.7.html#ERRORS",
+        "name": "fanotify(7), ERRORS",
+    }
+
+
+def test_what_a_guest_could_not_finish_writing_is_left_as_it_is(tmp_path: Path) -> None:
+    guest_file(tmp_path, "6.12", "1-result.json", '{"name": "a')
+    export(RESULTS, tmp_path)
+    assert content(tmp_path)["1-result.json"] == b'{"name": "a'
+
+
+# ---- the report as HTML ----
+
+
+def test_kernels_with_odd_names_are_environments_of_their_own() -> None:
+    names = ["6.1", "6_1", "a/b", "\x1b[31m", "x" * 500, "é"]
+    text = configuration("run", {name: [] for name in names})
+    (found,) = re.findall(r"const kernels = (\{.*?^\});", text, re.DOTALL | re.MULTILINE)
+    environments = json.loads(found)
+    assert [one["label"] for one in environments.values()] == names
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,64}", identity) for identity in environments)
+    assert all(re.fullmatch(r"[^/\\\x00-\x1f]{1,64}", one["name"]) for one in environments.values())
+
+
+@pytest.fixture(scope="module")
+def rendered(project: Project) -> Finished:
+    """A run on two kernels, of which one died, as Allure 3 shows it."""
+    if not shutil.which("npx"):
+        pytest.skip("Allure 3 needs Node.js: npx is missing")
+    dying = ["--kernel", "7.2", "--tx", "popen//env:KERNEL=7.2//env:PANIC=tmpfs1"]
+    run = project.run(*on(["6.12"]), *dying, results="rendered")
+    render(run.directory)
+    return run
+
+
+@pytest.mark.timeout(300)  # the first time npm fetches allure
+def test_no_result_is_taken_for_a_retry(rendered: Finished) -> None:
+    widgets = rendered.directory / "allure-report" / "widgets"
+    kernels = Counter(kernel for kernel, _ in rendered.results)
+    everything = json.loads((widgets / "statistic.json").read_text())
+    assert everything == {"total": kernels.total(), "passed": kernels.total() - 1, "broken": 1}
+    for identity, kernel, broken in (("6_12", "6.12", {}), ("7_2", "7.2", {"broken": 1})):
+        own = {"total": kernels[kernel], "passed": kernels[kernel] - len(broken), **broken}
+        assert json.loads((widgets / identity / "statistic.json").read_text()) == own
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_the_report_opens_in_chromium(rendered: Finished, browser: Chrome) -> None:
+    handler = partial(_Quiet, directory=str(rendered.directory / "allure-report"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        browser.get(f"http://127.0.0.1:{server.server_port}/")
+        shown = lambda _: "broken" in browser.find_element(By.TAG_NAME, "body").text.lower()  # noqa: E731
+        WebDriverWait(browser, 20).until(shown)
+        text = browser.find_element(By.TAG_NAME, "body").text
+        server.shutdown()
+    assert "fapitest rendered" in text
+    assert f"Results\n{len(rendered.results)}" in text
 
 
 # ---- the merged directory ----

@@ -58,7 +58,7 @@ def test_a_run_elsewhere_is_named_by_its_path(out: Path, tmp_path: Path) -> None
         ("ltp", ["6.12/ltp.json", "7.2/ltp.json"]),
         ("tmt", ["results.yaml"]),
         ("lava", ["6.12/lava.txt", "7.2/lava.txt"]),
-        ("allure", ["allure-results"]),
+        ("allure", ["allure-results", "allurerc.mjs"]),
     ],
 )
 def test_formats(out: Path, capsys: pytest.CaptureFixture[str], command: str, written: list[str]) -> None:

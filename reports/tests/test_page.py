@@ -16,7 +16,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from reports import page
 from reports.behaviours import Behaviour
-from reports.browser import NoBrowserError, chromium
+from reports.browser import chromium
 from reports.diff import compare
 from reports.matrix import build
 from reports.results import Reason, Result
@@ -28,18 +28,9 @@ RUN = "20260102T030405Z"
 EARLIER = "20260101T000000Z"
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Chrome]:
-    """Chromium; where it is missing these tests fail, for a page that nobody has opened is not tested."""
-    try:
-        with chromium() as driver:
-            yield driver
-    except NoBrowserError as error:
-        pytest.fail(str(error), pytrace=False)
-
-
 def opened(browser: Chrome, file: Path, text: str) -> Chrome:
     file.write_text(text)
+    browser.get_log("browser")  # what another page had to say
     browser.get(file.as_uri())
     return browser
 
