@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reports import allure, bench, diff, kcidb, page, run
+from reports import allure, behaviours, bench, diff, kcidb, page, run, trace
 from reports.behaviours import BadTableError
 from reports.browser import NoBrowserError
 from reports.export import EXPORTERS
+from reports.matrix import build
 from reports.results import Result, kernels, read
 from reports.status import Status
 from reports.summary import summary
@@ -29,6 +30,7 @@ _WRITE_AGAIN = {
     "lava": "<kernel>/lava.txt, lines for lava-test-case",
     "allure": "allure-results, and allurerc.mjs",
 }
+_TRACE = {"text": trace.as_text, "markdown": trace.as_markdown}
 _RENDER = {"text": diff.as_text, "markdown": diff.as_markdown, "json": diff.as_json}
 
 
@@ -74,6 +76,16 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("old", "new"):
         comparing.add_argument(name, metavar=name.upper(), help=_RUN_HELP.partition(" (")[0])
     comparing.add_argument("--format", choices=_RENDER, default="text")
+    tracing = add(
+        "trace", _trace, "show behaviours, their sources, their tests and their status on each kernel"
+    )
+    _add_run(tracing)
+    tracing.add_argument("--format", choices=_TRACE, default="text")
+    tracing.add_argument(
+        "--check",
+        action="store_true",
+        help="look at no run: is there a test for every behaviour? if not, exit code 1",
+    )
     add("bench", _bench, "measure how long the page takes: to write, and to answer in Chromium")
     formats = {name: add(name, _export, f"write {text}") for name, text in _WRITE_AGAIN.items()}
     for command in formats.values():
@@ -124,6 +136,17 @@ def _diff(chosen: argparse.Namespace) -> int:
     comparison = diff.compare(old, new, (before.name, after.name))
     print(_RENDER[chosen.format](comparison), end="")
     return int(comparison.alarming)
+
+
+def _trace(chosen: argparse.Namespace) -> int:
+    known = behaviours.load()
+    if chosen.check:
+        mistakes = trace.mistakes(known, trace.collected())
+        print(*mistakes, f"{len(known)} behaviours, {len(mistakes)} mistakes", sep="\n")
+        return int(bool(mistakes))
+    results, _ = _read(chosen.run, chosen.out)
+    print(_TRACE[chosen.format](build(results, known, whole=True)), end="")
+    return 0
 
 
 def _bench(_: argparse.Namespace) -> None:

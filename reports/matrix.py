@@ -117,15 +117,17 @@ def build(
     behaviours: Mapping[str, Behaviour],
     run: str = "",
     comparison: Comparison | None = None,
+    *,
+    whole: bool = False,
 ) -> Matrix:
-    """Return the matrix of a run; of an interface that nothing was run of no row is shown."""
+    """Return the matrix of a run, unless it is to be `whole` without the interfaces that nothing was run of."""
     found: dict[str, dict[str, list[Result]]] = {}
     by_kernel = kernels(results)
     for result in (result for tests in by_kernel.values() for result in tests):
         for name in result.behaviours or [result.test]:
             found.setdefault(name, {}).setdefault(result.kernel, []).append(result)
     seen = {behaviours[name].interface for name in found if name in behaviours}
-    known = [behaviour for behaviour in behaviours.values() if behaviour.interface in seen]
+    known = [behaviour for behaviour in behaviours.values() if whole or behaviour.interface in seen]
     unknown = sorted(
         (_unknown(name, found[name]) for name in found if name not in behaviours),
         key=lambda one: one.interface,

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -150,3 +151,10 @@ def test_a_full_disk_is_told_in_a_line(tiny: Path, capsys: pytest.CaptureFixture
     (tiny / "filler").write_bytes(b"x" * 56_000)
     assert main(["junit", str(tiny)]) == 2
     assert capsys.readouterr().err == "reports: [Errno 28] No space left on device\n"
+
+
+def test_trace(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--out", str(out), "trace"]) == 0
+    assert re.match("behaviour +6.12 +7.2 +source; tests\n", capsys.readouterr().out)
+    assert main(["--out", str(out), "trace", "--format", "markdown"]) == 0
+    assert capsys.readouterr().out.startswith("| behaviour | source | tests | 6.12 | 7.2 |\n")
