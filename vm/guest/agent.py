@@ -73,7 +73,7 @@ def begin(descriptor: int) -> None:
         fcntl.ioctl(random, RNDRESEEDCRNG)
     os.environ.update(order["environment"])
     archive = read_exactly(descriptor, order["size"])
-    subprocess.run(["cpio", "-idu"], input=archive, cwd="/", check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(["cpio", "-idmu"], input=archive, cwd="/", check=True, stderr=subprocess.DEVNULL)
     Path("/proc/sys/kernel/hostname").write_text(os.environ["FAPITEST_KERNEL"])
     os.chdir(os.environ["FAPITEST_PROJECT"])
 
