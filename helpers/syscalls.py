@@ -23,6 +23,7 @@ _NUMBERS = {
         "prctl": 157,
         "mount": 165,
         "umount2": 166,
+        "fstatfs": 138,
         "gettid": 186,
         "tgkill": 234,
         "waitid": 247,
@@ -41,6 +42,7 @@ _NUMBERS = {
         "pidfd_open": 434,
         "clone3": 435,
         "pidfd_getfd": 438,
+        "process_madvise": 440,
         "mount_setattr": 442,
     },
     "aarch64": {
@@ -59,6 +61,7 @@ _NUMBERS = {
         "prctl": 167,
         "mount": 40,
         "umount2": 39,
+        "fstatfs": 44,
         "gettid": 178,
         "tgkill": 131,
         "waitid": 95,
@@ -76,6 +79,7 @@ _NUMBERS = {
         "pidfd_open": 434,
         "clone3": 435,
         "pidfd_getfd": 438,
+        "process_madvise": 440,
         "mount_setattr": 442,
     },
 }

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Threads: pidfds of their own, and what a process is while some of them have ended."""
+
+import contextlib
+import os
+import threading
+from errno import EINVAL, ENOENT, ESRCH
+from signal import SIGKILL
+
+import pytest
+
+from helpers import fdinfo
+from helpers.actors import Actor, ActorDied, LeaderlessActor, ThreadActor
+from helpers.errors import expect
+from helpers.features import Feature, has, require
+from helpers.pidfd import Pidfd, Poll, pidfd_of, pidfd_open, pidfd_send_signal, poll
+
+
+@pytest.mark.behaviour("POPEN-TID")
+def test_thread_without_the_flag():
+    # ENOENT came with the release that has PIDFD_INFO_COREDUMP, 6.16.
+    answer = ENOENT if has(Feature.PIDFD_INFO_COREDUMP) else EINVAL
+    with ThreadActor(os.getpid) as thread:
+        expect(answer, pidfd_open, thread.tid)
+        expect(answer, pidfd_open, thread.tid, Pidfd.NONBLOCK)
+
+
+@pytest.mark.behaviour("POPEN-THREAD")
+@pytest.mark.parametrize("more", [Pidfd(0), Pidfd.NONBLOCK], ids=str)
+def test_thread(more):
+    with ThreadActor(os.getpid) as thread:
+        if not has(Feature.PIDFD_THREAD):
+            expect(EINVAL, pidfd_open, thread.tid, Pidfd.THREAD | more)
+            return
+        with pidfd_of(thread.tid, Pidfd.THREAD | more) as fd:
+            info = fdinfo.read_pidfd(fd)
+            assert info.pid == thread.tid
+            assert info.flags & (Pidfd.THREAD | Pidfd.NONBLOCK) == Pidfd.THREAD | more
+
+
+@pytest.mark.behaviour("POPEN-THREAD-POLL")
+def test_thread_that_ends():
+    require(Feature.PIDFD_THREAD)
+    with ThreadActor(os.getpid) as thread, pidfd_of(thread.tid, Pidfd.THREAD) as fd:
+        assert poll(fd) == Poll(0)
+        thread.exit()
+        assert poll(fd) == Poll.IN | Poll.HUP
+        assert fdinfo.read_pidfd(fd).pid == -1
+        expect(ESRCH, pidfd_send_signal, fd, 0)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param(Pidfd(0), marks=pytest.mark.behaviour("POPEN-PROC-POLL")),
+        pytest.param(Pidfd.THREAD, marks=pytest.mark.behaviour("POPEN-LEADER-POLL")),
+    ],
+    ids=str,
+)
+def test_leader_that_exits_first(flags):
+    if flags & Pidfd.THREAD:
+        require(Feature.PIDFD_THREAD)
+    with LeaderlessActor(os.getpid) as actor, pidfd_of(actor.pid, flags) as fd:
+        assert poll(fd) == Poll(0)
+        assert actor.act() == actor.pid
+        assert poll(fd) == Poll(0)
+        actor.exit()
+        assert poll(fd) == Poll.IN
+
+
+@pytest.mark.behaviour("POPEN-PROC-POLL")
+def test_signal_to_a_process_whose_leader_has_exited():
+    with LeaderlessActor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
+        pidfd_send_signal(fd, SIGKILL)
+        actor.await_zombie()
+        assert actor.reap() == -SIGKILL
+
+
+class ThreadThatExecutes:
+    """An act which first starts a thread and returns its number, and then has it execute a program."""
+
+    def __init__(self):
+        self._go = threading.Event()
+        self._thread = None
+
+    def __call__(self):
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._execute, daemon=True)
+            self._thread.start()
+            return self._thread.native_id
+        self._go.set()
+        return self._thread.join()
+
+    def _execute(self):
+        self._go.wait()
+        os.execvp("sleep", ["sleep", "1000"])
+
+
+@pytest.mark.behaviour("POPEN-THREAD-EXEC")
+def test_thread_that_executes_a_program():
+    require(Feature.PIDFD_THREAD)
+    with Actor(ThreadThatExecutes()) as actor:
+        tid = actor.act()
+        with (
+            pidfd_of(actor.pid) as process,
+            pidfd_of(actor.pid, Pidfd.THREAD) as leader,
+            pidfd_of(tid, Pidfd.THREAD) as thread,
+        ):
+            actor.start()
+            # The channel of the actor is close-on-exec: it ends when the program begins.
+            with contextlib.suppress(ActorDied):
+                actor.finish()
+            assert [poll(fd) for fd in (process, leader, thread)] == [Poll(0), Poll(0), Poll.IN | Poll.HUP]
+            pids = [fdinfo.read_pidfd(fd).pid for fd in (process, leader, thread)]
+            assert pids == [actor.pid, actor.pid, -1]
+            expect(ESRCH, pidfd_send_signal, thread, 0)
+            pidfd_send_signal(leader, SIGKILL)
+            actor.await_zombie()
+            assert [poll(fd) for fd in (process, leader)] == [Poll.IN, Poll.IN]
