@@ -74,8 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     command(
         "doctor", examine, "say what this machine can do: QEMU, KVM that really works, tools, memory, cache"
     )
-    command(
-        "setup", set_up, "install the programs that a run needs and this machine lacks (as root, through apt)"
+    setup = command("setup", set_up, "install what a run needs and this machine lacks (as root, through apt)")
+    setup.add_argument(
+        "package", nargs="*", help="a Debian package that is needed beside the programs of a run"
     )
     clean = command("clean", clean_up, "remove what is cached")
     clean.add_argument(
@@ -196,9 +197,9 @@ def examine(_: argparse.Namespace) -> int:
     return 2 if wrong else 0
 
 
-def set_up(_: argparse.Namespace) -> int:
+def set_up(arguments: argparse.Namespace) -> int:
     """Install what is missing."""
-    if absent := tools.missing():
+    if absent := [*tools.missing(), *tools.not_installed(arguments.package)]:
         print(f"fapitest: installing {' '.join(absent)}", file=sys.stderr, flush=True)
         tools.install(absent)
     return 0

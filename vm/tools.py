@@ -55,6 +55,15 @@ def missing() -> list[str]:
     return list(dict.fromkeys(absent))
 
 
+def not_installed(packages: Iterable[str]) -> list[str]:
+    """Return those of the named Debian packages that are not on this machine."""
+    command = ["dpkg-query", "--show", "--showformat=${db:Status-Status}"]
+    states = {
+        p: subprocess.run([*command, p], capture_output=True, text=True, check=False).stdout for p in packages
+    }
+    return [package for package, state in states.items() if state != "installed"]
+
+
 def _is_dynamic(program: Path) -> bool:
     return subprocess.run(["ldd", program], capture_output=True, check=False).returncode == 0
 
