@@ -95,8 +95,8 @@ def main() -> None:
         matrix = _timed("build the matrix", lambda: build(found, catalogue(), "benchmark", changes))
         text = _timed("render matrix.html", lambda: page.html(matrix))
         print(f"{'size of matrix.html':<40}{len(text) / 1e6:>8.1f} MB")
-        (directory / page.HTML).write_text(text)
-        _in_chromium(directory / page.HTML)
+        (directory / run.PAGE).write_text(text)
+        _in_chromium(directory / run.PAGE)
 
 
 def _in_chromium(file: Path) -> None:

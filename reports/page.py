@@ -10,11 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from reports import behaviours, diff
 from reports.matrix import Matrix, Row, build, document
 from reports.results import Result
-from reports.run import replace_file
+from reports.run import PAGE, replace_file
 from reports.status import MEANING, VOCABULARY, Status
 from reports.text import markdown, one_line, printable
-
-HTML = "matrix.html"
 
 SIGNS = {
     Status.PASS: "✓",
@@ -109,7 +107,7 @@ def write(results: Sequence[Result], run: Path, comparison: diff.Comparison | No
     """Write matrix.html, .md and .json with this comparison at the top. Raises OSError."""
     matrix = build(results, behaviours.load(), run.name, comparison)
     texts = {
-        HTML: html(matrix),
+        PAGE: html(matrix),
         "matrix.md": summary(matrix),
         "matrix.json": json.dumps(document(matrix), indent=1) + "\n",
     }

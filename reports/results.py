@@ -77,7 +77,12 @@ def kernels(results: Iterable[Result]) -> dict[str, list[Result]]:
     table: dict[str, list[Result]] = {}
     for result in results:
         table.setdefault(result.kernel, []).append(result)
-    return dict(sorted(table.items(), key=lambda item: _by_number(item[0])))
+    return {kernel: table[kernel] for kernel in in_order(table)}
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return the names of kernels, older kernels first."""
+    return sorted(names, key=_by_number)
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:

@@ -13,6 +13,7 @@ OUT = Path(__file__).parent / "out"
 
 RESULTS = "results.jsonl"
 LATEST = "latest"
+PAGE = "matrix.html"
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 

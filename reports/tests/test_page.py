@@ -20,6 +20,7 @@ from reports.browser import chromium
 from reports.diff import compare
 from reports.matrix import build
 from reports.results import Reason, Result
+from reports.run import PAGE
 from reports.status import Status
 from reports.tests.test_formats import CATALOGUE, ODD, RESULTS, odd_results
 from reports.text import printable
@@ -40,7 +41,7 @@ def shown(browser: Chrome, tmp_path: Path) -> Iterator[Chrome]:
     """A page of all statuses, with what changed since a run in which everything passed."""
     before = [Result(one.kernel, "", "", one.test, [], Status.PASS) for one in RESULTS]
     matrix = build(RESULTS, CATALOGUE, RUN, compare(before, RESULTS, (EARLIER, RUN)))
-    yield opened(browser, tmp_path / page.HTML, page.html(matrix))
+    yield opened(browser, tmp_path / PAGE, page.html(matrix))
     assert [entry["message"] for entry in browser.get_log("browser")] == []
 
 
@@ -130,7 +131,7 @@ def test_it_loads_nothing(shown: Chrome) -> None:
 
 def test_it_says_the_same_without_scripts(tmp_path: Path) -> None:
     with chromium(1300, 900, "--blink-settings=scriptEnabled=false") as browser:
-        opened(browser, tmp_path / page.HTML, page.html(build(RESULTS, CATALOGUE, RUN)))
+        opened(browser, tmp_path / PAGE, page.html(build(RESULTS, CATALOGUE, RUN)))
         assert browser.find_element(By.TAG_NAME, "h1").text.startswith("2 of 2 kernels")
         assert cell(browser, "MARK-2", "6.12").text == "fail"
         assert not browser.find_element(By.ID, "filter").is_displayed()
@@ -311,7 +312,7 @@ def test_no_meaning_hangs_on_a_colour_alone(shown: Chrome) -> None:
 def test_odd_texts_are_shown_as_they_are(browser: Chrome, tmp_path: Path) -> None:
     catalogue = {text[:2000]: Behaviour(text[:2000], "odd", printable(text[:2000]), ODD[0]) for text in ODD}
     matrix = build(odd_results(), catalogue, ODD[1], compare(odd_results(), odd_results(), (ODD[0], ODD[1])))
-    opened(browser, tmp_path / page.HTML, page.html(matrix))
+    opened(browser, tmp_path / PAGE, page.html(matrix))
     assert browser.title.startswith("fapitest")
     for one in browser.find_elements(By.CSS_SELECTOR, "#broken td.panic"):
         browser.execute_script("arguments[0].click()", one)
@@ -341,6 +342,6 @@ def test_odd_texts_are_shown_as_they_are(browser: Chrome, tmp_path: Path) -> Non
     ids=["nothing", "good", "lost", "skipped"],
 )
 def test_small_runs(browser: Chrome, tmp_path: Path, results: list[Result], says: str) -> None:
-    opened(browser, tmp_path / page.HTML, page.html(build(results, CATALOGUE, RUN)))
+    opened(browser, tmp_path / PAGE, page.html(build(results, CATALOGUE, RUN)))
     assert browser.find_element(By.TAG_NAME, "h1").text == says
     assert [entry["message"] for entry in browser.get_log("browser")] == []

@@ -99,7 +99,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="module")
 def two(project: Project) -> Finished:
     """A run on two kernels; one dies in the middle."""
-    return project.run(*on(["6.1", "6.12"]), results="two")
+    return project.run(*on(["6.1", "6.12"]), "-v", results="two")
 
 
 @pytest.mark.parametrize("test", STATUSES)
@@ -126,10 +126,10 @@ def test_the_killed_test(two: Finished) -> None:
 
 def test_exit_code_and_last_line(two: Finished) -> None:
     assert two.code == 1
-    assert two.last_line == f"results: {two.directory}"
+    assert two.last_line == f"results: {two.directory}/matrix.html"
 
 
-def test_a_line_for_each_result_as_it_comes(two: Finished) -> None:
+def test_a_line_for_each_result_as_it_comes_if_asked_for(two: Finished) -> None:
     shown = without_times(two.output).partition("= ERRORS =")[0].splitlines()
     assert "6.1   pass   test_all.py::test_pass  (0.00 s)" in shown
     assert "6.12  pass   test_all.py::test_pass  (0.00 s)" in shown
@@ -157,8 +157,10 @@ def test_the_table(two: Finished) -> None:
         line.split() for line in two.output.splitlines() if line.startswith(("kernel ", "6.1 ", "6.12 "))
     ][-3:]
     table = {row[0]: dict(zip(rows[0][1:], row[1:], strict=True)) for row in rows[1:]}
-    assert table["6.12"] | {"pass": "2", "panic": "1", "fail": "6", "total": "17"} == table["6.12"]
-    assert table["6.1"] | {"pass": "3", "panic": "0", "fail": "6", "total": "17"} == table["6.1"]
+    # Two tests name three behaviours, each of the others stands for itself.
+    sums = {"behaviours": "18", "tests": "17", "fail": "6"}
+    assert table["6.12"] | {"pass": "3", "panic": "1", **sums} == table["6.12"]
+    assert table["6.1"] | {"pass": "4", "panic": "0", **sums} == table["6.1"]
 
 
 def test_each_format_was_written(two: Finished) -> None:
@@ -175,12 +177,14 @@ def test_one_process_is_enough(project: Project) -> None:
 @pytest.mark.parametrize(
     ("arguments", "shown", "hidden"),
     [
+        ([], "6.1   fail   test_all.py::test_fail", "6.1   pass"),
+        ([], "6.1   done   6 fail, 2 error, 2 xpass, 2 xfail, 2 skip, 3 pass", "test_all.py::test_pass "),
         (["-q"], "6.1   fail   test_all.py::test_fail", "6.1   pass"),
         (["-v"], "6.1   pass   test_all.py::test_pass", "test_all.py::test_pass PASSED"),
         (["-rA"], "PASSED test_all.py::test_pass[6.1]", "FAILED"),
-        (["--color=yes"], "\x1b[32m6.1   pass   test_all.py::test_pass", "\x1b[32m6.1   fail"),
+        (["--color=yes", "-v"], "\x1b[32m6.1   pass   test_all.py::test_pass", "\x1b[32m6.1   fail"),
     ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_terminal_options(
     project: Project, tmp_path: Path, arguments: list[str], shown: str, hidden: str
@@ -204,7 +208,9 @@ def test_without_kernels_nothing_is_recorded_and_nothing_looks_different(project
 
 def test_two_runs_at_once(project: Project) -> None:
     runs = [project.start("--on-this-machine", "-k", "test_pass", kernel="6.1") for _ in range(2)]
-    directories = {run.communicate()[0].rstrip().rpartition("results: ")[2] for run in runs}
+    directories = {
+        run.communicate()[0].rstrip().rpartition("results: ")[2].removesuffix("/matrix.html") for run in runs
+    }
     assert len(directories) == 2
     assert all(len(read(Path(directory, "results.jsonl")).results) == 1 for directory in directories)
     assert str((project.out / "latest").resolve()) in directories
@@ -286,7 +292,7 @@ def test_a_directory_that_cannot_be_written_stops_no_run(project: Project, read_
     assert said
     assert run.code == 2
     assert len(read(Path(said[1], "results.jsonl")).results) == 1
-    assert run.last_line == f"results: {said[1]}"
+    assert run.last_line == f"results: {said[1]}/matrix.html"
 
 
 def test_an_exporter_that_fails_costs_its_own_files_alone(project: Project) -> None:
@@ -345,7 +351,7 @@ def test_an_interrupted_run_keeps_what_has_passed(
         "test_called": Status.PASS,
     }
     assert (run.directory / "6.1" / "junit.xml").exists()
-    assert run.last_line == f"results: {run.directory}"
+    assert run.last_line == f"results: {run.directory}/matrix.html"
 
 
 def test_a_killed_controller_leaves_what_was_finished(tmp_path: Path) -> None:

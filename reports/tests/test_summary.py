@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 from pathlib import Path
 
-from reports.results import read
-from reports.summary import summary
+from reports.results import Reason, Result, read
+from reports.status import Status
+from reports.summary import kernel_line, summary
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -11,6 +12,34 @@ def test_summary() -> None:
     results = read(GOLDEN / "results.jsonl").results
     text = "".join(f"{line.colour:<6}|{line.text}\n" for line in summary(results))
     assert text == (GOLDEN / "summary.txt").read_text()
+
+
+def test_a_reason_to_skip_is_said_once() -> None:
+    def skip(kernel: str, test: str, text: str) -> Result:
+        return Result(kernel, "", "", test, [], Status.SKIP, Reason("kconfig", text))
+
+    results = [
+        skip("6.12", "x", "no A"),
+        skip("6.1", "x", "no A"),
+        skip("6.1", "y", "no A"),
+        skip("6.1", "z", "no B"),
+    ]
+    assert [line.text for line in summary(results)][:3] == [
+        "skipped on 6.1 6.12: kconfig: no A (2 tests)",
+        "skipped on 6.1: kconfig: no B (1 tests)",
+        "",
+    ]
+
+
+def test_new_features_are_said() -> None:
+    found = [Result("6.1", "", "", test, [], Status.PASS, new_features=["RENAME"]) for test in "xy"]
+    assert summary(found)[0].text == "new on 6.1, which its baseline does not know: RENAME"
+
+
+def test_the_line_of_a_kernel() -> None:
+    results = [Result("6.1", "", "", test, [], status) for test, status in zip("xyz", Status, strict=False)]
+    assert kernel_line("6.1", results, 5) == ("6.1    done   1 xfail, 1 skip, 1 pass", "green")
+    assert kernel_line("6.1", [Result("6.1", "", "", "x", [], Status.HANG)]).colour == "red"
 
 
 def test_no_results() -> None:
