@@ -233,7 +233,7 @@ class Machine:
                     for older in target.parent.glob(f"{self.kernel.name}-*"):
                         shutil.rmtree(older, ignore_errors=True)
                     with cache.storing(target, {}) as making, state.Monitor(self._monitor) as monitor:
-                        state.save(monitor, making / STATE)
+                        state.save(monitor, making / STATE, self._scratch / "stream")
                         shutil.copyfile(self.console_log, making / CONSOLE)
         except (VmError, OSError) as error:
             print(f"fapitest: the state of {self.kernel.name} was not saved: {error}", file=sys.stderr)

@@ -61,29 +61,28 @@ class Monitor:
         raise VmError(f"QEMU ended instead of answering {command}")
 
 
-def save(monitor: Monitor, target: Path) -> None:
-    """Write the state of a VM to `target`; the VM stands still meanwhile and then goes on.
+def save(monitor: Monitor, target: Path, stream: Path) -> None:
+    """Write the state of a VM to `target`, through a socket at `stream`; the VM stands still and then goes on.
 
     Raises:
         VmError: QEMU could not do it.
         OSError: the file can not be written.
     """
     with socket.socket(socket.AF_UNIX) as server:
-        path = target.with_name("stream")
-        server.bind(str(path))
+        server.bind(str(stream))
         server.listen(1)
         server.settimeout(DEADLINE)
         monitor.execute("stop")
         try:
             monitor.execute("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
-            monitor.execute("migrate", uri=f"unix:{path}")
-            stream, _ = server.accept()
-            with stream, stream.makefile("rb") as source, target.open("wb") as sink:
+            monitor.execute("migrate", uri=f"unix:{stream}")
+            connection, _ = server.accept()
+            with connection, connection.makefile("rb") as source, target.open("wb") as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
             if (status := monitor.execute("query-migrate").get("status")) != "completed":
                 raise VmError(f"QEMU could not save the state: {status}")
         finally:
-            path.unlink(missing_ok=True)
+            stream.unlink(missing_ok=True)
             monitor.execute("cont")
 
 

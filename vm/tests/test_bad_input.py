@@ -129,6 +129,22 @@ def test_a_damaged_kernel_is_fetched_again(tmp_path, private_cache):
     assert damaged.stat().st_size > 1000
 
 
+def test_a_saved_state_that_qemu_does_not_take_back_costs_a_boot(tmp_path, private_cache):
+    """The damage is one that the cache does not see: length and time are as they were."""
+    run = {"environment": private_cache}
+    sessions.run("--kernel", "6.12", "--accel", "tcg", SMALL, results=tmp_path / "first", **run)
+    (state,) = Path(private_cache["FAPITEST_CACHE"]).glob("states/6.12-*/state")
+    times = state.stat()
+    with state.open("r+b") as content:
+        content.seek(1 << 20)
+        content.write(bytes(1 << 20))
+    os.utime(state, ns=(times.st_atime_ns, times.st_mtime_ns))
+    session = sessions.run("--kernel", "6.12", "--accel", "tcg", SMALL, results=tmp_path / "second", **run)
+    assert session.code == 1, session.output
+    assert "booting 6.12" in session.output
+    assert len(session.statuses("6.12")) == 4
+
+
 @needs_root
 @pytest.mark.parametrize("options", ["size=1m", "size=1m,ro"], ids=["full", "read-only"])
 def test_a_cache_that_can_not_be_written(tmp_path, options):
