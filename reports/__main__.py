@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reports import allure, behaviours, bench, diff, kcidb, page, run, trace
+from reports import allure, behaviours, bench, diff, kcidb, merge, page, run, trace
 from reports.behaviours import BadTableError
 from reports.browser import NoBrowserError
-from reports.export import EXPORTERS
+from reports.export import EXPORTERS, export_all
 from reports.matrix import build
 from reports.results import Result, kernels, read
 from reports.status import Status
@@ -76,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("old", "new"):
         comparing.add_argument(name, metavar=name.upper(), help=_RUN_HELP.partition(" (")[0])
     comparing.add_argument("--format", choices=_RENDER, default="text")
+    merging = add("merge", _merge, "make one run of several, and write its page and all other formats")
+    merging.add_argument("runs", nargs="+", metavar="RUN", help=_RUN_HELP.partition(" (")[0])
+    merging.add_argument("--into", type=Path, metavar="DIR", help="a new directory (default: a new run)")
     tracing = add(
         "trace", _trace, "show behaviours, their sources, their tests and their status on each kernel"
     )
@@ -136,6 +139,25 @@ def _diff(chosen: argparse.Namespace) -> int:
     comparison = diff.compare(old, new, (before.name, after.name))
     print(_RENDER[chosen.format](comparison), end="")
     return int(comparison.alarming)
+
+
+def _merge(chosen: argparse.Namespace) -> None:
+    sources = []
+    for name in chosen.runs:
+        try:
+            sources.append(run.find(name, chosen.out))
+        except run.NoSuchRunError as error:  # the job of a kernel that did not come up; the others count
+            print(f"reports: left out: {error}", file=sys.stderr)
+    if not sources:
+        raise run.NoSuchRunError("there is nothing to merge")
+    target = chosen.into or run.new(chosen.out)
+    merge.merge(sources, target)
+    if not chosen.into:
+        run.point_latest_at(target)
+    found = read(target / run.RESULTS)
+    for problem in (*found.left_out, *export_all(found.results, target)):
+        print(problem, file=sys.stderr)
+    print(target / run.PAGE)
 
 
 def _trace(chosen: argparse.Namespace) -> int:

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Several runs made one: those that the jobs of a CI system made, one per kernel."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from reports import run
+from reports.results import kernels, read
+
+
+def merge(sources: Sequence[Path], target: Path) -> None:
+    """Fill a new run's directory with the results of others and the files of their kernels.
+
+    Where two have a test on the same kernel the last one counts. Raises OSError; FileExistsError if there is a run.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / run.RESULTS).open("xb") as joined:
+        for source in sources:
+            content = (source / run.RESULTS).read_bytes()
+            joined.write(content if content.endswith(b"\n") or not content else content + b"\n")
+    for source in sources:
+        for kernel in kernels(read(source / run.RESULTS).results):
+            own = run.kernel_directory(source, kernel)
+            if own.is_dir():
+                shutil.copytree(own, run.kernel_directory(target, kernel), dirs_exist_ok=True)
