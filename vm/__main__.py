@@ -155,7 +155,9 @@ def propose_baseline(arguments: argparse.Namespace) -> int:
             finally:
                 machine.kill()
         if arguments.write:
-            (image.PROJECT / "helpers/baselines" / f"{kernel.name}.toml").write_text(proposal)
+            baselines = image.PROJECT / "helpers" / "baselines"
+            baselines.mkdir(exist_ok=True)
+            (baselines / f"{kernel.name}.toml").write_text(proposal)
         else:
             print(proposal, end="")
     return 0
