@@ -2,6 +2,7 @@
 """Each format against a golden file and its consumers' own validators, and all formats against each other."""
 
 import json
+import os
 import re
 import warnings
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import xmlschema
 from jsonschema import ValidationError
 from kcidb_io.schema import LATEST as KCIDB
 from tap.parser import Parser
@@ -21,8 +23,8 @@ from reports import tmt as our_tmt
 from reports.behaviours import Behaviour
 from reports.export import EXPORTERS, export_all
 from reports.matrix import build, document
-from reports.results import Reason, Result, kernels, read
-from reports.run import kernel_directory
+from reports.results import Reason, Result, dump, kernels, read
+from reports.run import find, kernel_directory
 from reports.status import VM_GONE, VOCABULARY, Status
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -186,30 +188,44 @@ def as_guests_do(results: Iterable[Result], run: Path) -> None:
 def test_all_formats_agree_number_by_number(tmp_path: Path) -> None:
     results = [*every_status("6.12"), *list(every_status("7.2"))[3:]]
     as_guests_do(results, tmp_path)
+    (tmp_path / "results.jsonl").write_bytes(b"".join(map(dump, results)))
     assert export_all(results, tmp_path) == []
+    agree(tmp_path)
 
-    tests = json.loads((tmp_path / "kcidb.json").read_text())["tests"]
-    custom = json.loads((tmp_path / "results.yaml").read_text())
-    matrix = json.loads((tmp_path / "matrix.json").read_text())
-    blocks = subtests((tmp_path / "ktap.txt").read_text())
-    assert list(blocks) == ["6.12", "7.2"]
+
+@pytest.mark.skipif("FAPITEST_RUN" not in os.environ, reason="FAPITEST_RUN names no run")
+def test_all_formats_of_a_real_run_agree_and_are_valid() -> None:
+    run = find(os.environ["FAPITEST_RUN"])
+    KCIDB.validate(json.loads((run / "kcidb.json").read_text()))
+    assert tmt_errors(json.loads((run / "results.yaml").read_text())) == []
+    schema = xmlschema.XMLSchema(GOLDEN / "junit.xsd")
+    assert [str(error) for error in schema.iter_errors(ET.parse(run / "junit.xml"))] == []
+    agree(run)
+
+
+def agree(run: Path) -> None:
+    """Compare what each format of a run says with its results, number by number."""
+    results = read(run / "results.jsonl").results
+    tests = json.loads((run / "kcidb.json").read_text())["tests"]
+    custom = json.loads((run / "results.yaml").read_text())
+    matrix = json.loads((run / "matrix.json").read_text())
+    blocks = subtests((run / "ktap.txt").read_text())
+    assert list(blocks) == list(kernels(results))
     for kernel, own in kernels(results).items():
         directives = [tuple(f"{result.words.ktap} # ".split(" # ")[:2]) for result in own]
         assert ktap_counts(blocks[kernel]) == Counter(directives)
-        assert (tmp_path / kernel / "ktap.txt").read_text() == blocks[kernel].replace(
-            f"# Subtest: {kernel}\n", ""
-        )
-        assert junit_counts(tmp_path, kernel) == words(own, "junit")
-        assert allure_counts(tmp_path, kernel) == words(own, "allure")
+        assert (run / kernel / "ktap.txt").read_text() == blocks[kernel].replace(f"# Subtest: {kernel}\n", "")
+        assert junit_counts(run, kernel) == words(own, "junit")
+        assert allure_counts(run, kernel) == words(own, "allure")
         ours = [test["status"] for test in tests if test["environment"]["misc"]["kernel"] == kernel]
         assert Counter(ours) == words(own, "kcidb")
         assert Counter(one["result"] for one in custom if one["name"].startswith(f"/{kernel}/")) == words(
             own, "tmt"
         )
-        kirk = json.loads((tmp_path / kernel / "ltp.json").read_text())
+        kirk = json.loads((run / kernel / "ltp.json").read_text())
         assert Counter(one["status"] for one in kirk["results"]) == words(own, "ltp")
         assert kirk["stats"]["broken"] == words(own, "ltp")["brok"]
-        lines = (tmp_path / kernel / "lava.txt").read_text().splitlines()
+        lines = (run / kernel / "lava.txt").read_text().splitlines()
         assert Counter(line.split(" ")[1] for line in lines) == words(own, "lava")
         (column,) = [column for column in matrix["kernels"] if column["name"] == kernel]
         assert column["tests"] == Counter(result.status for result in own)
