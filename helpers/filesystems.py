@@ -67,9 +67,22 @@ def mount_id(path: Path) -> int:
 
 def mount_point(path: Path) -> Path:
     """Return where the mount that a path is on is mounted."""
+    return Path(_mountinfo(path)[4])
+
+
+def device_number(path: Path) -> tuple[int, int]:
+    """Return the major and minor number of the filesystem that a path is on.
+
+    Those of stat(2) can be others: on btrfs they are of the subvolume.
+    """
+    major, minor = _mountinfo(path)[2].split(":")
+    return int(major), int(minor)
+
+
+def _mountinfo(path: Path) -> list[str]:
     wanted = str(mount_id(path))
-    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
-    return next(Path(fields[4]) for fields in map(str.split, mounts) if fields[0] == wanted)
+    mounts = map(str.split, Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines())
+    return next(fields for fields in mounts if fields[0] == wanted)
 
 
 @contextlib.contextmanager

@@ -59,4 +59,5 @@ def test_the_mount_of_a_path(tmp_path: Path) -> None:
     with filesystems.mounted("none", tmp_path / "inside", "tmpfs") as inside:
         (inside / "directory").mkdir()
         assert filesystems.mount_point(inside / "directory") == inside
+        assert os.makedev(*filesystems.device_number(inside / "directory")) == inside.stat().st_dev
         assert filesystems.mount_id(inside / "directory") == filesystems.mount_id(inside) != outside
