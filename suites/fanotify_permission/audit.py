@@ -15,14 +15,15 @@ FANOTIFY_RECORD = 1331
 """AUDIT_FANOTIFY."""
 
 _NETLINK_AUDIT = 9
-_AUDIT_SET, _AUDIT_ADD_RULE, _AUDIT_DEL_RULE = 1001, 1011, 1012
+_AUDIT_GET, _AUDIT_SET, _AUDIT_ADD_RULE, _AUDIT_DEL_RULE = 1000, 1001, 1011, 1012
 _NLM_F_REQUEST, _NLM_F_ACK, _NLMSG_ERROR = 1, 4, 2
 _READLOG_GROUP = 1
 _HEADER = struct.Struct("=IHHII")
 _MESSAGE_SIZE = 1 << 16
 
-# struct audit_status: what is set, whether audit is enabled, and fields which are not set.
-_ENABLE, _DISABLE = (struct.pack("=10I", 1, enabled, *(0,) * 8) for enabled in (1, 0))
+# struct audit_status: which fields are set, whether auditing is on, and fields of no interest.
+_STATUS = struct.Struct("=II32x")
+_STATUS_ENABLED = 1
 
 # struct audit_rule_data without fields: audit the exit (4) of one system call always (2). The call is one that
 # nobody makes, but with any rule at all the kernel keeps a context for each system call of a new process. Up to
@@ -52,12 +53,11 @@ class AuditLog:
 def audit_log() -> Iterator[AuditLog]:
     """Switch auditing on; processes made within are audited."""
     with _netlink() as control, _netlink(1 << _READLOG_GROUP - 1) as listener, contextlib.ExitStack() as undo:
-        for begin, end, begun, ended in (
-            (_AUDIT_SET, _AUDIT_SET, _ENABLE, _DISABLE),
-            (_AUDIT_ADD_RULE, _AUDIT_DEL_RULE, _RULE, _RULE),
-        ):
-            _request(control, begin, begun)
-            undo.callback(_request, control, end, ended)
+        _, before = _STATUS.unpack_from(_request(control, _AUDIT_GET))
+        _request(control, _AUDIT_SET, _STATUS.pack(_STATUS_ENABLED, 1))
+        undo.callback(_request, control, _AUDIT_SET, _STATUS.pack(_STATUS_ENABLED, before))
+        _request(control, _AUDIT_ADD_RULE, _RULE)
+        undo.callback(_request, control, _AUDIT_DEL_RULE, _RULE)
         yield AuditLog(listener)
 
 
@@ -67,13 +67,21 @@ def _netlink(groups: int = 0) -> socket.socket:
     return channel
 
 
-def _request(channel: socket.socket, kind: int, payload: bytes) -> None:
+def _request(channel: socket.socket, kind: int, payload: bytes = b"") -> bytes:
+    """Make a request and return what the kernel answers to it; raise OSError if it refuses."""
     header = _HEADER.pack(_HEADER.size + len(payload), kind, _NLM_F_REQUEST | _NLM_F_ACK, 0, 0)
     channel.send(header + payload)
-    while True:
-        answer = channel.recv(_MESSAGE_SIZE)
-        if _HEADER.unpack_from(answer)[1] == _NLMSG_ERROR:
-            (error,) = struct.unpack_from("=i", answer, _HEADER.size)
-            if error:
-                raise OSError(-error, f"audit request {kind}: {errno_name(-error)} ({os.strerror(-error)})")
-            return
+    answer = acknowledged = None
+    while acknowledged is None or (kind == _AUDIT_GET and answer is None):
+        message = channel.recv(_MESSAGE_SIZE)
+        _, found, *_ = _HEADER.unpack_from(message)
+        if found == kind:
+            answer = message[_HEADER.size :]
+        elif found == _NLMSG_ERROR:
+            (acknowledged,) = struct.unpack_from("=i", message, _HEADER.size)
+            if acknowledged:
+                raise OSError(
+                    -acknowledged,
+                    f"audit request {kind}: {errno_name(-acknowledged)} ({os.strerror(-acknowledged)})",
+                )
+    return answer or b""
