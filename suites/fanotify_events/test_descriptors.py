@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The descriptor of an event: of what it is, how it was opened, and what there is instead."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+from errno import EAGAIN, EBADF, EMFILE, EROFS, ETXTBSY
+from pathlib import Path
+
+import pytest
+
+from helpers import filesystems
+from helpers.descriptors import exhausted
+from helpers.errors import expect
+from helpers.fanotify import watching
+from helpers.features import Feature, require
+from helpers.uapi import FAN_NOFD, Init, Mask, Open
+
+NONBLOCK = Init.NONBLOCK
+EVERYTHING = Mask.OPEN | Mask.ACCESS | Mask.MODIFY | Mask.CLOSE
+INTERNAL = 0x6000000
+"""Bits of no flag, by which kernels before 6.14 know such a descriptor, and which they show."""
+FLAGS = [
+    Open.RDONLY,
+    Open.WRONLY,
+    Open.RDWR,
+    Open.RDONLY | Open.CLOEXEC,
+    Open.RDWR | Open.CLOEXEC,
+    Open.RDWR | Open.APPEND,
+    Open.RDONLY | Open.NONBLOCK,
+    Open.RDONLY | Open.NOATIME,
+    Open.RDWR | Open.SYNC,
+    Open.RDWR | Open.DSYNC,
+    Open.RDWR | Open.LARGEFILE,
+]
+
+
+@pytest.mark.behaviour("META-FD-NOFID")
+def test_descriptor_of_the_object(file):
+    with watching(file, Mask.OPEN) as group, file.open("rb") as opened:
+        fd = group.read_one().fd
+        assert os.path.samestat(os.fstat(fd), file.stat())
+        opened.seek(3)
+        assert os.read(fd, 100) == b"content"
+
+
+@pytest.mark.behaviour("META-FD-UNLINKED")
+def test_descriptor_of_a_removed_file(file):
+    with watching(file, Mask.OPEN) as group:
+        file.read_bytes()
+        file.unlink()
+        fd = group.read_one().fd
+        assert os.fstat(fd).st_nlink == 0
+        assert os.read(fd, 100) == b"content"
+
+
+@pytest.mark.behaviour("META-FD-FID")
+@pytest.mark.parametrize("fids", [Init.REPORT_FID, Init.REPORT_DIR_FID, Init.REPORT_DFID_NAME], ids=str)
+def test_no_descriptor_beside_a_handle(file, fids):
+    with watching(file, Mask.OPEN, fids) as group:
+        file.read_bytes()
+        assert group.read_one().fd == FAN_NOFD
+
+
+@pytest.mark.behaviour("META-FD-FID-FDERR")
+@pytest.mark.parametrize("fids", [Init.REPORT_FID, Init.REPORT_DIR_FID, Init.REPORT_DFID_NAME], ids=str)
+def test_no_descriptor_beside_a_handle_with_errors(file, fids):
+    require(Feature.REPORT_FD_ERROR)
+    with watching(file, Mask.OPEN, fids | Init.REPORT_FD_ERROR) as group:
+        file.read_bytes()
+        assert group.read_one().fd == -EBADF
+
+
+@pytest.mark.behaviour("META-FD-FLAGS")
+@pytest.mark.parametrize("flags", FLAGS, ids=str)
+def test_flags(file, flags):
+    with watching(file, Mask.OPEN, event_f_flags=flags) as group:
+        file.read_bytes()
+        fd = group.read_one().fd
+        status = Open(fcntl.fcntl(fd, fcntl.F_GETFL))
+        assert status & ~INTERNAL == flags | Open.LARGEFILE
+        assert fcntl.fcntl(fd, fcntl.F_GETFD) == (fcntl.FD_CLOEXEC if flags & Open.CLOEXEC else 0)
+
+
+@pytest.mark.behaviour("META-FD-NONOTIFY")
+def test_use_of_the_descriptor(file):
+    with (
+        watching(file, EVERYTHING, event_f_flags=Open.RDWR) as group,
+        watching(file, EVERYTHING) as other,
+    ):
+        file.read_bytes()
+        fd = group.disown(group.read_one().fd)
+        other.read_one()
+        assert os.read(fd, 100)
+        os.write(fd, b"more")
+        os.ftruncate(fd, 0)
+        os.close(fd)
+        group.assert_empty()
+        other.assert_empty()
+
+
+@pytest.mark.behaviour("META-FD-NONOTIFY")
+def test_reopened_descriptor(file):
+    with watching(file, EVERYTHING) as group:
+        file.read_bytes()
+        again = os.open(f"/proc/self/fd/{group.read_one().fd}", os.O_RDONLY)
+        assert group.read_one().mask == Mask.OPEN
+        os.close(again)
+
+
+@contextlib.contextmanager
+def running_program(directory):
+    """A program that is running, and which therefore nobody may write."""
+    program = Path(shutil.copy(shutil.which("busybox"), directory / "cat"))
+    with subprocess.Popen([program], stdin=subprocess.PIPE):
+        yield program
+
+
+@contextlib.contextmanager
+def read_only_file(directory):
+    """A file on a mount that nobody may write."""
+    (directory / "tree").mkdir()
+    (directory / "tree" / "file").touch()
+    bind = filesystems.MS_BIND
+    with filesystems.mounted(str(directory / "tree"), directory / "mount", "none", bind) as mount_point:
+        filesystems.mount("none", mount_point, "none", bind | filesystems.MS_REMOUNT | filesystems.MS_RDONLY)
+        yield mount_point / "file"
+
+
+FAILING = pytest.mark.parametrize(
+    ("unwritable", "error"),
+    [
+        pytest.param(running_program, ETXTBSY, marks=pytest.mark.behaviour("META-FD-ETXTBSY"), id="ETXTBSY"),
+        pytest.param(read_only_file, EROFS, marks=pytest.mark.behaviour("META-FD-EROFS"), id="EROFS"),
+    ],
+)
+FOR_WRITING = pytest.mark.parametrize("mode", [Open.WRONLY, Open.RDWR], ids=str)
+
+
+@FAILING
+@FOR_WRITING
+def test_object_cannot_be_opened(public_dir, unwritable, error, mode):
+    with unwritable(public_dir) as path, watching(path, Mask.OPEN, event_f_flags=mode) as group:
+        path.read_bytes()
+        expect(error, group.read_bytes)
+        expect(EAGAIN, group.read_bytes)
+
+
+@FAILING
+@FOR_WRITING
+def test_object_cannot_be_opened_is_reported(public_dir, unwritable, error, mode):
+    require(Feature.REPORT_FD_ERROR)
+    flags = NONBLOCK | Init.REPORT_FD_ERROR
+    with unwritable(public_dir) as path, watching(path, Mask.OPEN, flags, mode) as group:
+        path.read_bytes()
+        event = group.read_one()
+        assert (event.mask, event.fd) == (Mask.OPEN, -error)
+
+
+@pytest.mark.behaviour("META-FD-EMFILE")
+def test_no_descriptor_left(file):
+    with watching(file, Mask.OPEN) as group:
+        file.read_bytes()
+        with exhausted():
+            expect(EMFILE, group.read_bytes)
+        expect(EAGAIN, group.read_bytes)
+
+
+@pytest.mark.behaviour("META-FD-EMFILE-FDERR")
+def test_no_descriptor_left_is_reported(file):
+    require(Feature.REPORT_FD_ERROR)
+    with watching(file, Mask.OPEN, NONBLOCK | Init.REPORT_FD_ERROR) as group:
+        file.read_bytes()
+        with exhausted():
+            event = group.read_one()
+        assert (event.mask, event.fd) == (Mask.OPEN, -EMFILE)
+        assert event.pid == os.getpid()
+
+
+@pytest.mark.behaviour("META-FD-EMFILE")
+def test_no_descriptor_is_needed_beside_a_handle(file):
+    with watching(file, Mask.OPEN, NONBLOCK | Init.REPORT_FID) as group:
+        file.read_bytes()
+        with exhausted():
+            assert group.read_one().mask == Mask.OPEN
