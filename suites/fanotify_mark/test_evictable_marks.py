@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Evictable marks: they do not hold their inodes in memory, and go with them."""
+
+import os
+from errno import EEXIST, ENOENT
+from pathlib import Path
+
+import pytest
+
+from helpers import fdinfo
+from helpers.errors import OK, expect
+from helpers.fanotify import FanotifyGroup
+from helpers.features import Feature, require
+from helpers.filesystems import FILESYSTEMS
+from helpers.uapi import Init, Mark, Mask
+from helpers.waiting import wait_until
+
+ADD, EVICTABLE = Mark.ADD, Mark.EVICTABLE
+DROP_CACHES = Path("/proc/sys/vm/drop_caches")
+DENTRIES_AND_INODES = "2"
+ON_DISK = [name for name in FILESYSTEMS if name != "tmpfs"]
+
+
+@pytest.fixture(autouse=True)
+def _known():
+    require(Feature.EVICTABLE)
+
+
+@pytest.fixture
+def group():
+    with FanotifyGroup(Init.NONBLOCK) as group:
+        yield group
+
+
+@pytest.fixture
+def file(ext4_dir):
+    """An empty file."""
+    file = ext4_dir / "file"
+    file.touch()
+    return file
+
+
+def masks(group):
+    """Return the flags and masks of the group's marks."""
+    return sorted((Mark(mark.mflags), Mask(mark.mask)) for mark in fdinfo.read_group(group.fd).marks)
+
+
+@pytest.mark.behaviour("MARK-EVICT-UPGRADE")
+def test_made_permanent(group, file):
+    expect(OK, group.mark, ADD | EVICTABLE, Mask.OPEN, file)
+    assert masks(group) == [(EVICTABLE, Mask.OPEN)]
+    expect(OK, group.mark, ADD | EVICTABLE, Mask.CLOSE, file)
+    assert masks(group) == [(EVICTABLE, Mask.OPEN | Mask.CLOSE)]
+    expect(OK, group.mark, ADD, Mask.OPEN, file)
+    assert masks(group) == [(Mark(0), Mask.OPEN | Mask.CLOSE)]
+    expect(EEXIST, group.mark, ADD | EVICTABLE, Mask.OPEN, file)
+
+
+@pytest.mark.behaviour("MARK-EVICT-NEW-ERR-LEAVES")
+def test_refusal_changes_nothing(group, file):
+    group.mark(ADD, Mask.OPEN, file)
+    expect(EEXIST, group.mark, ADD | EVICTABLE, Mask.CLOSE, file)
+    assert masks(group) == [(Mark(0), Mask.OPEN)]
+
+
+def drop_caches():
+    """Have the kernel drop what it holds of files in memory, and could have again from the disk."""
+    os.sync()
+    DROP_CACHES.write_text(DENTRIES_AND_INODES, encoding="ascii")
+
+
+def expect_dropped(group, left):
+    """Drop caches, again and again, until the group has only these marks left."""
+
+    def dropped():
+        drop_caches()
+        return masks(group) == left
+
+    wait_until(dropped, f"{group} has only {left} left", deadline=10)
+
+
+@pytest.mark.behaviour("MARK-EVICT-DROPPED")
+@pytest.mark.parametrize("filesystem", ON_DISK, indirect=True)
+def test_dropped_with_the_inode(filesystem_dir, group):
+    evictable, permanent = filesystem_dir / "evictable", filesystem_dir / "permanent"
+    for file in (evictable, permanent):
+        file.touch()
+    group.mark(ADD | EVICTABLE, Mask.OPEN, evictable)
+    group.mark(ADD, Mask.OPEN, permanent)
+    expect_dropped(group, [(Mark(0), Mask.OPEN)])
+    expect(ENOENT, group.mark, Mark.REMOVE, Mask.OPEN, evictable)
+    evictable.read_text()
+    group.assert_empty()
+    permanent.read_text()
+    assert group.read_one().mask == Mask.OPEN
+
+
+@pytest.mark.behaviour("MARK-EVICT-DROPPED")
+def test_kept_with_an_inode_in_use(file, group):
+    (file.parent / "unused").touch()
+    with file.open("rb"):
+        group.mark(ADD | EVICTABLE, Mask.OPEN, file)
+        group.mark(ADD | EVICTABLE, Mask.CLOSE, file.parent / "unused")
+        expect_dropped(group, [(EVICTABLE, Mask.OPEN)])
+    expect_dropped(group, [])
+
+
+@pytest.mark.behaviour("MARK-EVICT-DROPPED")
+@pytest.mark.parametrize("filesystem", ["tmpfs"], indirect=True)
+def test_kept_where_inodes_are_never_dropped(filesystem_dir, file, group):
+    (filesystem_dir / "file").touch()
+    group.mark(ADD | EVICTABLE, Mask.CLOSE, file)
+    group.mark(ADD | EVICTABLE, Mask.OPEN, filesystem_dir / "file")
+    expect_dropped(group, [(EVICTABLE, Mask.OPEN)])
+
+
+@pytest.mark.behaviour("MARK-EVICT-DROPPED")
+def test_ignore_mask_dropped_with_the_inode(file, group):
+    group.mark(ADD | Mark.FILESYSTEM, Mask.OPEN, file)
+    group.mark(ADD | EVICTABLE | Mark.IGNORED_MASK | Mark.IGNORED_SURV_MODIFY, Mask.OPEN, file)
+    file.read_text()
+    group.assert_empty()
+    expect_dropped(group, [(Mark(0), Mask.OPEN)])
+    file.read_text()
+    assert group.read_one().mask == Mask.OPEN

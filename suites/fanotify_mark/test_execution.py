@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What FAN_OPEN_EXEC is about: what is executed, and not what an interpreter reads."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.children import fork
+from helpers.fanotify import FanotifyGroup
+from helpers.features import Feature, has
+from helpers.uapi import Init, Mark, Mask
+
+EVENTS = Mask.OPEN | Mask.OPEN_EXEC
+"""Whether one is reported shows beside the other: both happen at once."""
+
+
+@pytest.fixture
+def group():
+    with FanotifyGroup(Init.NONBLOCK) as group:
+        yield group
+
+
+@pytest.fixture
+def shell(public_dir):
+    """A shell which nobody else executes."""
+    return Path(shutil.copy(str(shutil.which("busybox")), public_dir / "sh"))
+
+
+@pytest.fixture
+def script(shell):
+    """A script for that shell."""
+    script = shell.with_name("script")
+    script.write_text(f"#!{shell}\nexit 0\n")
+    script.chmod(0o755)
+    return script
+
+
+@pytest.mark.behaviour("MARK-EXEC-SCRIPT")
+def test_script_is_executed(script, group):
+    group.mark(Mark.ADD, EVENTS, script)
+    subprocess.run([script], check=True)
+    assert group.read_one().mask == EVENTS
+
+
+@pytest.mark.behaviour("MARK-EXEC-SCRIPT")
+def test_interpreter_of_a_script(script, shell, group):
+    group.mark(Mark.ADD, EVENTS, shell)
+    subprocess.run([script], check=True)
+    assert group.read_one().mask == EVENTS
+
+
+@pytest.mark.behaviour("MARK-EXEC-SCRIPT")
+def test_script_is_read(script, shell, group):
+    group.mark(Mark.ADD, EVENTS, script)
+    subprocess.run([shell, script], check=True)
+    assert group.read_one().mask == Mask.OPEN
+
+
+@pytest.mark.behaviour("MARK-EXEC-ELF-INTERPRETER")
+def test_elf_interpreter(group):
+    interpreter = next(
+        line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "/ld-" in line
+    )
+    group.mark(Mark.ADD, EVENTS, interpreter)
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert EVENTS in {event.mask for event in group.read() if event.pid == child.pid}
+
+
+@pytest.mark.behaviour("MARK-EXEC-DESCRIPTOR")
+def test_executed_by_descriptor(shell, group):
+    program = os.open(shell, os.O_PATH | os.O_CLOEXEC)
+    group.mark(Mark.ADD, EVENTS, shell)
+    child = fork()
+    if child == 0:
+        os.execve(program, ["true"], {})
+    os.close(program)
+    assert os.waitpid(child, 0)[1] == 0
+    # 7b8c9d7bb457 ("fsnotify: move fsnotify_open() hook into do_dentry_open()"), 6.5, as what splice(2) reads
+    if has(Feature.SPLICE_EVENTS):
+        assert group.read_one().mask == EVENTS
+    group.assert_empty()

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every word of flags, every bit and pair of bits of the mask, for every kind of group, against one table."""
+
+import ctypes
+import itertools
+import multiprocessing
+import os
+import socket
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from helpers.children import in_child
+from helpers.credentials import unprivileged
+from helpers.errors import OK, UnexpectedAnswer, errno_name
+from helpers.fanotify import FanotifyGroup
+from helpers.features import Feature, has, require
+from helpers.filesystems import mount_point
+from helpers.syscalls import bind
+from helpers.uapi import AT_FDCWD, Init, Mark, Mask
+from suites.fanotify_mark.rules import (
+    ADD,
+    FLUSH,
+    RULES,
+    TYPES,
+    Before,
+    Group,
+    Known,
+    Target,
+    expected,
+    known_here,
+)
+from suites.fanotify_mark.targets import look_at
+
+SHOWN = 10
+NO_DESCRIPTOR = 1 << 20
+
+MODES = [
+    Init.CLASS_NOTIF,
+    Init.CLASS_CONTENT,
+    Init.CLASS_PRE_CONTENT,
+    Init.REPORT_PIDFD,
+    Init.REPORT_FID,
+    Init.REPORT_DIR_FID,
+    Init.REPORT_FID | Init.REPORT_DIR_FID,
+    Init.REPORT_DFID_NAME,
+    Init.REPORT_FID | Init.REPORT_DFID_NAME,
+    Init.REPORT_DFID_NAME_TARGET,
+    Init.REPORT_MNT,
+]
+FEATURE_OF_MODE = {
+    Init.REPORT_PIDFD: Feature.REPORT_PIDFD,
+    Init.REPORT_TARGET_FID: Feature.REPORT_TARGET_FID,
+    Init.REPORT_MNT: Feature.REPORT_MNT,
+}
+USER = Group("FAN_REPORT_FID-of-a-user", int(Init.REPORT_FID), admin=False)
+GROUPS = [
+    *(Group(str(mode), int(mode)) for mode in MODES),
+    Group("no-descriptor", open=False),
+    Group("no-group", fanotify=False),
+    USER,
+]
+
+FILE = Target("file")
+DIRECTORY = Target("directory", directory=True)
+LINK = Target("link", stored=False, leads_to=DIRECTORY)
+NOTHING = Target("nothing", there=False)
+
+INSIDE_THE_KERNEL = [
+    pytest.param("proc", "/proc/self/status", id="procfs-file"),
+    pytest.param("proc", "/proc/self", id="procfs-directory"),
+    pytest.param("nsfs", "/proc/self/ns/mnt", id="mount-namespace"),
+    pytest.param("nsfs", "/proc/self/ns/net", id="network-namespace"),
+    pytest.param("pipefs", "/proc/self/fd/{pipe}", id="pipe"),
+    pytest.param("sockfs", "/proc/self/fd/{socket}", id="socket"),
+]
+
+NEW = Before()
+KINDS = [
+    Mark(0),
+    Mark.IGNORED_MASK,
+    Mark.IGNORED_MASK | Mark.IGNORED_SURV_MODIFY,
+    Mark.IGNORE,
+    Mark.IGNORE_SURV,
+    Mark.EVICTABLE,
+]
+EVENTS = [event for event in Mask if event.bit_count() == 1]
+
+Word = tuple[Before, int, int]
+Sweep = tuple[Target, list[Word]]
+
+
+def words(befores: Iterable[Before], flags: Iterable[int], masks: Iterable[int]) -> list[Word]:
+    """Return the product, as plain integers: there are many words, and the arithmetic of enums is slow."""
+    return list(itertools.product(befores, map(int, flags), map(int, masks)))
+
+
+def each_of(*choices: Iterable[Mark]) -> list[int]:
+    """Return every choice of one flag from each."""
+    return [int(sum(flags)) for flags in itertools.product(*choices)]
+
+
+COMMANDS = [Mark.ADD, Mark.REMOVE, Mark.FLUSH]
+MARK_TYPES = [Mark.INODE, Mark.MOUNT, Mark.FILESYSTEM, Mark.MNTNS]
+MODIFIERS = [
+    (Mark(0), flag)
+    for flag in (
+        Mark.DONT_FOLLOW,
+        Mark.ONLYDIR,
+        Mark.IGNORED_MASK,
+        Mark.IGNORED_SURV_MODIFY,
+        Mark.EVICTABLE,
+        Mark.IGNORE,
+    )
+]
+CHANGES = each_of([Mark.ADD], MARK_TYPES, KINDS) + each_of([Mark.REMOVE, Mark.FLUSH], MARK_TYPES)
+BEFORES = [
+    Before(int(flags), int(mask))
+    for flags, mask in itertools.product(KINDS, [Mask.OPEN | Mask.ONDIR, Mask.PRE_ACCESS])
+]
+UNKNOWN_EVENTS = [1 << bit for bit in range(64) if 1 << bit not in EVENTS]
+PAIRS_OF_EVENTS = [one | other for one, other in itertools.combinations(EVENTS, 2)]
+
+EVERY_WORD = [
+    (LINK, words([NEW], [*range(1 << 11), *(Mark.ADD | 1 << bit for bit in range(32))], [Mask.OPEN])),
+]
+EVERY_MASK = [
+    (LINK, words([NEW], each_of([Mark.ADD, Mark.REMOVE], MARK_TYPES, *MODIFIERS), [Mask.OPEN])),
+    (FILE, words([NEW], CHANGES, [0, *EVENTS])),
+    (FILE, words([NEW], COMMANDS, UNKNOWN_EVENTS)),
+    (FILE, words([NEW], each_of([Mark.ADD], MARK_TYPES), PAIRS_OF_EVENTS)),
+    (FILE, words(BEFORES, CHANGES, [Mask.OPEN, Mask.CLOSE | Mask.ONDIR, Mask.PRE_ACCESS])),
+    (DIRECTORY, words([NEW], CHANGES, [0, *EVENTS])),
+    (NOTHING, words([NEW], CHANGES, [Mask.OPEN, Mask.MNT_ATTACH])),
+]
+EXAMPLES = words(
+    [NEW],
+    CHANGES,
+    [
+        Mask.OPEN,
+        Mask.OPEN | Mask.ONDIR,
+        Mask.CREATE,
+        Mask.RENAME,
+        Mask.OPEN_PERM,
+        Mask.PRE_ACCESS,
+        Mask.MNT_ATTACH,
+    ],
+)
+
+
+def deviations(
+    known: Known, group: Group, fd: int, target: Target, path: bytes, words: Iterable[Word]
+) -> Iterator[str]:
+    """Make the calls, each on an object without other marks, and tell which answers the rules do not give."""
+    call = bind("fanotify_mark", ctypes.c_int, ctypes.c_uint, ctypes.c_uint64, ctypes.c_int, ctypes.c_char_p)
+    for before, flags, mask in words:
+        mark_type = flags & TYPES
+        if before.mask and call(fd, ADD | mark_type | before.flags, before.mask, AT_FDCWD, path) != OK:
+            continue
+        answer = -call(fd, flags, mask, AT_FDCWD, path)
+        if before.mask or (answer == OK and flags & ADD):
+            call(fd, FLUSH | mark_type, 0, AT_FDCWD, None)
+        wanted, behaviour = expected(known, group, target, before, flags, mask)
+        if answer != wanted:
+            there = f" that has {Mark(before.flags)}, {Mask(before.mask)}" if before.mask else ""
+            yield (
+                f"{Mark(flags)}, {Mask(mask)} on a {target.name}{there}:"
+                f" expected {errno_name(wanted)} ({behaviour}), answered {errno_name(answer)}"
+            )
+
+
+def sweep(known: Known, group: Group, sweeps: Iterable[tuple[Target, Path, list[Word]]]) -> list[str]:
+    """Make the group, and return all that deviates."""
+    with ExitStack() as opened:
+        fd = descriptor(group, opened)
+        return [
+            deviation
+            for target, path, words in sweeps
+            for deviation in deviations(known, group, fd, target, os.fsencode(path), words)
+        ]
+
+
+def descriptor(group: Group, opened: ExitStack) -> int:
+    """Return what to pass as the group's descriptor."""
+    if not group.open:
+        return NO_DESCRIPTOR
+    if not group.fanotify:
+        return opened.enter_context(tempfile.TemporaryFile()).fileno()
+    return opened.enter_context(FanotifyGroup(group.init)).fd
+
+
+def complain(found: Sequence[str]) -> None:
+    """Fail if anything was found."""
+    if found:
+        raise UnexpectedAnswer("\n".join([f"{len(found)} wrong answers, among them", *found[:SHOWN]]))
+
+
+CASES = [
+    pytest.param(GROUPS[0], EVERY_WORD, id="every-word-of-flags"),
+    *(pytest.param(group, EVERY_MASK, id=f"{group.name}-every-mask") for group in GROUPS),
+]
+EVERY_RULE = pytest.mark.behaviour(*dict.fromkeys(rule.behaviour for rule in RULES))
+
+
+@EVERY_RULE
+@pytest.mark.parametrize(("group", "sweeps"), CASES)
+def test_rules(group: Group, sweeps: list[Sweep], ext4_dir: Path) -> None:
+    require(*features_of(group))
+    (ext4_dir / FILE.name).touch()
+    (ext4_dir / DIRECTORY.name).mkdir()
+    (ext4_dir / LINK.name).symlink_to(DIRECTORY.name)
+    known, steps = known_here(), [] if group.admin else [unprivileged]
+    calls = [(target, ext4_dir / target.name, words) for target, words in sweeps]
+    complain(in_child(lambda: sweep(known, group, calls), *steps, deadline=30))
+
+
+def features_of(group: Group) -> list[Feature]:
+    """Return what the kernel must have for a group."""
+    return [feature for flag, feature in FEATURE_OF_MODE.items() if group.init & flag]
+
+
+@EVERY_RULE
+@pytest.mark.parametrize("filesystem", ["tmpfs", "btrfs-subvolume", "overlay"], indirect=True)
+def test_rules_on_other_filesystems(filesystem: str, filesystem_dir: Path) -> None:
+    target = look_at(filesystem_dir, filesystem, root=mount_point(filesystem_dir))
+    complain(deviations_of_every_group(target, filesystem_dir))
+
+
+@EVERY_RULE
+@pytest.mark.parametrize(("filesystem", "path"), INSIDE_THE_KERNEL)
+def test_rules_inside_the_kernel(filesystem: str, path: str) -> None:
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    with reader, writer, socket.socket() as unconnected:
+        shown = Path(path.format(pipe=reader.fileno(), socket=unconnected.fileno()))
+        complain(deviations_of_every_group(look_at(shown, filesystem), shown))
+
+
+def deviations_of_every_group(target: Target, path: Path) -> list[str]:
+    """Make each call of `EXAMPLES` with each group whose flags the kernel knows."""
+    known = known_here()
+    groups = [group for group in GROUPS if group.admin and all(map(has, features_of(group)))]
+    return [
+        f"{group.name}: {deviation}"
+        for group in groups
+        for deviation in sweep(known, group, [(target, path, EXAMPLES)])
+    ]

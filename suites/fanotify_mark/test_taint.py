@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What Debian's kernels remember of permission events."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from helpers.fanotify import FanotifyGroup
+from helpers.features import Feature, require
+from helpers.uapi import Init, Mark, Mask
+
+TAINTED = Path("/proc/sys/kernel/tainted")
+TAINT_AUX = 1 << 16
+
+
+@pytest.mark.behaviour("MARK-TAINT-DEBIAN")
+def test_taint(public_dir):
+    require(Feature.PERMISSION_EVENTS)
+    before = int(TAINTED.read_text())
+    with FanotifyGroup(Init.CLASS_CONTENT) as group:
+        group.mark(Mark.ADD, Mask.OPEN_PERM, public_dir)
+    debian = TAINT_AUX if "Debian" in os.uname().version else 0
+    assert int(TAINTED.read_text()) == before | debian
