@@ -37,7 +37,7 @@ class Terminal:
         ended = self._ended.setdefault(result.kernel, [])
         ended.append(result)
         self._width = max(self._width, len(result.kernel))
-        if self._config.option.verbose > 0 or result.words.bad:
+        if self._config.option.verbose >= 0 or result.words.bad:
             self._write(result_line(result, self._width))
         if self._board:
             self._board.finished(result)

@@ -177,8 +177,12 @@ def test_one_process_is_enough(project: Project) -> None:
 @pytest.mark.parametrize(
     ("arguments", "shown", "hidden"),
     [
-        ([], "6.1   fail   test_all.py::test_fail", "6.1   pass"),
-        ([], "6.1   done   6 fail, 2 error, 2 xpass, 2 xfail, 2 skip, 3 pass", "test_all.py::test_pass "),
+        ([], "6.1   pass   test_all.py::test_pass", "test_all.py::test_pass PASSED"),
+        (
+            [],
+            "6.1   done   6 fail, 2 error, 2 xpass, 2 xfail, 2 skip, 3 pass",
+            "test_all.py::test_pass PASSED",
+        ),
         (["-q"], "6.1   fail   test_all.py::test_fail", "6.1   pass"),
         (["-v"], "6.1   pass   test_all.py::test_pass", "test_all.py::test_pass PASSED"),
         (["-rA"], "PASSED test_all.py::test_pass[6.1]", "FAILED"),

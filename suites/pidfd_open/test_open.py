@@ -30,7 +30,7 @@ from helpers.pidfd import (
     poll,
 )
 from helpers.uapi import Open
-from helpers.waiting import readable
+from helpers.waiting import readable, wait_until
 
 NO_PROCESS = 2**22 + 1
 """Greater than pid_max can be (proc_sys_kernel(5))."""
@@ -114,9 +114,9 @@ def test_child_that_nobody_waits_for(step):
     def exit_and_open():
         pid, fd = clone_with_pidfd(lambda: None)
         readable(fd, "the child has exited")
+        wait_until(lambda: fdinfo.read_pidfd(fd).pid == -1, "the child has reaped itself, after it exited")
         expect(ESRCH, pidfd_open, pid)
         expect(ESRCH, pidfd_send_signal, fd, 0)
-        assert fdinfo.read_pidfd(fd).pid == -1
 
     in_child(exit_and_open, step)
 
