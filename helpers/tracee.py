@@ -137,6 +137,60 @@ class Tracee:
                 passed_on = stop
 
 
+class Departure:
+    """The end of any process, of which its tracer is told first: held on its way out, then a zombie of its own.
+
+    The process runs until somebody else ends it. The steps, each of which waits until it has happened:
+    `hold`, `become_zombie`, `let_go`.
+    """
+
+    def __init__(self, pid: int) -> None:
+        """Attach to the process."""
+        self.pid = pid
+        ptrace.ptrace_attach(pid)
+        self._traced = True
+        try:
+            _wait_for_stop(pid)
+            ptrace.ptrace_setoptions(pid, ptrace.PTRACE_O_TRACEEXIT | _PTRACE_O_EXITKILL)
+            ptrace.ptrace_cont(pid)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Return the departure."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Kill the process, and give it to its parent, unless that has happened yet."""
+        self.close()
+
+    def close(self) -> None:
+        """Kill the process, and give it to its parent, unless that has happened yet."""
+        if self._traced:
+            os.kill(self.pid, signal.SIGKILL)
+            _wait_for_end(self.pid)
+            self._traced = False
+
+    def hold(self) -> None:
+        """Wait until the process is on its way out, before it has given anything back, and hold it there."""
+        while (status := _wait_for_stop(self.pid)) >> 16 != ptrace.PTRACE_EVENT_EXIT:
+            ptrace.ptrace_cont(self.pid, os.WSTOPSIG(status))
+
+    def become_zombie(self) -> None:
+        """Let the held process exit, and wait until it is a zombie, which its parent is not told of."""
+        ptrace.ptrace_cont(self.pid)
+        options = os.WEXITED | os.WNOWAIT | os.WNOHANG | _WALL
+        wait_until(lambda: os.waitid(os.P_PID, self.pid, options), f"process {self.pid} exits")
+
+    def let_go(self) -> None:
+        """Give the zombie to its parent; if that is this process, it is reaped."""
+        _wait_for_end(self.pid)
+        self._traced = False
+
+
 def _wait_for_stop(task: int) -> int:
     """Wait until a task stops, and return its wait status."""
     status = _wait_for(task)

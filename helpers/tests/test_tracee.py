@@ -2,6 +2,7 @@
 """A tracee stops where it is told to, makes the calls it is told to, and leaves nothing behind."""
 
 import ctypes
+import os
 from errno import EBADF
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from helpers import actors
 from helpers.pidfd import Clone
 from helpers.syscalls import syscall
-from helpers.tracee import Tracee
+from helpers.tracee import Departure, Tracee
 
 THREAD = Clone.VM | Clone.FS | Clone.FILES | Clone.SIGHAND | Clone.THREAD
 
@@ -60,3 +61,21 @@ def test_leaving_kills_what_is_held(threads: int) -> None:
             tracee.call("clone", THREAD, 0, 0, 0, 0)
     with pytest.raises(FileNotFoundError):
         actors.process_state(tracee.pid)
+
+
+def test_process_is_held_on_its_way_out_and_after() -> None:
+    with actors.Actor(os.getpid) as actor, Departure(actor.pid) as departure:
+        actor.leave(3)
+        departure.hold()
+        assert actors.process_state(actor.pid) == "t"
+        departure.become_zombie()
+        assert actors.process_state(actor.pid) == "Z"
+        departure.let_go()
+        assert not Path(f"/proc/{actor.pid}").exists()
+
+
+def test_process_whose_end_is_not_waited_for_is_killed() -> None:
+    with actors.Actor(os.getpid) as actor:
+        with Departure(actor.pid):
+            pass
+        assert not Path(f"/proc/{actor.pid}").exists()
