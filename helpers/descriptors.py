@@ -13,6 +13,8 @@ from pathlib import Path
 from helpers.errors import expect_errno
 from helpers.syscalls import syscall
 
+_KCMP_FILE = 0
+
 
 def open_descriptors() -> frozenset[int]:
     """The numbers of this process's open descriptors."""
@@ -28,6 +30,11 @@ def is_open(fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def same_description(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Tell whether two descriptors, each given as (pid, number), are of one open file description (kcmp(2))."""
+    return syscall("kcmp", one[0], other[0], _KCMP_FILE, one[1], other[1]) == 0
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from pathlib import Path
 from helpers import fdinfo, skips
 from helpers.children import fork, in_child
 from helpers.credentials import CLONE_NEWNS, unprivileged, user_namespace
+from helpers.descriptors import same_description
 from helpers.errors import OK, outcome
 from helpers.fanotify import FanotifyGroup, fanotify_mark
 from helpers.filesystems import mount, mounted
@@ -107,6 +108,7 @@ class Feature(Enum):
     USERNS_MARKS = "marks on filesystems and mounts of one's own user namespace, 6.16"
     UNPRIVILEGED_MNT = "FAN_REPORT_MNT groups for everybody, 6.16"
     PIDFD_THREAD = "pidfds of threads and of all scopes of signals, 6.9"
+    KCMP = "kcmp(2), with CONFIG_KCMP"
     SOCKET_PIDFD = "SO_PEERPIDFD and SO_PASSPIDFD, 6.5"
     PIDFD_NAMESPACES = "PIDFD_GET_*_NAMESPACE, 6.11"
     PIDFD_INFO = "PIDFD_GET_INFO, 6.13"
@@ -125,7 +127,7 @@ class Feature(Enum):
     PIDFD_OF_REAPED = "pidfds of processes which were reaped before the read, 7.2"
 
 
-_CONFIGURED = {Feature.PERMISSION_EVENTS, Feature.ENABLE_AUDIT}
+_CONFIGURED = {Feature.PERMISSION_EVENTS, Feature.ENABLE_AUDIT, Feature.KCMP}
 
 
 @functools.cache
@@ -375,6 +377,7 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
         _thread_pidfd,
         _own_pidfd(lambda fd: pidfd_send_signal(fd, 0, flags=Scope.THREAD_GROUP)),
     ),
+    Feature.KCMP: (lambda: outcome(same_description, (os.getpid(), 0), (os.getpid(), 0)) == OK,),
     Feature.SOCKET_PIDFD: (_sockets(lambda one: os.close(peer_pidfd(one))), _sockets(pass_pidfds)),
     Feature.PIDFD_NAMESPACES: (_namespace("pid"), _namespace("uts")),
     Feature.PIDFD_INFO: (_own_pidfd(get_info),),
