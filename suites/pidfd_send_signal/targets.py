@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from helpers.actors import Act, Actor
+from helpers.actors import Act, Actor, in_turn
 from helpers.waiting import scaled
 
 SIGNAL = signal.SIGUSR1
@@ -26,22 +26,10 @@ def take() -> dict[str, int]:
     return {name: getattr(info, name) for name in ("si_code", "si_pid", "si_uid", "si_status")}
 
 
-class Taker:
-    """An act which at first lets SIGUSR1 wait, and takes one each time after that."""
-
-    def __init__(self) -> None:
-        """Begin with blocking."""
-        self._steps: Iterator[Act] = iter([block])
-
-    def __call__(self) -> object:
-        """Take the next step."""
-        return next(self._steps, take)()
-
-
 @contextmanager
 def taker(make: Callable[[Act], int] | None = None) -> Iterator[Actor]:
-    """Have a child that takes one SIGUSR1 each time it acts, and says what it was told."""
-    with Actor(Taker(), make=make) as actor:
+    """Have a child which lets SIGUSR1 wait, and takes one when it acts, and says what it was told."""
+    with Actor(in_turn(block, take), make=make) as actor:
         actor.act()
         yield actor
 
