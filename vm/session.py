@@ -273,9 +273,9 @@ class KernelSession(DSession):
     def worker_testreport(self, node: WorkerController, rep: pytest.TestReport) -> None:
         """A phase of a test is reported."""
         assert isinstance(self.sched, KernelScheduling)
-        super().worker_testreport(node, rep)
         if rep.when == "teardown":
             self.sched.mark_test_reported(node, rep.nodeid)
+        super().worker_testreport(node, rep)  # whoever shows a report may change its name
 
     # --- the ends of workers --------------------------------------------------------------------------------------
 
