@@ -32,7 +32,7 @@ SCRATCH_DISK_SIZE = 128 << 20
 """How many disks, of how many bytes, a VM gets whose kernel may lack loop devices: sparse files that end with it."""
 
 READY = "fapitest: ready"
-BOOT_DEADLINE = {"kvm": 10.0, "tcg": 25.0}
+BOOT_DEADLINE = {"kvm": 10.0, "tcg": 50.0}
 """Seconds from QEMU's start until the guest must be ready; times the number of VMs that share a core."""
 
 SLOWNESS = {"kvm": 1.0, "tcg": 5.0}
