@@ -170,7 +170,7 @@ class KernelSession(DSession):
         """Start the first VMs, as many at once as there are places."""
         self._session = session
         self.nodemanager = NodeManager(self.config, specs=[])
-        self.sched = KernelScheduling(more_to_come=lambda: bool(self._waiting))
+        self.sched = KernelScheduling(more_to_come=self._more_to_come)
         threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
         self._fill()
 
@@ -209,6 +209,11 @@ class KernelSession(DSession):
         self._describe_loss(report, self._machines[report.node], "while this test ran")
 
     # --- VMs ------------------------------------------------------------------------------------------------------
+
+    def _more_to_come(self) -> bool:
+        """Whether kernels wait for a place, or have one and have not yet told the scheduler."""
+        assert self.sched is not None
+        return bool(self._waiting) or bool(self._active_nodes - set(self.sched.nodes))
 
     def _fill(self) -> None:
         """Give free places to the kernels that wait."""
