@@ -67,6 +67,9 @@ class Clone(Flags, prefix="CLONE_"):
     NEWNS = 0x20000
     PARENT_SETTID = 0x100000
     DETACHED = 0x400000
+    NEWCGROUP = 0x2000000
+    NEWUTS = 0x4000000
+    NEWIPC = 0x8000000
     NEWUSER = 0x10000000
     NEWPID = 0x20000000
     NEWNET = 0x40000000
@@ -101,7 +104,10 @@ class InfoResult(ctypes.Structure):
         *((name, ctypes.c_uint32) for name in ("pid", "tgid", "ppid", "ruid", "rgid", "euid", "egid")),
         *((name, ctypes.c_uint32) for name in ("suid", "sgid", "fsuid", "fsgid")),
         ("exit_code", ctypes.c_int32),
-        *((name, ctypes.c_uint32) for name in ("coredump_mask", "coredump_signal", "coredump_code", "_hole")),
+        ("coredump_mask", ctypes.c_uint32),
+        ("coredump_signal", ctypes.c_uint32),
+        ("coredump_code", ctypes.c_int32),
+        ("_hole", ctypes.c_uint32),
         ("supported_mask", ctypes.c_uint64),
     )
 

@@ -15,6 +15,7 @@ _NUMBERS = {
         "poll": 7,
         "fallocate": 285,
         "mprotect": 10,
+        "ioctl": 16,
         "clone": 56,
         "exit": 60,
         "capget": 125,
@@ -53,6 +54,7 @@ _NUMBERS = {
         "poll": 73,  # ppoll, with which the C library makes it
         "fallocate": 47,
         "mprotect": 226,
+        "ioctl": 29,
         "clone": 220,
         "exit": 93,
         "capget": 90,
