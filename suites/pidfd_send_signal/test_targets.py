@@ -147,5 +147,6 @@ def test_after_the_exit(opened):
 
 @pytest.mark.behaviour("PSIG-INFO-EFAULT")
 def test_info_that_cannot_be_read():
+    buffer = GuardedBuffer(8)
     with own_pidfd() as fd:
-        expect(EFAULT, syscall, "pidfd_send_signal", fd, 0, GuardedBuffer(8).address, 0)
+        expect(EFAULT, syscall, "pidfd_send_signal", fd, 0, buffer.address, 0)
