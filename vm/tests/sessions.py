@@ -60,12 +60,12 @@ class Session:
 def start(
     *options: str, results: Path, environment: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
 ) -> Session:
-    """Start a run with the given options of pytest."""
+    """Start a run with the given options of pytest; its output comes in order, as in a terminal."""
     command = [*prefix, sys.executable, "-m", "pytest", "--results", str(results), *options]
     process = subprocess.Popen(
         command,
         cwd=PROJECT,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
