@@ -31,7 +31,7 @@ from helpers.credentials import CLONE_NEWNS, unprivileged, user_namespace
 from helpers.descriptors import same_description
 from helpers.errors import OK, outcome
 from helpers.fanotify import FanotifyGroup, fanotify_mark
-from helpers.filesystems import mount, mounted
+from helpers.filesystems import disk, mount, mounted, shut_down
 from helpers.fuse import fuse
 from helpers.handles import fd_to_handle
 from helpers.permission import Requester
@@ -121,6 +121,7 @@ class Feature(Enum):
     PIDFD_INFO_CHECKED = "PIDFD_GET_INFO is known by its size and direction too, 6.18 and 6.17.y"
     PIDFD_INFO_SUPPORTED_MASK = "PIDFD_INFO_SUPPORTED_MASK, 6.19"
     PIDFD_INFO_EREMOTE = "PIDFD_GET_INFO of foreign pid namespaces is EREMOTE, 7.0, 6.19.10 and 6.18.14"
+    SHUTDOWN_ERROR = "FAN_FS_ERROR when a filesystem is shut down, 7.0"
     CLONE_AUTOREAP = "CLONE_AUTOREAP and CLONE_PIDFD_AUTOKILL, 7.1"
     EXIT_SIGNAL_CHECK = "clone(2) refuses exit signals that do not exist, 7.1"
     PIDFD_WITH_TID = "FAN_REPORT_PIDFD with FAN_REPORT_TID, 7.2"
@@ -259,6 +260,18 @@ def _splice_is_reported() -> bool:
                 os.close(fd)
 
 
+def _shutdown_is_reported() -> bool:
+    """Tell whether ext4 reports it; tests look at other filesystems, which report errors since then."""
+    if not has(Feature.FS_ERROR):
+        return False
+    with tempfile.TemporaryDirectory() as name, FanotifyGroup(Init.REPORT_FID) as group:
+        with disk(Path(name), "ext4") as mount_point:
+            group.mark(Mark.ADD | Mark.FILESYSTEM, Mask.FS_ERROR, mount_point)
+            shut_down(mount_point)
+        # Errors are reported by a kernel thread, for which unmounting waits.
+        return is_readable(group)
+
+
 def _reads_unasked(*, watched: bool) -> Probe:
     """Probe whether a directory that was opened before it was marked is read without permission.
 
@@ -368,6 +381,7 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
     Feature.REPORT_FD_ERROR: (_group(Init.REPORT_FD_ERROR), _admin_flag(Init.REPORT_FD_ERROR)),
     Feature.PRE_ACCESS: (_mark(Mark.INODE, Mask.PRE_ACCESS),),
     Feature.RESPONSE_INFO: (_answer_with_info(FAN_NOFD, OK), _answer_with_info(_NO_EVENT, ENOENT)),
+    Feature.SHUTDOWN_ERROR: (_shutdown_is_reported,),
     Feature.SPLICE_EVENTS: (_splice_is_reported,),
     Feature.PERMISSION_AT_OPEN: (_reads_unasked(watched=False),),
     Feature.PERMISSION_BY_FILE: (_reads_unasked(watched=True),),

@@ -28,6 +28,9 @@ _STATX_SIZE, _STX_MNT_ID = 256, slice(0x90, 0x98)
 # _IOW(0x94, 14, struct btrfs_ioctl_vol_args), linux/btrfs.h: a descriptor, and a name in 4088 bytes.
 _BTRFS_IOC_SUBVOL_CREATE = 1 << 30 | 4096 << 16 | 0x94 << 8 | 14
 
+# _IOR('X', 125, __u32), which xfs calls XFS_IOC_GOINGDOWN and others have taken over, and its strictest way.
+_FS_IOC_SHUTDOWN, _NO_LOG_FLUSH = 2 << 30 | 4 << 16 | ord("X") << 8 | 125, 2
+
 # linux/loop.h: ioctls, the offset of lo_flags in struct loop_config, the size of that structure.
 _LOOP_CTL_GET_FREE, _LOOP_CONFIGURE = 0x4C82, 0x4C0A
 _LO_FLAGS_AUTOCLEAR = 4
@@ -147,6 +150,19 @@ def overlay(layers: Path, target: Path) -> Iterator[Path]:
     options = "lowerdir={},upperdir={},workdir={}".format(*directories)
     with mounted("fapitest", target, "overlay", data=options):
         yield target
+
+
+def shut_down(mount_point: Path) -> None:
+    """Make a filesystem as if its disk were gone; skip the test if it cannot be shut down."""
+    directory = os.open(mount_point, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.ioctl(directory, _FS_IOC_SHUTDOWN, _NO_LOG_FLUSH.to_bytes(4, sys.byteorder))
+    except OSError as error:
+        if error.errno == errno.ENOTTY:
+            skips.filesystem("this filesystem cannot be shut down")
+        raise
+    finally:
+        os.close(directory)
 
 
 def disk_image(directory: Path, kind: str) -> Path:

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""FAN_FS_ERROR, as far as it is an event like others: of which filesystems, in which queue, how often."""
+
+from errno import EROFS, ESHUTDOWN
+
+import pytest
+
+from helpers.errors import OK, outcome
+from helpers.events import ErrorRecord, FidRecord
+from helpers.fanotify import watching
+from helpers.features import Feature, require
+from helpers.filesystems import DISK_FILESYSTEMS, MS_REMOUNT, disk, mount, shut_down
+from helpers.handles import FILEID_INVALID, fsid
+from helpers.uapi import InfoType, Init, Mark, Mask
+
+
+@pytest.fixture(autouse=True)
+def _errors():
+    require(Feature.FS_ERROR)
+
+
+def watching_errors(mount_point):
+    flags = Init.REPORT_FID | Init.NONBLOCK
+    return watching(mount_point, Mask.FS_ERROR, flags, mark=Mark.FILESYSTEM)
+
+
+def abort(mount_point):
+    """Have ext4 meet an error. Linux 5.10 then goes on with the remount, and finds itself read-only."""
+    assert outcome(mount, "none", mount_point, "ext4", MS_REMOUNT, "abort") in {OK, EROFS}
+
+
+@pytest.fixture
+def two_disks(public_dir):
+    for name in ("one", "other"):
+        (public_dir / name).mkdir()
+    with disk(public_dir / "one", "ext4") as one, disk(public_dir / "other", "ext4") as other:
+        yield one, other
+
+
+@pytest.mark.behaviour("META-FS-ERROR-OWN")
+def test_error_of_another_filesystem(two_disks):
+    one, other = two_disks
+    with watching_errors(one) as group, watching_errors(other) as of_other:
+        abort(one)
+        assert group.read_one().mask == Mask.FS_ERROR
+        of_other.assert_empty()
+
+
+@pytest.mark.behaviour("META-FS-ERROR-APART")
+def test_errors_of_two_filesystems(two_disks):
+    one, other = two_disks
+    expected = [(fsid(path), 1) for path in two_disks]
+    with watching_errors(one) as group:
+        group.mark(Mark.ADD | Mark.FILESYSTEM, Mask.FS_ERROR, other)
+        abort(one)
+        abort(other)
+        found = []
+        while len(found) < len(expected):
+            found += [
+                (event.one(FidRecord).fsid, event.one(ErrorRecord).count) for event in group.wait().read()
+            ]
+        assert found == expected
+
+
+@pytest.mark.behaviour("META-FS-ERROR-SHUTDOWN")
+@pytest.mark.parametrize("kind", DISK_FILESYSTEMS)
+def test_shutdown(public_dir, kind):
+    require(Feature.SHUTDOWN_ERROR)
+    with disk(public_dir, kind) as mount_point, watching_errors(mount_point) as group:
+        expected = FidRecord(InfoType.FID, fsid(mount_point), FILEID_INVALID, b"")
+        shut_down(mount_point)
+        event = group.read_one()
+        assert (event.one(FidRecord), event.one(ErrorRecord)) == (expected, ErrorRecord(ESHUTDOWN, 1))
