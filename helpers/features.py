@@ -9,7 +9,8 @@ then hold the kernel to all of it. And a kernel of the catalogue has a reviewed 
     features = ["REPORT_PIDFD", "UNPRIVILEGED_GROUPS"]
 
 A feature of the baseline which does not answer fails every test that asks for it; one which answers and is
-not there is new, which the report says. `python -m helpers.features` prints a baseline to review.
+not there is new, which the report says. `python -m helpers.features` prints a proposal, for
+a person to review.
 """
 
 import contextlib
@@ -136,12 +137,17 @@ def has(feature: Feature) -> bool:
     """Tell whether the kernel has a feature; raise LostFeature if only the baseline says so."""
     if os.getpid() != _PROBER:
         raise RuntimeError(f"{feature.name} must be asked for before a child gives up privilege")
-    answers = any(probe() for probe in _PROBES[feature])
+    answers = _answers(feature)
     if not answers and feature.name in baseline():
         raise LostFeature(f"lost feature: {feature.value} is in the baseline and does not answer")
     if answers and baseline() and feature.name not in baseline():
         _new.append(feature.name)
     return answers
+
+
+@functools.cache
+def _answers(feature: Feature) -> bool:
+    return any(probe() for probe in _PROBES[feature])
 
 
 _new: list[str] = []
@@ -188,7 +194,7 @@ def _admin_flag(flag: int) -> Probe:
     # Where everybody may have a group of file handles, a flag for administrators is EPERM, and an unknown one
     # EINVAL. Before, everything was EPERM.
     denied = _unprivileged_group(Init.REPORT_FID | flag, EPERM)
-    return lambda: has(Feature.UNPRIVILEGED_GROUPS) and denied()
+    return lambda: _answers(Feature.UNPRIVILEGED_GROUPS) and denied()
 
 
 def _mark(flags: int, mask: int) -> Probe:
@@ -218,7 +224,7 @@ def _mark_without_fsid() -> bool:
 
 
 def _pidfd_of_reaped() -> bool:
-    if not has(Feature.REPORT_PIDFD):
+    if not _answers(Feature.REPORT_PIDFD):
         return False
     with tempfile.NamedTemporaryFile() as file, FanotifyGroup(Init.REPORT_PIDFD | Init.NONBLOCK) as group:
         group.mark(Mark.ADD, Mask.OPEN, file.name)
@@ -234,7 +240,7 @@ def _answer_with_info(fd: int, answer: int) -> Probe:
     message = bytes(PermissionResponse(fd, Response.ALLOW | Response.INFO)) + bytes(rule)
 
     def probe() -> bool:
-        if not has(Feature.PERMISSION_EVENTS):
+        if not _answers(Feature.PERMISSION_EVENTS):
             return False
         with FanotifyGroup(Init.CLASS_CONTENT) as group:
             return outcome(os.write, group.fd, message) == answer
@@ -262,7 +268,7 @@ def _splice_is_reported() -> bool:
 
 def _shutdown_is_reported() -> bool:
     """Tell whether ext4 reports it; tests look at other filesystems, which report errors since then."""
-    if not has(Feature.FS_ERROR):
+    if not _answers(Feature.FS_ERROR):
         return False
     with tempfile.TemporaryDirectory() as name, FanotifyGroup(Init.REPORT_FID) as group:
         with disk(Path(name), "ext4") as mount_point:
@@ -293,7 +299,7 @@ def _reads_unasked(*, watched: bool) -> Probe:
             reader = stack.enter_context(Requester(lambda: os.listdir(fd), keep=[fd]))  # noqa: PTH208
             return not reader.is_asked_for(group)
 
-    return lambda: has(Feature.PERMISSION_EVENTS) and probe()
+    return lambda: _answers(Feature.PERMISSION_EVENTS) and probe()
 
 
 def _own_pidfd(call: Callable[[int], object], answer: int = OK) -> Probe:
@@ -323,7 +329,7 @@ def _namespace(name: str) -> Probe:
 
 def _info(bit: Info) -> Probe:
     def probe() -> bool:
-        if not has(Feature.PIDFD_INFO):
+        if not _answers(Feature.PIDFD_INFO):
             return False
         with own_pidfd() as fd:
             return bool(get_info(fd, bit).mask & bit)
@@ -334,7 +340,9 @@ def _info(bit: Info) -> Probe:
 def _info_checks_direction() -> bool:
     reads_only = request(GET_INFO, INFO_SIZE, Direction.FROM_KERNEL)
     with own_pidfd() as fd:
-        return has(Feature.PIDFD_INFO) and outcome(fcntl.ioctl, fd, reads_only, bytes(INFO_SIZE)) == ENOTTY
+        return (
+            _answers(Feature.PIDFD_INFO) and outcome(fcntl.ioctl, fd, reads_only, bytes(INFO_SIZE)) == ENOTTY
+        )
 
 
 def _info_of_reaped() -> bool:
@@ -415,5 +423,13 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
 }
 
 
+def proposal() -> str:
+    """Return a baseline of all that answers, in TOML, for a person to review."""
+    found = [feature for feature in Feature if _answers(feature)]
+    lines = [f'    "{feature.name}",  # {feature.value}' for feature in found]
+    head = ["# SPDX-License-Identifier: GPL-2.0-or-later", f"# What {os.uname().release} answers."]
+    return "\n".join([*head, "features = [", *lines, "]", ""])
+
+
 if __name__ == "__main__":
-    print("features = [", *(f'    "{feature.name}",' for feature in Feature if has(feature)), "]", sep="\n")
+    print(proposal(), end="")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A feature is what its probes say, unless the baseline knows better."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +17,10 @@ FEATURE = Feature.REPORT_MNT
 
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
-    for cached in (features.has, features.baseline):
+    for cached in (features.has, features._answers, features.baseline):
         cached.cache_clear()
     yield
-    for cached in (features.has, features.baseline):
+    for cached in (features.has, features._answers, features.baseline):
         cached.cache_clear()
     features.new()
 
@@ -125,3 +126,16 @@ def test_every_baseline_is_well_formed(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FAPITEST_KERNEL", path.stem)
         features.baseline.cache_clear()
         assert features.baseline()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="probes are for root")
+def test_proposal_is_a_baseline(kernel: Path) -> None:
+    kernel.write_text(features.proposal())
+    assert "PERMISSION_EVENTS" in features.baseline()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="probes are for root")
+def test_proposal_leaves_out_what_is_lost(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel.write_text(f'features = ["{FEATURE.name}"]')
+    probe(monkeypatch, answers_no)
+    assert f'"{FEATURE.name}"' not in features.proposal()
