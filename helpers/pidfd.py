@@ -280,13 +280,16 @@ def clone_in(namespaces: int, child: Callable[[], object]) -> int:
     return clone(namespaces | SIGCHLD, child=child)
 
 
-def clone_as(pid: int, child: Callable[[], object]) -> int:
+def clone_as(pid: int, child: Callable[[], object], pidfd: ctypes.c_int | None = None) -> int:
     """Fork with a chosen pid (set_tid of clone3, since 5.5), and return it; EEXIST if it is taken.
 
-    The child runs `child`.
+    The child runs `child`. `pidfd` is where the kernel stores a pidfd of it (CLONE_PIDFD).
     """
     numbers = (ctypes.c_int * 1)(pid)
-    return clone3(CloneArgs(exit_signal=SIGCHLD, set_tid=ctypes.addressof(numbers), set_tid_size=1), child)
+    args = CloneArgs(exit_signal=SIGCHLD, set_tid=ctypes.addressof(numbers), set_tid_size=1)
+    if pidfd is not None:
+        args.flags, args.pidfd = Clone.PIDFD, ctypes.addressof(pidfd)
+    return clone3(args, child)
 
 
 def _refuse_shared_memory(flags: int) -> None:

@@ -107,6 +107,11 @@ class Tracee:
         with Path(f"/proc/{self.pid}/mem").open("rb") as memory:
             return int.from_bytes(os.pread(memory.fileno(), 4, address), sys.byteorder, signed=True)
 
+    def write(self, address: int, content: bytes) -> None:
+        """Overwrite the child's memory at an address."""
+        with Path(f"/proc/{self.pid}/mem").open("r+b", buffering=0) as memory:
+            os.pwrite(memory.fileno(), content, address)
+
     def end_thread(self, thread: int) -> None:
         """Have a held thread make no other system call than exit(2), and wait until it is gone."""
         registers = ptrace.ptrace_getregs(thread)

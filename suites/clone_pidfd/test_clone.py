@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """clone(CLONE_PIDFD): what the caller gets, and what is refused."""
 
-import ctypes
 import fcntl
 import os
 from errno import ECHILD, EFAULT, EINVAL, EMFILE
-from pathlib import Path
 from signal import SIGCHLD
 
 import pytest
@@ -14,9 +12,7 @@ from helpers import fdinfo
 from helpers.descriptors import GuardedBuffer, exhausted, open_descriptors
 from helpers.errors import by_behaviour, expect, outcome
 from helpers.features import Feature, has
-from helpers.pidfd import WALL, Clone, Pidfd, clone, clone_with_pidfd, waitid
-from helpers.syscalls import syscall
-from helpers.tracee import Tracee
+from helpers.pidfd import WALL, Clone, clone, clone_with_pidfd, waitid
 from helpers.uapi import Open
 from suites.clone_pidfd.children import (
     UNTOUCHED,
@@ -71,25 +67,6 @@ def test_refused_flags(flags, answer):
 def test_detached_without_pidfd():
     pid = clone(Clone.DETACHED | SIGCHLD)
     assert os.waitpid(pid, 0) == (pid, 0)
-
-
-@pytest.mark.behaviour("CLONE-THREAD")
-def test_thread():
-    cell = new_cell()
-    address = ctypes.addressof(cell)
-    flags = Clone.VM | Clone.FS | Clone.FILES | Clone.SIGHAND | Clone.THREAD | Clone.PIDFD
-    with Tracee(lambda: syscall("gettid")) as tracee:
-        tracee.actor.start()
-        tracee.run_to_entry("gettid")
-        thread = tracee.call("clone", flags, 0, address, 0, 0)
-        if not has(Feature.PIDFD_THREAD):
-            assert thread == -EINVAL
-            return
-        fd, process = tracee.read_int(address), Path(f"/proc/{tracee.pid}")
-        assert fdinfo.read_pidfd(fd, process).pid == thread
-        assert fdinfo.read_pidfd(fd, process).flags & Pidfd.THREAD
-        tracee.end_thread(thread)
-        assert fdinfo.read_pidfd(fd, process).pid == -1
 
 
 @pytest.mark.behaviour("CLONE-NULL-PTID")

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""CLONE_PIDFD with CLONE_THREAD: a tracee makes the calls, because two interpreters cannot share one stack."""
+
+import contextlib
+import ctypes
+from errno import EFAULT, EINVAL, EMFILE
+from pathlib import Path
+
+import pytest
+
+from helpers import fdinfo
+from helpers.descriptors import GuardedBuffer, exhausted
+from helpers.features import Feature, has, require
+from helpers.pidfd import Clone, CloneArgs, Pidfd
+from helpers.syscalls import syscall
+from helpers.tracee import Tracee
+from helpers.uapi import Open
+from suites.clone_pidfd.children import UNTOUCHED, new_cell
+
+FLAGS = Clone.VM | Clone.FS | Clone.FILES | Clone.SIGHAND | Clone.THREAD | Clone.PIDFD
+ARGUMENTS = CloneArgs()
+"""Where a tracee, which has a copy of this memory, keeps the arguments of clone3."""
+
+
+@contextlib.contextmanager
+def held_process(room=contextlib.nullcontext):
+    """Have a process held in a system call, within the context `room`, to make other calls in its place."""
+
+    def act():
+        with room():
+            syscall("gettid")
+
+    with Tracee(act) as tracee:
+        tracee.actor.start()
+        tracee.run_to_entry("gettid")
+        yield tracee
+
+
+def clone(tracee, flags, address):
+    return tracee.call("clone", flags, 0, address, 0, 0)
+
+
+def clone3(tracee, flags, address):
+    tracee.write(ctypes.addressof(ARGUMENTS), bytes(CloneArgs(flags=flags, pidfd=address)))
+    return tracee.call("clone3", ctypes.addressof(ARGUMENTS), ctypes.sizeof(ARGUMENTS))
+
+
+both_calls = pytest.mark.parametrize("call", [clone, clone3])
+
+
+@contextlib.contextmanager
+def nothing_is_left(tracee):
+    """Hold the kernel to having made neither a thread nor a descriptor in the body of a `with`."""
+    directory = Path(f"/proc/{tracee.pid}")
+
+    def left():
+        return {entry.name for part in ("task", "fd") for entry in (directory / part).iterdir()}
+
+    before = left()
+    yield
+    assert (left(), tracee.threads) == (before, [])
+
+
+@pytest.mark.behaviour("CLONE-THREAD")
+@both_calls
+def test_pidfd_is_the_threads(call):
+    cell = new_cell()
+    address = ctypes.addressof(cell)
+    with held_process() as tracee:
+        if not has(Feature.PIDFD_THREAD):
+            with nothing_is_left(tracee):
+                assert call(tracee, FLAGS, address) == -EINVAL
+            assert tracee.read_int(address) == UNTOUCHED
+            return
+        thread = call(tracee, FLAGS, address)
+        fd, process = tracee.read_int(address), Path(f"/proc/{tracee.pid}")
+        info = fdinfo.read_pidfd(fd, process)
+        assert (info.pid, tracee.threads) == (thread, [thread])
+        assert Open(info.flags) == Open.RDWR | Open.CLOEXEC | Pidfd.THREAD
+        tracee.end_thread(thread)
+        assert fdinfo.read_pidfd(fd, process).pid == -1
+
+
+@pytest.mark.behaviour("CLONE-THREAD-REFUSED")
+@pytest.mark.parametrize(
+    ("call", "more"), [(clone, Clone.DETACHED), (clone, Clone.PARENT_SETTID), (clone3, Clone.DETACHED)]
+)
+def test_forbidden_combination(call, more):
+    cell = new_cell()
+    with held_process() as tracee, nothing_is_left(tracee):
+        assert call(tracee, FLAGS | more, ctypes.addressof(cell)) == -EINVAL
+        assert tracee.read_int(ctypes.addressof(cell)) == UNTOUCHED
+
+
+@pytest.mark.behaviour("CLONE-THREAD-REFUSED")
+@both_calls
+@pytest.mark.parametrize("address", ["null", "protected"])
+def test_nowhere_to_store(call, address):
+    require(Feature.PIDFD_THREAD)
+    protected = GuardedBuffer(0)
+    with held_process() as tracee, nothing_is_left(tracee):
+        assert call(tracee, FLAGS, protected.address if address == "protected" else 0) == -EFAULT
+
+
+@pytest.mark.behaviour("CLONE-THREAD-REFUSED")
+@both_calls
+def test_no_free_descriptor(call):
+    require(Feature.PIDFD_THREAD)
+    cell = new_cell()
+    with held_process(exhausted) as tracee, nothing_is_left(tracee):
+        assert call(tracee, FLAGS, ctypes.addressof(cell)) == -EMFILE
+        assert tracee.read_int(ctypes.addressof(cell)) == UNTOUCHED
