@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -323,6 +323,24 @@ def stands_still(request):
 def test_called(stands_still): pass
 def test_never(): pass
 """
+TELLS_OF_THE_CALL = """
+import os, pathlib
+import pytest
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report):
+    here = "PYTEST_XDIST_WORKER" not in os.environ
+    if here and (report.nodeid, report.when) == ("test_still.py::test_called", "call"):
+        pathlib.Path("told").touch()
+"""
+
+
+@pytest.fixture
+def signals_as_in_a_terminal() -> Iterator[None]:
+    """Whoever runs these tests with nohup(1) has SIGHUP ignored, and runs that they start inherit it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def until(condition: Callable[[], bool], seconds: float = 20) -> None:
@@ -332,6 +350,7 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.usefixtures("signals_as_in_a_terminal")
 @pytest.mark.parametrize(
     ("number", "kernels"),
     [(signal.SIGINT, []), (signal.SIGTERM, []), (signal.SIGHUP, []), (signal.SIGINT, ["6.1"])],
@@ -342,10 +361,10 @@ def test_an_interrupted_run_keeps_what_has_passed(
 ) -> None:
     project = Project(tmp_path)
     project.write("test_still.py", INTERRUPTED)
+    project.write("conftest.py", TELLS_OF_THE_CALL)
     how = on(kernels) if kernels else ["--on-this-machine"]
     with project.start(*how, "--results", tmp_path / "run", kernel="" if kernels else "6.1") as process:
-        stored = tmp_path / "run" / "results.jsonl"
-        until(lambda: (tmp_path / "still").exists() and b"test_done" in stored.read_bytes())
+        until(lambda: (tmp_path / "still").exists() and (tmp_path / "told").exists())
         os.killpg(process.pid, number)
         output = process.communicate()[0]
     run = Finished(process.returncode, output, tmp_path / "run")
