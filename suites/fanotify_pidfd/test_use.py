@@ -10,14 +10,18 @@ from signal import SIGTERM
 import pytest
 
 from helpers import fdinfo
-from helpers.actors import live, zombie
+from helpers.actors import Actor, in_turn, live, zombie
 from helpers.children import in_child
+from helpers.credentials import user
 from helpers.errors import expect
 from helpers.fanotify import watching
+from helpers.features import Feature, require
 from helpers.namespaces import own_mounts
-from helpers.pidfd import Clone, Poll, pidfd_send_signal, poll, waitid
+from helpers.pidfd import Clone, Poll, get_info, pidfd_send_signal, poll, waitid
 from helpers.syscalls import syscall
 from helpers.uapi import Init, Mask, Open
+
+OTHER_USER = 54321
 
 
 @pytest.fixture
@@ -91,6 +95,19 @@ def test_wait_for_oneself(event):
 @pytest.mark.behaviour("PIDFD-POLL-ALIVE")
 def test_poll(event):
     assert poll(event.pidfd) == Poll(0)
+
+
+@pytest.mark.behaviour("PINFO-FAN-IDENT")
+def test_information(file):
+    require(Feature.PIDFD_INFO)
+    become_user_and_read = in_turn(user(OTHER_USER), file.read_text)
+    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, Actor(become_user_and_read) as actor:
+        actor.act()
+        actor.act()
+        event = group.read_one()
+        info = get_info(event.pidfd)
+        assert info.pid == info.tgid == event.pid == actor.pid
+        assert (info.ppid, info.ruid) == (os.getpid(), OTHER_USER)
 
 
 @pytest.mark.behaviour("PIDFD-SETNS")
