@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """pidfds that Unix sockets hand out (unix(7); asm-generic/socket.h and linux/socket.h, since 6.5)."""
 
+import ctypes
 import socket
 import struct
+
+from helpers.syscalls import syscall
 
 SO_PASSPIDFD = 76
 SO_PEERPIDFD = 77
@@ -14,6 +17,12 @@ _INT = struct.Struct("=i")
 def peer_pidfd(connection: socket.socket) -> int:
     """Return a new pidfd of who connected the other end, or made the pair; raise OSError otherwise."""
     return connection.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
+
+
+def store_peer_pidfd(connection: socket.socket, address: int) -> None:
+    """Have the kernel store a new pidfd, as `peer_pidfd` returns it, as a C int at any address."""
+    length = ctypes.create_string_buffer(_INT.pack(_INT.size), _INT.size)
+    syscall("getsockopt", connection.fileno(), socket.SOL_SOCKET, SO_PEERPIDFD, address, length)
 
 
 def pass_pidfds(receiver: socket.socket) -> None:
