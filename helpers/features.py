@@ -26,7 +26,7 @@ from enum import Enum
 from errno import EBADF, EFAULT, EINVAL, ENODATA, ENOENT, ENOTTY, EPERM, EREMOTE
 from pathlib import Path
 
-from helpers import fdinfo, skips
+from helpers import fastpath, fdinfo, kernel_modules, proposals, queue_fd, skips
 from helpers.children import fork, in_child
 from helpers.credentials import CLONE_NEWNS, unprivileged, user_namespace
 from helpers.descriptors import same_description
@@ -127,6 +127,9 @@ class Feature(Enum):
     EXIT_SIGNAL_CHECK = "clone(2) refuses exit signals that do not exist, 7.1"
     PIDFD_WITH_TID = "FAN_REPORT_PIDFD with FAN_REPORT_TID, 7.2"
     PIDFD_OF_REAPED = "pidfds of processes which were reaped before the read, 7.2"
+    QUEUE_FD = "restartable permission events (control fd, queue fd), a proposal"
+    FASTPATH = "fanotify fastpath handlers, a proposal"
+    FASTPATH_HANDLERS = "the fastpath handlers of this project, built as modules for this kernel"
 
 
 _CONFIGURED = {Feature.PERMISSION_EVENTS, Feature.ENABLE_AUDIT, Feature.KCMP}
@@ -370,6 +373,12 @@ def _clone_checks_exit_signal() -> bool:
     return outcome(clone, Clone.PIDFD | 65) == EINVAL
 
 
+def _handlers_are_there() -> bool:
+    table = proposals.fastpath()
+    modules = [table.verdict_module, table.skip_all_module, table.skip_twin_module, table.subtree_module]
+    return has(Feature.FASTPATH) and all(map(kernel_modules.find, modules))
+
+
 _PROBES: dict[Feature, tuple[Probe, ...]] = {
     Feature.PERMISSION_EVENTS: (_mark(Mark.INODE, Mask.OPEN_PERM),),
     Feature.ENABLE_AUDIT: (_group(Init.ENABLE_AUDIT), _admin_flag(Init.ENABLE_AUDIT)),
@@ -420,6 +429,9 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
     Feature.UNPRIVILEGED_MNT: (_unprivileged_group(Init.REPORT_MNT, OK),),
     Feature.PIDFD_WITH_TID: (_group(Init.REPORT_PIDFD | Init.REPORT_TID),),
     Feature.PIDFD_OF_REAPED: (_pidfd_of_reaped,),
+    Feature.QUEUE_FD: (lambda: queue_fd.detect() is queue_fd.Presence.PRESENT,),
+    Feature.FASTPATH: (lambda: fastpath.detect() is fastpath.Presence.PRESENT,),
+    Feature.FASTPATH_HANDLERS: (_handlers_are_there,),
 }
 
 

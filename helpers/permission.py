@@ -26,6 +26,15 @@ class Requester(Actor):
         """Begin the act, and wait until its question is in the group's queue and the child sleeps."""
         self.start()
         readable(group, f"the permission event of {self.pid}")
+        self.await_blocked()
+
+    def block(self) -> None:
+        """Begin the act, and wait until the child sleeps, where nobody can look at the queue: it asked before."""
+        self.start()
+        self.await_blocked()
+
+    def await_blocked(self) -> None:
+        """Wait until the child waits in the kernel."""
         wait_until(self.is_blocked, f"{self.pid} waits for permission")
 
     def is_asked_for(self, group: FanotifyGroup) -> bool:

@@ -3,10 +3,12 @@
 
 import os
 from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from helpers import behaviours, features, known_issues
+from helpers import behaviours, features, known_issues, proposals
 from helpers.filesystems import FILESYSTEMS
 from helpers.skips import TypedSkip
 
@@ -27,19 +29,44 @@ class NotRootError(Exception):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option of this room."""
-    parser.getgroup("suites").addoption(
+    """Add the options of this room."""
+    group = parser.getgroup("suites")
+    group.addoption(
         "--filesystem",
         action="append",
         default=[],
         choices=FILESYSTEMS,
         help="of the tests that run on each filesystem in turn, only those on this one; may be repeated",
     )
+    group.addoption(
+        "--interface",
+        metavar="FILE",
+        help="names and numbers of interfaces that are only proposed: a file with keys of helpers/proposals.toml",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker, and choose the names and numbers of proposed interfaces."""
     config.addinivalue_line("markers", "behaviour(*ids): the documented behaviours which the test verifies")
+    proposals.choose(_interface(config))
+
+
+def _interface(config: pytest.Config) -> proposals.Tables:
+    # The controller's file is not there where its workers run.
+    if hasattr(config, "workerinput"):
+        tables: proposals.Tables = config.workerinput["interface"]
+        return tables
+    file = config.getoption("interface")
+    try:
+        return proposals.read(Path(file)) if file else {}
+    except proposals.ProposalError as error:
+        raise pytest.UsageError(f"--interface {error}") from error
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Send the names and numbers of proposed interfaces along to a worker of pytest-xdist."""
+    node.workerinput["interface"] = _interface(node.config)
 
 
 @pytest.hookimpl(wrapper=True)

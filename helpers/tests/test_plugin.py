@@ -143,3 +143,17 @@ def test_each(filesystem): pass
 def test_other(): pass
 """
     run(suite, test, "--filesystem", "ext4", "--filesystem", "xfs").assert_outcomes(passed=3, deselected=4)
+
+
+def test_names_and_numbers_of_proposals_reach_workers(suite: pytest.Pytester) -> None:
+    (suite.path / "v4.toml").write_text("[queue_fd]\ninit_flag = 0x10000\n")
+    test = """
+from helpers import proposals
+@behaviour("INIT-BASIC")
+def test_it(): assert proposals.queue_fd().init_flag == 0x10000
+"""
+    for options in ([], ["-n", "1"]):
+        run(suite, test, "--interface", "v4.toml", *options).assert_outcomes(passed=1)
+    (suite.path / "v4.toml").write_text("[queue_fd]\nflag = 1\n")
+    result = run(suite, test, "--interface", "v4.toml")
+    result.stderr.fnmatch_lines(["*--interface v4.toml: queue_fd: unknown key 'flag'*"])
