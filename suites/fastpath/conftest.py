@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A file, the handlers, whose modules are loaded for one test each, and what the proposal leaves open."""
+
+import contextlib
+
+import pytest
+
+from helpers import kernel_modules, proposals
+from helpers.features import Feature, require
+
+
+@pytest.fixture
+def file(public_dir):
+    path = public_dir / "file"
+    path.write_text("content")
+    return path
+
+
+@pytest.fixture
+def handlers():
+    """Load the modules of all handlers. When they are unloaded afterwards, nobody may hold them any more."""
+    require(Feature.FASTPATH, Feature.FASTPATH_HANDLERS)
+    table = proposals.fastpath()
+    with contextlib.ExitStack() as stack:
+        for module in dict.fromkeys([table.verdict_module, table.skip_all_module, table.subtree_module]):
+            stack.enter_context(kernel_modules.loaded(module))
+        yield table
+
+
+@pytest.fixture
+def undecided(request):
+    """Hold only the reference kernel to the test: another may read the proposal otherwise."""
+    if not proposals.is_reference():
+        reason = "the proposal does not say"
+        request.node.add_marker(pytest.mark.xfail(raises=AssertionError, strict=False, reason=reason))
