@@ -11,8 +11,11 @@ import fcntl
 import os
 import select
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from enum import IntEnum
+from itertools import takewhile, tee
+from operator import not_
 from signal import SIGCHLD
 from typing import NoReturn
 
@@ -305,9 +308,14 @@ _raw.restype = ctypes.c_long
 
 def _fork(child: Callable[[], object], shown: str, name: str, *arguments: int) -> int:
     _python.PyOS_BeforeFork()
-    pid: int = _raw(ctypes.c_long(number(name)), *map(ctypes.c_ulong, arguments))
+    call = (ctypes.c_long(number(name)), *map(ctypes.c_ulong, arguments))
+    # No bytecode may come between the call and PyOS_AfterFork_Child: the child could be asked there to hand the
+    # interpreter's lock to a thread that only its parent has, and would wait for ever. So C goes from the one to
+    # the other, with the answer of the call, and takewhile lets only the child go on, whose answer is 0.
+    answers, answer = tee(map(_raw, *([argument] for argument in call)))
+    deque(map(_python.PyOS_AfterFork_Child, takewhile(not_, answers)), maxlen=0)
+    pid: int = next(answer)
     if pid == 0:
-        _python.PyOS_AfterFork_Child()
         _run(child)
     error = ctypes.get_errno()
     _python.PyOS_AfterFork_Parent()

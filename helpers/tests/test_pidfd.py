@@ -2,8 +2,11 @@
 """The pidfd calls against the running kernel: structures, and that a cloned interpreter works and ends."""
 
 import ctypes
+import functools
 import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 
 from helpers import pidfd
 from helpers.pidfd import Clone, CloneArgs
+from helpers.waiting import wait_until
 
 
 @pytest.fixture
@@ -51,6 +55,32 @@ def test_a_child_that_raises_ends_and_says_why(capfd: pytest.CaptureFixture[str]
     pid = pidfd.clone(signal.SIGCHLD, child=Path("/no such file").stat)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
     assert "FileNotFoundError" in capfd.readouterr().err
+
+
+@pytest.fixture
+def thread_that_wants_the_lock() -> Iterator[None]:
+    """A thread that asks for the interpreter's lock at every moment."""
+    ending = threading.Event()
+
+    def spin() -> None:
+        while not ending.is_set():
+            pass
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=spin)
+    thread.start()
+    yield
+    ending.set()
+    thread.join()
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("thread_that_wants_the_lock")
+def test_child_never_waits_for_a_thread_of_its_parent() -> None:
+    for _ in range(300):
+        end = functools.partial(os.waitid, os.P_PID, pidfd.clone(signal.SIGCHLD), os.WEXITED | os.WNOHANG)
+        wait_until(end, "the child ends")
 
 
 def test_errors_name_flags() -> None:
