@@ -5,18 +5,18 @@ import ctypes
 import fcntl
 import os
 import signal
-from errno import EINVAL, EMFILE, ESRCH
+from errno import EINVAL, EMFILE, ENFILE, ESRCH
 from pathlib import Path
 from signal import SIGKILL
 
 import pytest
 
-from helpers import fdinfo
+from helpers import fdinfo, sysctl
 from helpers.actors import Actor, ThreadActor, reaped, zombie
 from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.descriptors import exhausted
-from helpers.errors import by_behaviour, expect
+from helpers.errors import by_behaviour, expect, outcome
 from helpers.pidfd import (
     Clone,
     Pidfd,
@@ -37,6 +37,7 @@ NO_PROCESS = 2**22 + 1
 LARGEST = 2**31 - 1
 INIT, KTHREADD = 1, 2
 SA_NOCLDWAIT = 2
+FILE_MAX = Path("/proc/sys/fs/file-max")
 NO_FLAG, UNKNOWN = Pidfd(0), [Pidfd(1), Pidfd(2), Pidfd(os.O_CLOEXEC), Pidfd(1 << 31)]
 
 
@@ -79,6 +80,13 @@ def test_thread_that_has_ended():
 def test_no_free_descriptor():
     with exhausted():
         expect(EMFILE, pidfd_open, os.getpid())
+
+
+@pytest.mark.behaviour("POPEN-ENFILE")
+def test_no_free_file():
+    # Whoever has CAP_SYS_ADMIN may open files beyond the limit (proc_sys_fs(5)).
+    with sysctl.setting(FILE_MAX, 1):
+        assert in_child(lambda: outcome(pidfd_open, INIT), unprivileged) == ENFILE
 
 
 @pytest.mark.behaviour("POPEN-ZOMBIE")
