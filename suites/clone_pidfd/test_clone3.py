@@ -4,15 +4,17 @@
 import ctypes
 import mmap
 import os
-from errno import E2BIG, EFAULT, EINVAL
+from errno import E2BIG, EFAULT, EINVAL, EMFILE
 from signal import SIGCHLD
 
 import pytest
 
 from helpers import fdinfo
-from helpers.errors import OK, by_behaviour, expect
-from helpers.pidfd import Clone, CloneArgs, clone3
-from suites.clone_pidfd.children import UNTOUCHED, assert_refused, new_cell
+from helpers.descriptors import GuardedBuffer, exhausted, open_descriptors
+from helpers.errors import OK, by_behaviour, expect, outcome
+from helpers.pidfd import Clone, CloneArgs, clone3, waitid
+from helpers.uapi import Open
+from suites.clone_pidfd.children import UNTOUCHED, assert_no_child, assert_refused, new_cell
 
 FIRST_SIZE = 64
 
@@ -32,6 +34,18 @@ def test_pidfd_and_pid():
     assert fdinfo.read_pidfd(fd.value).pid == pid
     os.waitpid(pid, 0)
     os.close(fd.value)
+
+
+@pytest.mark.behaviour("CLONE3-PIDFD")
+def test_pidfd_is_the_childs_alone():
+    before, cell = open_descriptors(), new_cell()
+    args = arguments(pidfd=ctypes.addressof(cell))
+    pid = clone3(args, lambda: os._exit(open_descriptors() != before))
+    info = fdinfo.read_pidfd(cell.value)
+    assert (info.pid, Open(info.flags)) == (pid, Open.RDWR | Open.CLOEXEC)
+    assert open_descriptors() == before | {cell.value}
+    assert waitid(cell.value, os.WEXITED).si_status == 0
+    os.close(cell.value)
 
 
 @pytest.mark.behaviour("CLONE3-SAMEPTR")
@@ -69,8 +83,19 @@ def test_refused_arguments(flags, exit_signal, answer):
 
 
 @pytest.mark.behaviour("CLONE3-PIDFD-NULL")
-def test_nowhere_to_store():
-    assert_refused(EFAULT, clone3, arguments())
+@pytest.mark.parametrize("address", ["null", "protected"])
+def test_nowhere_to_store(address):
+    protected = GuardedBuffer(0)
+    assert_refused(EFAULT, clone3, arguments(pidfd=protected.address if address == "protected" else 0))
+
+
+@pytest.mark.behaviour("CLONE3-EMFILE")
+def test_no_free_descriptor():
+    cell = new_cell()
+    with exhausted():
+        answer = outcome(clone3, arguments(pidfd=ctypes.addressof(cell)))
+    assert (answer, cell.value) == (EMFILE, UNTOUCHED)
+    assert_no_child()
 
 
 @pytest.mark.behaviour("CLONE3-SIZE")
