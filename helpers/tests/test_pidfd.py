@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from helpers import pidfd
+from helpers.actors import Actor
 from helpers.pidfd import Clone, CloneArgs
 from helpers.waiting import wait_until
 
@@ -49,6 +50,18 @@ def test_clone3_gives_the_same() -> None:
     info = pidfd.waitid(fd.value, os.WEXITED)
     os.close(fd.value)
     assert (info.si_pid, info.si_status) == (pid, 7)
+
+
+def test_a_chosen_pid_comes_with_a_pidfd() -> None:
+    with Actor(os.getpid) as actor:
+        free = actor.pid
+        actor.exit()
+        actor.reap()
+    fd = ctypes.c_int(-1)
+    assert pidfd.clone_as(free, answer(7), fd) == free
+    info = pidfd.waitid(fd.value, os.WEXITED)
+    os.close(fd.value)
+    assert (info.si_pid, info.si_status) == (free, 7)
 
 
 def test_a_child_that_raises_ends_and_says_why(capfd: pytest.CaptureFixture[str]) -> None:

@@ -37,6 +37,16 @@ def test_child_makes_another_call_and_then_its_own() -> None:
         assert tracee.actor.finish() == tracee.pid
 
 
+def test_memory_of_the_child_is_its_own() -> None:
+    cell = ctypes.c_int(1)
+    address = ctypes.addressof(cell)
+    with Tracee(os.getpid) as tracee:
+        assert tracee.read_int(address) == 1
+        tracee.write(address, bytes(ctypes.c_int(2)))
+        assert tracee.read_int(address) == 2
+    assert cell.value == 1
+
+
 def test_child_makes_a_thread_that_never_runs_python() -> None:
     tid = ctypes.c_int(-1)
     address = ctypes.addressof(tid)
