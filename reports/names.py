@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from reports.results import Result
 
-_SERIES = re.compile(r"\d+\.\d+")
+_SERIES = re.compile(r"(ref-)?\d+\.\d+(-debug)?")
 _SUITES = "suites."
 
 

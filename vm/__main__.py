@@ -15,8 +15,8 @@ import execnet
 from rich.console import Console
 from rich.table import Table
 
-from vm import accel, archive, bench, cache, image, kernels, tools
-from vm.catalogue import FLAVOUR, SERIES
+from vm import accel, archive, bench, build, cache, image, kernels, tools
+from vm.catalogue import FLAVOUR, REFERENCE, SERIES
 from vm.errors import VmError
 from vm.machine import MEMORY, Machine, default_jobs, memory_available
 from vm.progress import Downloads
@@ -25,6 +25,12 @@ EPILOG = """\
 Tests run in VMs through pytest: tox -e vm-6.12, or python -m pytest --kernel 6.12.
 The cache lies under $FAPITEST_CACHE, else under your cache directory.
 """
+
+
+REFERENCES = """\
+ref-* are reference kernels: the source of Debian's kernel with the patches of vm/reference, which implement two
+proposed interfaces as their authors describe them, built on this machine (python -m vm build). They show that the tests
+of these interfaces can pass; their results say nothing about Linux. The -debug ones have the kernel's own checks."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,6 +53,20 @@ def _parser() -> argparse.ArgumentParser:
         "fetch", fetch_kernels, "fetch the newest package of the named kernels, or of all, into the cache"
     )
     fetch.add_argument("kernel", nargs="*", help="a series, such as 6.12; none means all")
+    building = command(
+        "build", build_kernels, "build reference kernels from Debian's source and the patches of vm/reference"
+    )
+    building.add_argument("kernel", nargs="+", help="ref-6.12 or ref-7.2")
+    building.add_argument(
+        "--debug",
+        action="store_true",
+        help="with KASAN, lockdep and the kernel's other checks: ref-6.12-debug",
+    )
+    building.add_argument(
+        "--fresh",
+        action="store_true",
+        help="ask Debian's archive for the newest source, not for that in the cache",
+    )
     for name, run, text in (
         (
             "shell",
@@ -78,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     setup.add_argument(
         "package", nargs="*", help="a Debian package that is needed beside the programs of a run"
     )
+    setup.add_argument("--build", action="store_true", help="also what building reference kernels needs")
     clean = command("clean", clean_up, "remove what is cached")
     clean.add_argument(
         "--runs", action="store_true", help="remove the stored results of old runs too, all but the latest"
@@ -93,8 +114,28 @@ def list_kernels(_: argparse.Namespace) -> int:
     for series, suites in SERIES.items():
         here = kernels.cached(series)
         table.add_row(series, ", ".join(suites), here.packages["version"] if here else "-")
+    for series, suites in REFERENCE.items():
+        for reference in (build.Reference(series), build.Reference(series, debug=True)):
+            here = kernels.cached(reference.name)
+            table.add_row(reference.name, ", ".join(suites), here.packages["version"] if here else "-")
     Console().print(table)
-    print(f"\nflavour: {FLAVOUR}; cache: {cache.root()}")
+    print(f"\n{REFERENCES}\n\nflavour: {FLAVOUR}; cache: {cache.root()}")
+    return 0
+
+
+def build_kernels(arguments: argparse.Namespace) -> int:
+    """Build reference kernels."""
+    with Downloads() as downloads:
+        for name in arguments.kernel:
+            reference = build.named(name.removeprefix("vm-"))
+            if reference is None:
+                known = ", ".join(f"ref-{series}" for series in REFERENCE)
+                raise VmError(f"{name} is no reference kernel; those are {known}")
+            debug = arguments.debug or reference.debug
+            kernel = kernels.make(
+                build.Reference(reference.series, debug=debug), downloads.show, fresh=arguments.fresh
+            )
+            print(f"{kernel.name}: {kernel.packages['version']}, {kernel.origin}")
     return 0
 
 
@@ -201,7 +242,8 @@ def examine(_: argparse.Namespace) -> int:
 
 def set_up(arguments: argparse.Namespace) -> int:
     """Install what is missing."""
-    if absent := [*tools.missing(), *tools.not_installed(arguments.package)]:
+    for_builds = tools.missing_for_builds() if arguments.build else []
+    if absent := [*tools.missing(), *for_builds, *tools.not_installed(arguments.package)]:
         print(f"fapitest: installing {' '.join(absent)}", file=sys.stderr, flush=True)
         tools.install(absent)
     return 0

@@ -26,3 +26,10 @@ PACKAGE = r"linux-(image|binary)-(unsigned-)?({series}[.~+-][^ ]*-{flavour}|{ser
 
 Debian signs some later than it publishes them, so an unsigned build may be the newest.
 """
+
+REFERENCE: dict[str, tuple[str, ...]] = {
+    # series: the suites of Debian's archive that carry its source, linux-source-SERIES
+    "6.12": ("trixie", "trixie-security"),
+    "7.2": ("trixie-backports", "sid"),
+}
+"""The series that reference kernels are built from: ``ref-6.12``; see vm/reference."""

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from vm import archive, cache, modules, tools
+from vm import archive, build, cache, modules, tools
 from vm.archive import Package, Suite
-from vm.catalogue import FLAVOUR, PACKAGE, SERIES
+from vm.build import Reference
+from vm.catalogue import FLAVOUR, PACKAGE, REFERENCE, SERIES
 from vm.cpio import Archive
 from vm.errors import VmError
 
@@ -50,7 +51,9 @@ def _quiet(_what: str, _percent: float) -> None:
 
 
 def kernel(name: str, *, modules: Path | None = None, progress: archive.Progress = _quiet) -> Kernel:
-    """Return the kernel of a catalogue name (``6.12``, ``vm-6.12``) or of a path of the user's.
+    """Return the kernel of a catalogue name (``6.12``, ``vm-6.12``, ``ref-6.12``) or of a path of the user's.
+
+    A reference kernel that is not in the cache, or was made of other patches than those of today, is built.
 
     Raises:
         VmError: no such name or path, or the kernel can not be had.
@@ -58,12 +61,15 @@ def kernel(name: str, *, modules: Path | None = None, progress: archive.Progress
     series = name.removeprefix("vm-")
     if series in SERIES:
         return _from_archive(series, progress)
+    if reference := build.named(series):
+        return _from_source(reference, progress)
     path = Path(name).expanduser()
     if path.exists():
         return _from_path(path, modules)
     if "/" in name or path.suffix in {".deb", ".rpm"}:
         raise VmError(f"--kernel {name}: there is no such file or directory")
-    raise VmError(f"unknown kernel {name!r}; known are {', '.join(SERIES)}, or the path of a kernel of yours")
+    known = ", ".join([*SERIES, *(f"ref-{series}" for series in REFERENCE)])
+    raise VmError(f"unknown kernel {name!r}; known are {known}, or the path of a kernel of yours")
 
 
 # --- Debian's archive ---------------------------------------------------------------------------------------------
@@ -202,6 +208,37 @@ def _companions(suite: Suite, package: Package) -> list[str]:
     return [found.name for found in suite.packages(f"linux-(modules|base)-{release}")]
 
 
+# --- reference kernels --------------------------------------------------------------------------------------------
+
+
+def _from_source(reference: Reference, progress: archive.Progress) -> Kernel:
+    here = cached(reference.name)
+    facts = cache.stored(directory(reference.name)) or {}
+    if here and facts.get("inputs") == reference.inputs:
+        return here
+    return make(reference, progress)
+
+
+def make(reference: Reference, progress: archive.Progress, *, fresh: bool = False) -> Kernel:
+    """Build a reference kernel and put it into the cache.
+
+    Raises:
+        VmError: it can not be built; see `build.build`.
+    """
+    facts: dict[str, Any] = {
+        "origin": f"reference implementation on Debian's linux-source-{reference.series}",
+        "inputs": reference.inputs,
+        "wanted": [*modules.BOOT, *modules.ON_DEMAND],
+    }
+    version = build.build(reference, progress, fresh=fresh)
+    facts["packages"] = {"version": version, "names": f"linux-source-{reference.series}"}
+    with cache.lock(f"kernel-{reference.name}"), cache.storing(directory(reference.name), facts) as making:
+        facts["loop"] = _unpack(_tree_members(reference.tree, None), making)
+    here = cached(reference.name)
+    assert here is not None
+    return here
+
+
 # --- packages -----------------------------------------------------------------------------------------------------
 
 Members = dict[str, Callable[[], bytes]]
@@ -277,8 +314,9 @@ def _write_modules(members: Members, out: IO[bytes], release: str) -> bool:
     def read(name: str) -> modules.Module | None:
         return modules.load(paths[name], members[paths[name]]()) if name in paths else None
 
+    extra = [name for name, path in paths.items() if modules.is_extra(path)]
     with Archive(out) as packed:
-        modules.write(packed, release, read)
+        modules.write(packed, release, read, extra)
     return "loop" in paths
 
 
@@ -366,7 +404,7 @@ def _directory_members(directory: Path) -> Members:
     if not directory.is_dir():
         raise VmError(f"the module directory {directory} does not exist")
     return {
-        str(path): path.read_bytes
+        str(path.relative_to(directory)): path.read_bytes
         for path in directory.rglob("*.ko*")
         if modules.module_name(path.name) and path.is_file()
     }

@@ -78,6 +78,14 @@ class Module:
         return f"/lib/modules/kernel/{self.name}.ko"
 
 
+def is_extra(path: str) -> bool:
+    """Whether a module's path is one of those where modules are added to the kernel's own.
+
+    Source: Documentation/kbuild/modules.rst, "Module Installation".
+    """
+    return not {"updates", "extra"}.isdisjoint(PurePosixPath(path).parts[:-1])
+
+
 def module_name(path: str) -> str | None:
     """Return the name of the module that a path of the kernel's package is, or None for another file."""
     match = _MODULE.search(path)
@@ -110,10 +118,15 @@ def closure(wanted: Iterable[str], read: Callable[[str], Module | None]) -> list
     return list(ordered.values())
 
 
-def write(archive: Archive, release: str, read: Callable[[str], Module | None]) -> None:
-    """Write the modules that the guest needs, and the tables that init and modprobe read, into `archive`."""
+def write(
+    archive: Archive, release: str, read: Callable[[str], Module | None], extra: Iterable[str] = ()
+) -> None:
+    """Write the modules that the guest needs, and the tables that init and modprobe read, into `archive`.
+
+    `extra` names modules that somebody has added to the kernel's own.
+    """
     boot = closure(BOOT, read)
-    modules = closure([*BOOT, *ON_DEMAND], read)
+    modules = closure([*BOOT, *ON_DEMAND, *extra], read)
     for module in modules:
         archive.data(module.path, module.content)
     archive.data("/lib/modules/boot.order", "".join(f"{module.path}\n" for module in boot).encode())

@@ -24,6 +24,24 @@ PACKAGES = {
 }
 """Program -> Debian package, for all that a VM run needs."""
 
+BUILD_PACKAGES = {
+    "gcc": "gcc",
+    "ld": "binutils",
+    "make": "make",
+    "flex": "flex",
+    "bison": "bison",
+    "bc": "bc",
+    "perl": "perl",
+    "patch": "patch",
+    "tar": "tar",
+    "xz": "xz-utils",
+    "dpkg-deb": "dpkg",
+}
+"""Program -> Debian package, for all that building a reference kernel needs beside `BUILD_HEADERS`."""
+
+BUILD_HEADERS = {"gelf.h": "libelf-dev", "stdio.h": "libc6-dev"}
+"""Header -> Debian package, for what the kernel's own tools are compiled with."""
+
 GUEST_PROGRAMS = ("mkfs.ext4", "debugfs", "mkfs.xfs", "mkfs.btrfs")
 """Programs that are copied into the guest, with the libraries they need."""
 
@@ -44,7 +62,9 @@ def path(program: str) -> Path:
     """
     if found := find(program):
         return found
-    raise VmError(f"{program} is missing; install it: apt install {PACKAGES.get(program, program)}")
+    raise VmError(
+        f"{program} is missing; install it: apt install {(PACKAGES | BUILD_PACKAGES).get(program, program)}"
+    )
 
 
 def missing() -> list[str]:
@@ -53,6 +73,22 @@ def missing() -> list[str]:
     if (busybox := find("busybox")) and _is_dynamic(busybox):
         absent.append("busybox-static")
     return list(dict.fromkeys(absent))
+
+
+def missing_for_builds() -> list[str]:
+    """Return the Debian packages without which no reference kernel can be built, without repetition."""
+    absent = [package for program, package in BUILD_PACKAGES.items() if not find(program)]
+    if find("gcc"):
+        absent += [package for header, package in BUILD_HEADERS.items() if not _includes(header)]
+    else:
+        absent += BUILD_HEADERS.values()
+    return list(dict.fromkeys(absent))
+
+
+def _includes(header: str) -> bool:
+    command = ["gcc", "-E", "-x", "c", "-", "-o", os.devnull]
+    source = f"#include <{header}>\n"
+    return subprocess.run(command, input=source, text=True, capture_output=True, check=False).returncode == 0
 
 
 def not_installed(packages: Iterable[str]) -> list[str]:
