@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What goes into a reference kernel, and what is said when it can not be built. No kernel is built: it takes minutes."""
+"""What goes into a reference kernel, and what is said when it fails. None is built here, which would take minutes."""
 
 import pytest
 
