@@ -197,6 +197,8 @@ class Machine:
                 state.wait_restored(self._monitor, self.alive)
                 return time.monotonic() - self.started
             except VmError as error:
+                if self._killed_for:
+                    raise self._boot_error("was ended before it was ready") from error
                 self._forget_state(error)
         self._wait_booted(BOOT_DEADLINE[self.accel] * max(1.0, load))
         return time.monotonic() - self.started

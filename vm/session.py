@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,22 +29,24 @@ from vm.machine import Machine, load
 AHEAD = 8
 """How many tests a worker holds: enough that it never waits, few enough that a run stops soon after ``-x``."""
 
+WORTH_A_VM = 200
+"""How many tests a kernel must have left for each of its VMs before a place that nobody else needs goes to one more."""
+
 
 class KernelScheduling:
     """Gives every test to every kernel, from the moment that the kernel's own VM has collected them.
 
-    After a loss the tests that were left wait for the replacement under their kernel's name. The methods are those of
-    pytest-xdist's protocol of schedulers.
+    The VMs of one kernel share its tests: each is given the next ones, and what a lost one leaves goes to the others or
+    to its replacement. The methods are those of pytest-xdist's protocol of schedulers.
     """
 
     def __init__(self, *, more_to_come: Callable[[], bool]) -> None:
         """`more_to_come` tells whether kernels still wait for a place."""
         self._more_to_come = more_to_come
         self._collected: dict[WorkerController, Sequence[str]] = {}
-        self._unsent: dict[WorkerController, list[int]] = {}
         self._running: dict[WorkerController, list[int]] = {}
         self._reported: dict[WorkerController, str] = {}
-        self.left: dict[str, list[str]] = {}
+        self._waiting: dict[str, list[str]] = {}
 
     @property
     def nodes(self) -> list[WorkerController]:
@@ -53,30 +56,36 @@ class KernelScheduling:
     @property
     def collection_is_completed(self) -> bool:
         """Whether a worker can be given tests."""
-        return bool(self._unsent)
+        return bool(self._collected)
 
     @property
     def has_pending(self) -> bool:
-        """Whether a worker has tests to run."""
-        return any(self._running.values()) or any(self._unsent.values())
+        """Whether there are tests to run, or to hear of."""
+        return any(self._running.values()) or any(self._waiting.values())
 
     @property
     def tests_finished(self) -> bool:
         """Whether nothing is left to run on any kernel."""
         collecting = set(self._running) - set(self._collected)
-        return not (self._more_to_come() or collecting or self.has_pending or self.left)
+        return not (self._more_to_come() or collecting or self.has_pending)
+
+    def waiting(self, kernel: str) -> int:
+        """Return how many tests of a kernel no worker has been given."""
+        return len(self._waiting.get(kernel, ()))
+
+    def give_up(self, kernel: str) -> list[str]:
+        """Forget the tests of a kernel that no worker has been given, and return them."""
+        given_up, self._waiting[kernel] = self._waiting[kernel], []
+        return given_up
 
     def add_node(self, node: WorkerController) -> None:
         """Take in a worker that is about to collect."""
         self._running[node] = []
 
     def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
-        """Take in what a worker has collected; the replacement of a lost one only gets what was left."""
+        """Take in what a worker has collected: the first of its kernel says which tests there are to run."""
         self._collected[node] = collection
-        left = self.left.pop(kernel_of(node), None)
-        wanted = collection if left is None else [test for test in collection if test in set(left)]
-        positions = {test: index for index, test in enumerate(collection)}
-        self._unsent[node] = [positions[test] for test in wanted]
+        self._waiting.setdefault(kernel_of(node), list(collection))
 
     def has_collected(self, node: WorkerController) -> bool:
         """Whether a worker has told its tests."""
@@ -84,31 +93,33 @@ class KernelScheduling:
 
     def schedule(self) -> None:
         """Give every worker its next tests."""
-        for node in list(self._unsent):
+        for node in self._collected:
             self._send(node)
 
     def _send(self, node: WorkerController) -> None:
-        unsent, running = self._unsent[node], self._running[node]
-        batch, unsent[:] = unsent[: AHEAD - len(running)], unsent[AHEAD - len(running) :]
+        if node.shutting_down:
+            return
+        waiting, running = self._waiting.get(kernel_of(node), []), self._running[node]
+        batch, waiting[:] = waiting[: AHEAD - len(running)], waiting[AHEAD - len(running) :]
         if batch:
-            running += batch
-            node.send_runtest_some(batch)
-        if not unsent and not node.shutting_down:
+            positions = [self._collected[node].index(test) for test in batch]
+            running += positions
+            node.send_runtest_some(positions)
+        if not waiting:
             node.shutdown()
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:  # noqa: ARG002
         """Take note that a test is done."""
         self._running[node].remove(item_index)
-        if self._unsent[node]:
-            self._send(node)
+        self._send(node)
 
     def mark_test_reported(self, node: WorkerController, test: str) -> None:
         """Take note that the last report of a test has come."""
         self._reported[node] = test
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Forget a worker and return the test that it was running; what it had left waits for its replacement."""
-        indices = [*self._running.pop(node), *self._unsent.pop(node, [])]
+        """Forget a worker and return the test that it was running; what it had left waits again."""
+        indices = self._running.pop(node)
         collected = self._collected.pop(node, [])
         # A VM may end between the last report of a test and the word that it is done with it.
         reported = self._reported.pop(node, None)
@@ -116,8 +127,7 @@ class KernelScheduling:
         if not left:
             return None
         crashed, *left = left
-        if left:
-            self.left[kernel_of(node)] = left
+        self._waiting[kernel_of(node)][:0] = left
         return crashed
 
     def mark_test_pending(self, item: str) -> None:
@@ -158,8 +168,10 @@ class KernelSession(DSession):
         self._waiting = list(plan.kernels)
         self._machines: dict[WorkerController, Machine] = {}
         self._starting: list[Machine] = []
+        self._helpers: dict[Machine, threading.Thread] = {}
         self._heard: dict[WorkerController, float] = {}
-        self._count: dict[str, int] = {}
+        self._count: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
         self._stop_watching = threading.Event()
         self.not_booted: list[str] = []
 
@@ -191,7 +203,10 @@ class KernelSession(DSession):
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End every VM, also after Ctrl-C, and bring in what the guests had sent."""
         self._stop_watching.set()
-        for machine in [*self._starting, *self._machines.values()]:
+        for machine, boot in self._helpers.items():
+            machine.kill("lost")
+            boot.join()
+        for machine in [*self._starting, *self._helpers, *self._machines.values()]:
             self._end(machine)
         super().pytest_sessionfinish()
         if self.not_booted and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
@@ -222,13 +237,15 @@ class KernelSession(DSession):
             kernels, self._waiting = self._waiting[:places], self._waiting[places:]
             self._start(kernels)
 
+    def _machine(self, kernel: Kernel) -> Machine:
+        self._count[kernel.name] += 1
+        directory, number = self.plan.results / kernel.name, self._count[kernel.name]
+        return Machine(kernel, accel=self.plan.accel, directory=directory, number=number)
+
     def _start(self, kernels: list[Kernel]) -> None:
         """Boot VMs side by side and make a worker of each."""
         for kernel in kernels:
-            number = self._count[kernel.name] = self._count.get(kernel.name, 0) + 1
-            directory = self.plan.results / kernel.name
-            machine = Machine(kernel, accel=self.plan.accel, directory=directory, number=number)
-            self._starting.append(machine)
+            self._starting.append(machine := self._machine(kernel))
             try:
                 machine.start()
             except VmError as error:
@@ -240,6 +257,48 @@ class KernelSession(DSession):
             except BootError:
                 self._report_no_boot(machine, "before it was ready for tests")
             self._starting.remove(machine)
+
+    def _help(self) -> None:
+        """Give places that no kernel waits for to those with the most tests left."""
+        while not self._waiting and len(self._active_nodes) + len(self._helpers) < self.plan.jobs:
+            there = [*(self._machines[node] for node in self._active_nodes), *self._helpers]
+            count = Counter(machine.kernel.name for machine in there)
+            machine = max(there, key=lambda machine: self._share(machine.kernel.name, count), default=None)
+            if machine is None or self._share(machine.kernel.name, count) < WORTH_A_VM:
+                return
+            self._start_helper(machine.kernel)
+
+    def _share(self, kernel: str, count: Counter[str]) -> float:
+        assert isinstance(self.sched, KernelScheduling)
+        return self.sched.waiting(kernel) / count[kernel]
+
+    def _start_helper(self, kernel: Kernel) -> None:
+        """Boot one more VM of a kernel that is being tested; meanwhile the session goes on."""
+        machine = self._machine(kernel)
+
+        def boot() -> None:
+            error = None
+            try:
+                machine.wait_ready(load=load(self.plan.jobs))
+            except BootError as raised:
+                error = raised
+            self.queue.put(("helperbooted", {"machine": machine, "error": error}))
+
+        thread = threading.Thread(target=boot, name=f"boot of {kernel.name}")
+        self._helpers[machine] = thread
+        machine.start()
+        thread.start()
+
+    def worker_helperbooted(self, machine: Machine, error: BootError | None) -> None:
+        """A VM that is to help another one is ready, or has failed: its kernel has booted before and can do without."""
+        assert isinstance(self.sched, KernelScheduling)
+        self._helpers.pop(machine).join()
+        if error is None and self.sched.waiting(machine.kernel.name) and not self.shuttingdown:
+            self._connect(machine)
+            return
+        self._end(machine)
+        if error is not None:
+            self.report_line(f"{machine.kernel.name}: going on without another VM: {error}")
 
     def _connect(self, machine: Machine) -> None:
         assert self.nodemanager is not None
@@ -289,6 +348,12 @@ class KernelSession(DSession):
         self._end(self._machines[node])
         super().worker_workerfinished(node)
         self._fill()
+        self._help()
+
+    def worker_collectionfinish(self, node: WorkerController, ids: Sequence[str]) -> None:
+        """A worker has collected: now it is known how much there is to do."""
+        super().worker_collectionfinish(node, ids)
+        self._help()
 
     def worker_internal_error(self, node: WorkerController, formatted_error: str) -> None:
         """pytest itself failed in a worker: free its place, and let pytest report it."""
@@ -310,19 +375,20 @@ class KernelSession(DSession):
             self.handle_crashitem(crashed, node)
         elif not collected:
             self._report_no_boot(machine, "before it had collected its tests")
-        if machine.kernel.name in self.sched.left and not self.shuttingdown:
+        if self.sched.waiting(machine.kernel.name) and not self.shuttingdown:
             self._replace(machine)
         self._fill()
 
     def _replace(self, machine: Machine) -> None:
         assert isinstance(self.sched, KernelScheduling)
         name = machine.kernel.name
-        if self._count[name] <= self.plan.losses:
+        self._lost[name] += 1
+        if self._lost[name] <= self.plan.losses:
             self.report_line(f"{name}: going on in a fresh VM")
             self._start([machine.kernel])
             return
-        for test in self.sched.left.pop(name):
-            self._report(test, machine, f"after {self._count[name]} lost VMs of {name}", given_up=True)
+        for test in self.sched.give_up(name):
+            self._report(test, machine, f"after {self._lost[name]} lost VMs of {name}", given_up=True)
 
     # --- reports --------------------------------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ def test_a_lost_worker_names_its_test_and_leaves_the_rest(scheduling):
     worker = begun(scheduling, Worker("6.12"))
     finish(scheduling, worker, 5)
     assert scheduling.remove_node(worker) == "test_5"
-    assert scheduling.left == {"6.12": TESTS[6:]}
+    assert scheduling.waiting("6.12") == len(TESTS[6:])
     assert not scheduling.tests_finished
 
 
@@ -96,7 +96,7 @@ def test_a_test_whose_last_report_has_come_is_not_blamed(scheduling):
     worker = begun(scheduling, Worker("6.12"))
     scheduling.mark_test_reported(worker, "test_0")
     assert scheduling.remove_node(worker) == "test_1"
-    assert scheduling.left == {"6.12": TESTS[2:]}
+    assert scheduling.give_up("6.12") == TESTS[2:]
 
 
 def test_the_last_test_leaves_nothing(scheduling):
@@ -110,3 +110,42 @@ def test_a_worker_lost_before_it_collected_was_running_nothing(scheduling):
     scheduling.add_node(worker)
     assert scheduling.remove_node(worker) is None
     assert not scheduling.has_collected(worker)
+
+
+@pytest.fixture
+def pair(scheduling):
+    """Two workers of one kernel."""
+    return begun(scheduling, Worker("6.12")), begun(scheduling, Worker("6.12"))
+
+
+def test_workers_of_one_kernel_share_its_tests(pair):
+    one, other = pair
+    assert one.sent + other.sent == list(range(2 * AHEAD))
+
+
+def test_what_a_lost_worker_leaves_goes_to_the_other(scheduling, pair):
+    one, other = pair
+    assert scheduling.remove_node(one) == "test_0"
+    finish(scheduling, other, AHEAD)
+    assert other.sent == [*range(1, AHEAD), 2 * AHEAD]
+
+
+def test_a_worker_that_was_told_to_end_is_given_nothing_more(scheduling, pair):
+    one, other = pair
+    finish(scheduling, other, AHEAD)
+    assert other.shutting_down
+    assert scheduling.remove_node(one) == "test_0"
+    scheduling.schedule()
+    assert not set(other.sent) & set(range(AHEAD))
+    assert scheduling.waiting("6.12") == AHEAD - 1
+
+
+def test_a_worker_that_comes_late_is_given_nothing(scheduling):
+    finish(scheduling, begun(scheduling, Worker("6.12"), TESTS[:1]), 1)
+    late = begun(scheduling, Worker("6.12"), TESTS[:1])
+    assert (late.sent, late.shutting_down) == ([], True)
+
+
+def test_what_was_given_up_is_not_run_by_one_that_comes_late(scheduling, pair):
+    assert scheduling.give_up("6.12") == TESTS[2 * AHEAD :]
+    assert begun(scheduling, Worker("6.12")).sent == []
