@@ -26,6 +26,9 @@ COMPLAINTS = (
 DEBIAN_PERMISSION_TAINT = 1 << 16
 """Debian's kernels set TAINT_AUX for every mark with a permission event, by a patch of their own; it says nothing."""
 
+MODULE_TAINT = 1 << 12
+"""TAINT_OOT_MODULE: a test has loaded a module built out of Linux' tree, as the handlers for reference kernels are."""
+
 _COMPLAINT = re.compile("|".join(COMPLAINTS))
 _KERNEL_FACILITY = 8
 TAINTED = Path("/proc/sys/kernel/tainted")
@@ -60,7 +63,7 @@ class Watch:
     @staticmethod
     def taint() -> int:
         """Return the taint flags that mean something."""
-        return int(TAINTED.read_text()) & ~DEBIAN_PERMISSION_TAINT
+        return int(TAINTED.read_text()) & ~(DEBIAN_PERMISSION_TAINT | MODULE_TAINT)
 
     def _news(self) -> list[str]:
         records: list[str] = []

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reading and answering through the queue: as in any group."""
+
+import os
+from errno import ENOENT, EPERM
+
+import pytest
+
+from helpers.errors import OK, expect
+from helpers.events import METADATA_LEN, parse
+from helpers.permission import Requester, requesting
+from helpers.queue_fd import controlling
+from helpers.uapi import Mask, PermissionResponse, Response
+
+pytestmark = pytest.mark.usefixtures("restartable")
+
+
+def open_once(file):
+    os.close(os.open(file, os.O_RDONLY))
+
+
+def read_once(file):
+    fd = os.open(file, os.O_RDONLY)
+    try:
+        os.read(fd, 100)
+    finally:
+        os.close(fd)
+
+
+def execute(file):
+    # The interpreter is looked for once the script may be executed.
+    file.write_text("#!/nowhere\n")
+    file.chmod(0o755)
+    os.execv(file, [file])
+
+
+ACTS = [
+    (Mask.OPEN_PERM, open_once, OK),
+    (Mask.ACCESS_PERM, read_once, OK),
+    (Mask.OPEN_EXEC_PERM, execute, ENOENT),
+]
+
+
+@pytest.mark.behaviour("RST-30")
+@pytest.mark.parametrize("response", [Response.ALLOW, Response.DENY], ids=str)
+@pytest.mark.parametrize(("mask", "act", "allowed"), ACTS, ids=[str(mask) for mask, _, _ in ACTS])
+def test_round_trip(file, mask, act, allowed, response):
+    with (
+        controlling(file, mask) as control,
+        control.open_queue() as queue,
+        requesting(queue, lambda: act(file)) as requester,
+    ):
+        event = requester.event
+        assert (event.mask, event.pid) == (mask, requester.pid)
+        assert os.path.samestat(os.fstat(event.fd), file.stat())
+        assert queue.respond(event.fd, response) == 8
+        expect(allowed if response == Response.ALLOW else EPERM, requester.finish)
+
+
+@pytest.mark.behaviour("RST-30")
+def test_answer_of_no_event(control, file):
+    with control.open_queue() as queue, requesting(queue, file.read_text) as requester:
+        expect(ENOENT, queue.respond, control.fd, Response.ALLOW)
+        assert requester.is_blocked()
+
+
+@pytest.mark.behaviour("RST-45")
+def test_two_readers(control, file):
+    with control.open_queue() as queue, Requester(file.read_text) as one, Requester(file.read_text) as other:
+        one.request(queue)
+        other.block()
+        copy = os.dup(queue.fd)
+        try:
+            (first,) = queue.read(METADATA_LEN)
+            (second,) = parse(os.read(copy, 4096))
+            os.close(second.fd)
+            assert (first.pid, second.pid) == (one.pid, other.pid)
+            queue.release()
+            assert one.is_blocked()
+            # The event is answered through whichever descriptor of the queue.
+            os.write(copy, bytes(PermissionResponse(first.fd, Response.ALLOW)))
+            assert one.finish() == "content"
+        finally:
+            os.close(copy)
+        with control.open_queue() as successor:
+            assert successor.read_one().pid == other.pid
