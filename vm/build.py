@@ -67,7 +67,8 @@ class Reference:
     @property
     def fragments(self) -> list[Path]:
         """The parts of the configuration; a later one overrides an earlier one."""
-        return [PLACE / "kernel.config", *([PLACE / "debug.config"] if self.debug else [])]
+        names = ["kernel", self.series, *(["debug"] if self.debug else [])]
+        return [PLACE / f"{name}.config" for name in names]
 
     @property
     def inputs(self) -> str:
