@@ -15,7 +15,7 @@ import execnet
 from rich.console import Console
 from rich.table import Table
 
-from vm import accel, archive, bench, build, cache, image, kernels, tools
+from vm import accel, archive, bench, build, cache, faults, image, kernels, tools
 from vm.catalogue import FLAVOUR, REFERENCE, SERIES
 from vm.errors import VmError
 from vm.machine import MEMORY, Machine, default_jobs, memory_available
@@ -66,6 +66,13 @@ def _parser() -> argparse.ArgumentParser:
         "--fresh",
         action="store_true",
         help="ask Debian's archive for the newest source, not for that in the cache",
+    )
+    faulty = command(
+        "faults", test_faults, "build reference kernels with one fault each, and show which tests notice"
+    )
+    faulty.add_argument("kernel", nargs="?", default="ref-6.12", help="default: ref-6.12")
+    faulty.add_argument(
+        "fault", nargs="*", help="such as queue_fd/tail, or queue_fd for all of those; none means all"
     )
     for name, run, text in (
         (
@@ -123,14 +130,26 @@ def list_kernels(_: argparse.Namespace) -> int:
     return 0
 
 
+def _reference(name: str) -> build.Reference:
+    reference = build.named(name.removeprefix("vm-"))
+    if reference is None:
+        known = ", ".join(f"ref-{series}" for series in REFERENCE)
+        raise VmError(f"{name} is no reference kernel; those are {known}")
+    return reference
+
+
+def test_faults(arguments: argparse.Namespace) -> int:
+    """Find out whether the tests can fail; exit with 1 when they miss a fault."""
+    chosen = faults.chosen(arguments.fault)
+    with Downloads() as downloads:
+        return 1 if faults.run(_reference(arguments.kernel), chosen, downloads.show) else 0
+
+
 def build_kernels(arguments: argparse.Namespace) -> int:
     """Build reference kernels."""
     with Downloads() as downloads:
         for name in arguments.kernel:
-            reference = build.named(name.removeprefix("vm-"))
-            if reference is None:
-                known = ", ".join(f"ref-{series}" for series in REFERENCE)
-                raise VmError(f"{name} is no reference kernel; those are {known}")
+            reference = _reference(name)
             debug = arguments.debug or reference.debug
             kernel = kernels.make(
                 build.Reference(reference.series, debug=debug), downloads.show, fresh=arguments.fresh
