@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from errno import EINVAL, EPERM
 
+from helpers import proposals
 from helpers.credentials import Capability, Step, unprivileged, user_namespace, without
 from helpers.errors import OK
 from helpers.features import Feature, has
@@ -31,6 +32,8 @@ class Rule:
     given: Init
     needed: Init = NONE
     refused: Init = NONE
+    one_of: Init = NONE
+    """Flags of which one must be given too."""
     until: Feature | None = None
     """The feature which lifts the rule."""
 
@@ -87,18 +90,22 @@ class Judge:
 
     def __init__(self, caller: Caller) -> None:
         unknown_here = sum(flag for flag, feature in FEATURE_OF.items() if not has(feature))
-        known = (ADMIN_FLAGS | FIDS | Init.CLOEXEC | Init.NONBLOCK | sum(FEATURE_OF)) & ~unknown_here
+        restartable = Init(proposals.queue_fd().init_flag) if has(Feature.QUEUE_FD) else NONE
+        known = ADMIN_FLAGS | FIDS | Init.CLOEXEC | Init.NONBLOCK | sum(FEATURE_OF) | restartable
+        known &= ~unknown_here
         unknown = ~int(known)
         rules = [
             Rule("INIT-UNKNOWN-BIT", given=unknown, refused=unknown),
+            Rule("RST-04", given=restartable, one_of=CLASSES),
             *(rule for rule in RULES if not (rule.until and has(rule.until))),
         ]
         # Plain integers: there are many words to judge, and the arithmetic of enums is slow.
         self._rules = [
-            (rule.behaviour, int(rule.given), int(rule.needed), int(rule.refused)) for rule in rules
+            (rule.behaviour, int(rule.given), int(rule.needed), int(rule.refused), int(rule.one_of))
+            for rule in rules
         ]
         self._caller = caller
-        self._admin_flags = int(ADMIN_FLAGS & known)
+        self._admin_flags = int((ADMIN_FLAGS | restartable) & known)
         self._for_everybody = int(FIDS & known) if has(Feature.UNPRIVILEGED_GROUPS) else 0
         if has(Feature.USERNS_MARKS):
             self._for_everybody |= Init.REPORT_MNT
@@ -109,8 +116,10 @@ class Judge:
             return EPERM, "CAP-ADMIN-FLAGS"
         if not self._caller.admin and not flags & self._for_everybody:
             return EPERM, "CAP-UNPRIV-PLAIN"
-        for behaviour, given, needed, refused in self._rules:
-            if flags & given and (flags & refused or flags & needed != needed):
+        for behaviour, given, needed, refused, one_of in self._rules:
+            if flags & given and (
+                flags & refused or flags & needed != needed or (one_of and not flags & one_of)
+            ):
                 return EINVAL, behaviour
         if flags & Init.ENABLE_AUDIT and not self._caller.auditor:
             return EPERM, "INIT-AUDIT-CAP"

@@ -16,7 +16,7 @@ from helpers.uapi import Init, Open
 from suites.fanotify_init.rules import FEATURE_OF
 
 FID, TID, PIDFD, AUDIT = Init.REPORT_FID, Init.REPORT_TID, Init.REPORT_PIDFD, Init.ENABLE_AUDIT
-UNKNOWN = Init(0x8000)
+UNKNOWN = Init(1 << 20)
 
 UNPRIVILEGED = {
     "INIT-PIDFD-UNPRIV": [(PIDFD, Open.RDONLY, EPERM), (PIDFD | FID, Open.RDONLY, EPERM)],
