@@ -101,8 +101,11 @@ def run(reference: Reference, faults: Sequence[Fault], progress: archive.Progres
     """Build and test each fault in turn, print what catches it, and return how many nobody catches.
 
     Raises:
-        VmError: a fault can not be built.
+        VmError: a fault can not be built, or a test is red without any, and so would catch them all.
     """
+    build.build(reference, progress)
+    if anyway := red(reference, sorted({fault.caught_by for fault in faults})):
+        raise VmError(f"{reference.name}: red without a fault: {', '.join(anyway)}")
     missed = 0
     try:
         for number, fault in enumerate(faults, 1):
