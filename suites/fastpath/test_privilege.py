@@ -19,22 +19,15 @@ USERS = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture
-def ext4_file(ext4_dir):
-    file = ext4_dir / "file"
-    file.write_text("content")
-    return file
-
-
 @pytest.mark.behaviour("FP-30")
 @USERS
-def test_handler_for_everybody(handlers, ext4_file, step):
+def test_handler_for_everybody(handlers, file, step):
     def call():
-        with watching(ext4_file, Mask.OPEN, FID) as group:
+        with watching(file, Mask.OPEN, FID) as group:
             with attached(group, handlers.skip_all):
-                ext4_file.read_text()
+                file.read_text()
                 group.assert_empty()
-            ext4_file.read_text()
+            file.read_text()
             group.read_one()
 
     in_child(call, step)
@@ -42,11 +35,11 @@ def test_handler_for_everybody(handlers, ext4_file, step):
 
 @pytest.mark.behaviour("FP-31")
 @USERS
-def test_handler_for_administrators(handlers, ext4_file, step):
+def test_handler_for_administrators(handlers, file, step):
     def call():
-        with watching(ext4_file, Mask.OPEN, FID) as group:
+        with watching(file, Mask.OPEN, FID) as group:
             expect(EPERM, attach, group, handlers.verdict, number(handlers.send))
-            ext4_file.read_text()
+            file.read_text()
             group.read_one()
 
     in_child(call, step)

@@ -127,23 +127,23 @@ def test_denial_where_nobody_asks_is_not_reported(handlers, file):
 
 
 @pytest.mark.behaviour("FP-22")
-def test_records_of_what_is_sent(handlers, ext4_dir):
+def test_records_of_what_is_sent(handlers, public_dir):
     mask = Mask.CREATE | Mask.DELETE | Mask.MOVE
-    with watching(ext4_dir, mask, NAMES) as group, watching(ext4_dir, mask, NAMES) as witness:
+    with watching(public_dir, mask, NAMES) as group, watching(public_dir, mask, NAMES) as witness:
         attach(group, handlers.verdict, number(handlers.send))
-        do_everything(ext4_dir)
+        do_everything(public_dir)
         events = group.read()
         assert events == witness.read()
-        assert {record.fsid for event in events for record in event.records} == {fsid(ext4_dir)}
+        assert {record.fsid for event in events for record in event.records} == {fsid(public_dir)}
 
 
 @pytest.mark.behaviour("FP-23")
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_kind_of_event(handlers, ext4_dir, kind):
+def test_kind_of_event(handlers, public_dir, kind):
     mask = kind | Mask.EVENT_ON_CHILD
-    with watching(ext4_dir, mask, NAMES) as group, watching(ext4_dir, mask, NAMES) as witness:
+    with watching(public_dir, mask, NAMES) as group, watching(public_dir, mask, NAMES) as witness:
         attach(group, handlers.skip_all)
-        do_everything(ext4_dir)
+        do_everything(public_dir)
         assert witness.read()
         group.assert_empty()
 
