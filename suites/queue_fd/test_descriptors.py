@@ -169,6 +169,7 @@ def test_bytes_in_the_control_descriptor(control):
 def test_bytes_in_the_queue(control, file):
     with Requester(file.read_text) as requester:
         with control.open_queue() as queue:
+            expect(OK, queued_bytes, queue.fd)
             assert queued_bytes(queue.fd) == 0
             requester.request(queue)
             assert queued_bytes(queue.fd) == 24
