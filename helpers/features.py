@@ -376,7 +376,7 @@ def _clone_checks_exit_signal() -> bool:
 def _handlers_are_there() -> bool:
     table = proposals.fastpath()
     modules = [table.verdict_module, table.skip_all_module, table.skip_twin_module, table.subtree_module]
-    return has(Feature.FASTPATH) and all(map(kernel_modules.find, modules))
+    return fastpath.detect() is fastpath.Presence.PRESENT and all(map(kernel_modules.find, modules))
 
 
 _PROBES: dict[Feature, tuple[Probe, ...]] = {
