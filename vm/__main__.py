@@ -15,7 +15,7 @@ import execnet
 from rich.console import Console
 from rich.table import Table
 
-from vm import accel, archive, bench, build, cache, faults, image, kernels, tools
+from vm import accel, archive, bench, build, cache, faults, image, kernels, repeat, tools
 from vm.catalogue import FLAVOUR, REFERENCE, SERIES
 from vm.errors import VmError
 from vm.machine import MEMORY, Machine, default_jobs, memory_available
@@ -93,6 +93,29 @@ def _parser() -> argparse.ArgumentParser:
             default="auto",
             help="how the VM is run (default: KVM if it works)",
         )
+    repeated = command(
+        "repeat", repeat_runs, "run the suites again and again on a busy machine, and compare the verdicts"
+    )
+    repeated.add_argument(
+        "kernel", nargs="+", help="a series, such as 6.12, or the path of a kernel of yours"
+    )
+    repeated.add_argument(
+        "--runs", type=int, default=10, metavar="N", help="how often, on each kernel (default: 10)"
+    )
+    repeated.add_argument(
+        "--busy",
+        type=int,
+        default=os.cpu_count(),
+        metavar="N",
+        help="how many other processes compute meanwhile (default: one per core)",
+    )
+    repeated.add_argument(
+        "--select",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="only these suites or tests, as pytest takes them",
+    )
     baseline = command(
         "baseline", propose_baseline, "print the features of a kernel, to review as its baseline"
     )
@@ -257,6 +280,12 @@ def examine(_: argparse.Namespace) -> int:
         good=True,
     )
     return 2 if wrong else 0
+
+
+def repeat_runs(arguments: argparse.Namespace) -> int:
+    """Look for verdicts that change."""
+    options = {"runs": arguments.runs, "busy": arguments.busy, "selection": arguments.select}
+    return max([repeat.run(kernel, **options) for kernel in arguments.kernel])
 
 
 def set_up(arguments: argparse.Namespace) -> int:
