@@ -143,13 +143,15 @@ def subvolume(path: Path) -> Path:
 
 @contextlib.contextmanager
 def overlay(layers: Path, target: Path) -> Iterator[Path]:
-    """Mount an overlayfs whose layers are new directories in `layers`, for as long as the context lasts."""
+    """Mount an overlayfs whose layers are in `layers`, a new directory, for as long as the context lasts."""
     directories = [layers / name for name in ("lower", "upper", "work")]
-    for directory in directories:
-        directory.mkdir(parents=True)
     options = "lowerdir={},upperdir={},workdir={}".format(*directories)
-    with mounted("fapitest", target, "overlay", data=options):
-        yield target
+    with contextlib.ExitStack() as undo:
+        layers.mkdir()
+        undo.callback(shutil.rmtree, layers)
+        for directory in directories:
+            directory.mkdir()
+        yield undo.enter_context(mounted("fapitest", target, "overlay", data=options))
 
 
 def shut_down(mount_point: Path) -> None:

@@ -106,7 +106,10 @@ def _expect_known_issues(config: pytest.Config, items: list[pytest.Item]) -> Non
     for item in items:
         if issue := known_issues.of(issues, item.nodeid, kernel):
             reason = f"{issue.reason} ({issue.link}, seen {issue.date})"
-            item.add_marker(pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True))
+            expected = pytest.mark.xfail(
+                reason=reason, raises=AssertionError, strict=True, run=not issue.panics
+            )
+            item.add_marker(expected)
 
 
 def _in_suites(node: pytest.Item) -> bool:

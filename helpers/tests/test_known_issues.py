@@ -36,6 +36,11 @@ def test_an_entry(file):
     assert known_issues.load(file) == [ISSUE]
 
 
+def test_an_entry_that_panics(file):
+    file.write_text(f"{ENTRY}panics = true\n")
+    assert [issue.panics for issue in known_issues.load(file)] == [True]
+
+
 def test_no_file_is_no_issue(tmp_path):
     assert known_issues.load(tmp_path / known_issues.FILE) == []
 
