@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A small project on which the tests of this room run pytest as its users do."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -55,12 +56,13 @@ class Project:
     def write(self, name: str, text: str) -> None:
         (self.directory / name).write_text(text)
 
-    def start(self, *arguments: object, kernel: str = "") -> subprocess.Popen[str]:
-        """Start pytest; with `kernel` the process itself is one."""
+    @contextlib.contextmanager
+    def start(self, *arguments: object, kernel: str = "") -> Iterator[subprocess.Popen[str]]:
+        """Start pytest, and end it with the context; with `kernel` the process itself is one."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
         environment = inherited | self.environment | ({"KERNEL": kernel} if kernel else {})
         plugins = ["-p", "no:cacheprovider", "-p", "reports.plugin", "-p", "reports.tests.machines"]
-        return subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", "pytest", *plugins, *map(str, arguments)],
             cwd=self.directory,
             env=environment,
@@ -68,7 +70,11 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def run(self, *arguments: object, results: str | Path = "results", kernel: str = "") -> Finished:
         """Run pytest until it ends."""

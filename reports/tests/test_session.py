@@ -200,9 +200,12 @@ def test_terminal_options(
 
 
 def test_without_kernels_nothing_is_recorded_and_nothing_looks_different(project: Project) -> None:
-    ours = project.start("-k", "test_pass or test_skip", kernel="6.1")
-    plain = project.start("-k", "test_pass or test_skip", "-p", "no:reports.plugin", kernel="6.1")
-    ours_output, plain_output = ours.communicate()[0], plain.communicate()[0]
+    selection = ("-k", "test_pass or test_skip")
+    with (
+        project.start(*selection, kernel="6.1") as ours,
+        project.start(*selection, "-p", "no:reports.plugin", kernel="6.1") as plain,
+    ):
+        ours_output, plain_output = ours.communicate()[0], plain.communicate()[0]
     assert without_times(ours_output) == without_times(plain_output)
     assert not project.out.exists()
 
@@ -211,9 +214,11 @@ def test_without_kernels_nothing_is_recorded_and_nothing_looks_different(project
 
 
 def test_two_runs_at_once(project: Project) -> None:
-    runs = [project.start("--on-this-machine", "-k", "test_pass", kernel="6.1") for _ in range(2)]
+    options = ("--on-this-machine", "-k", "test_pass")
+    with project.start(*options, kernel="6.1") as one, project.start(*options, kernel="6.1") as other:
+        outputs = [run.communicate()[0] for run in (one, other)]
     directories = {
-        run.communicate()[0].rstrip().rpartition("results: ")[2].removesuffix("/matrix.html") for run in runs
+        output.rstrip().rpartition("results: ")[2].removesuffix("/matrix.html") for output in outputs
     }
     assert len(directories) == 2
     assert all(len(read(Path(directory, "results.jsonl")).results) == 1 for directory in directories)
@@ -337,10 +342,14 @@ def pytest_runtest_logreport(report):
 
 @pytest.fixture
 def signals_as_in_a_terminal() -> Iterator[None]:
-    """Whoever runs these tests with nohup(1) has SIGHUP ignored, and runs that they start inherit it."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    """Whoever runs these tests with nohup(1) or in a script's background has signals ignored; runs inherit that."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ignored = [number for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def until(condition: Callable[[], bool], seconds: float = 20) -> None:
