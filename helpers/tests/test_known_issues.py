@@ -73,3 +73,9 @@ def test_a_file_that_is_wrong(file, old, new, message):
     file.write_text(ENTRY.replace(old, new))
     with pytest.raises(KnownIssuesError, match=message):
         known_issues.load(file)
+
+
+@pytest.mark.parametrize(("kernel", "answer"), [("6.16", True), ("6.17", False), ("", False)])
+def test_what_is_known_to_panic(monkeypatch, kernel, answer):
+    monkeypatch.setenv("FAPITEST_KERNEL", kernel)
+    assert known_issues.panics("suites/fanotify_mark/test_objects.py::test_mount_namespace[/-22]") == answer

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import known_issues
 from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.errors import OK, UnexpectedAnswer, errno_name
@@ -24,6 +25,7 @@ from helpers.uapi import AT_FDCWD, Init, Mark, Mask
 from suites.fanotify_mark.rules import (
     ADD,
     FLUSH,
+    MNTNS,
     RULES,
     TYPES,
     Before,
@@ -88,6 +90,9 @@ KINDS = [
     Mark.EVICTABLE,
 ]
 EVENTS = [event for event in Mask if event.bit_count() == 1]
+
+PANIC = "suites/fanotify_mark/test_objects.py::test_mount_namespace[/-22]"
+"""The test of the one call by which some kernels panic."""
 
 Word = tuple[Before, int, int]
 Sweep = tuple[Target, list[Word]]
@@ -156,8 +161,13 @@ def deviations(
 ) -> Iterator[str]:
     """Make the calls, each on an object without other marks, and tell which answers the rules do not give."""
     call = bind("fanotify_mark", ctypes.c_int, ctypes.c_uint, ctypes.c_uint64, ctypes.c_int, ctypes.c_char_p)
+    spare_the_kernel = (
+        group.init & Init.REPORT_MNT and not target.mount_namespace and known_issues.panics(PANIC)
+    )
     for before, flags, mask in words:
         mark_type = flags & TYPES
+        if spare_the_kernel and mark_type == MNTNS:
+            continue
         if before.mask and call(fd, ADD | mark_type | before.flags, before.mask, AT_FDCWD, path) != OK:
             continue
         answer = -call(fd, flags, mask, AT_FDCWD, path)
