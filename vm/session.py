@@ -205,7 +205,8 @@ class KernelSession(DSession):
         self._stop_watching.set()
         for machine, boot in self._helpers.items():
             machine.kill("lost")
-            boot.join()
+            if boot.is_alive():
+                boot.join()
         for machine in [*self._starting, *self._helpers, *self._machines.values()]:
             self._end(machine)
         super().pytest_sessionfinish()
@@ -266,14 +267,15 @@ class KernelSession(DSession):
             machine = max(there, key=lambda machine: self._share(machine.kernel.name, count), default=None)
             if machine is None or self._share(machine.kernel.name, count) < WORTH_A_VM:
                 return
-            self._start_helper(machine.kernel)
+            if not self._start_helper(machine.kernel):
+                return
 
     def _share(self, kernel: str, count: Counter[str]) -> float:
         assert isinstance(self.sched, KernelScheduling)
         return self.sched.waiting(kernel) / count[kernel]
 
-    def _start_helper(self, kernel: Kernel) -> None:
-        """Boot one more VM of a kernel that is being tested; meanwhile the session goes on."""
+    def _start_helper(self, kernel: Kernel) -> bool:
+        """Boot one more VM of a kernel that is being tested, while the session goes on; return whether it started."""
         machine = self._machine(kernel)
 
         def boot() -> None:
@@ -286,8 +288,14 @@ class KernelSession(DSession):
 
         thread = threading.Thread(target=boot, name=f"boot of {kernel.name}")
         self._helpers[machine] = thread
-        machine.start()
+        try:
+            machine.start()
+        except VmError as error:
+            del self._helpers[machine]
+            self.report_line(f"{kernel.name}: going on without another VM: {error}")
+            return False
         thread.start()
+        return True
 
     def worker_helperbooted(self, machine: Machine, error: BootError | None) -> None:
         """A VM that is to help another one is ready, or has failed: its kernel has booted before and can do without."""
