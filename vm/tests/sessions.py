@@ -61,7 +61,9 @@ def start(
     *options: str, results: Path, environment: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
 ) -> Session:
     """Start a run with the given options of pytest; its output comes in order, as in a terminal."""
-    command = [*prefix, sys.executable, "-m", "pytest", "--results", str(results), *options]
+    # Whoever runs these tests in a script's background has signals ignored, and the run would inherit that.
+    heeding = ("env", "--default-signal=INT,TERM,HUP")
+    command = [*prefix, *heeding, sys.executable, "-m", "pytest", "--results", str(results), *options]
     process = subprocess.Popen(
         command,
         cwd=PROJECT,
