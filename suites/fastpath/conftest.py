@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A file, the handlers, whose modules are loaded for one test each, and what the proposal leaves open."""
+"""A file, and the handlers, whose modules are loaded for one test each."""
 
 import contextlib
 
@@ -25,11 +25,3 @@ def handlers():
         for module in dict.fromkeys([table.verdict_module, table.skip_all_module, table.subtree_module]):
             stack.enter_context(kernel_modules.loaded(module))
         yield table
-
-
-@pytest.fixture
-def undecided(request):
-    """Hold only the reference kernel to the test: another may read the proposal otherwise."""
-    if not proposals.is_reference():
-        reason = "the proposal does not say"
-        request.node.add_marker(pytest.mark.xfail(raises=AssertionError, strict=False, reason=reason))
