@@ -142,7 +142,7 @@ def _catalogue(config: pytest.Config) -> dict[str, behaviours.Behaviour]:
 def _describe(item: pytest.Item, verified: Iterable[behaviours.Behaviour]) -> None:
     for behaviour in verified:
         item.user_properties.append(("behaviour", behaviour.id))
-        if item.config.getoption("allure_report_dir", None):
+        if item.config.pluginmanager.hasplugin("allure_listener"):
             _describe_to_allure(item, behaviour)
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import tarfile
@@ -13,31 +12,25 @@ PORTS = Path("/sys/class/virtio-ports")
 
 
 class Outbox:
-    """The guest's end: a directory whose files are sent to the host."""
+    """The guest's end."""
 
-    def __init__(self, directory: Path, port: int) -> None:
-        """Send the files of `directory` to the open descriptor `port`."""
-        self.directory = directory
+    def __init__(self, port: int) -> None:
+        """Send to the open descriptor `port`."""
         self._port = port
+        self._waiting = bytearray()
+
+    def put(self, name: str, content: bytes) -> None:
+        """Let a file of that name and content be sent with the next ones."""
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        self._waiting += member.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
 
     def send(self) -> None:
-        """Send the files that are there and remove them; returns when the host has them."""
-        paths = [os.path.join(place, name) for place, _, names in os.walk(self.directory) for name in names]  # noqa: PTH118
-        if not paths:
-            return
-        packed = io.BytesIO()
-        # This happens after every test, under emulation: names and contents are all that the host needs.
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive:
-            for path in paths:
-                member = tarfile.TarInfo(path[len(str(self.directory)) + 1 :])
-                with open(path, "rb") as content:  # noqa: PTH123  pathlib costs more than the test
-                    member.size = os.fstat(content.fileno()).st_size
-                    archive.addfile(member, content)
-        data = memoryview(packed.getbuffer())
+        """Send what was put in; returns when the host has it."""
+        data = memoryview(bytes(self._waiting))
+        self._waiting.clear()
         while data:
             data = data[os.write(self._port, data) :]
-        for path in paths:
-            os.unlink(path)  # noqa: PTH108
 
 
 def guest_port(name: str) -> int | None:

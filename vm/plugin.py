@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from vm import wire
 from vm.worker import Worker
 
 if TYPE_CHECKING:
@@ -185,6 +186,18 @@ def _kernels(config: pytest.Config, show: object) -> list[Kernel]:
     names = dict.fromkeys(config.getoption("kernel"))
     found = [kernels.kernel(name, modules=config.getoption("modules"), progress=show) for name in names]  # type: ignore[arg-type]
     return list({kernel.name: kernel for kernel in found}.values())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_from_serializable(
+    config: pytest.Config, data: dict[str, Any]
+) -> pytest.TestReport | pytest.CollectReport | None:
+    """Take a report of a worker apart, if it was packed; for all others pytest does what it always does."""
+    if not wire.is_packed(data):
+        return None
+    report = config.hook.pytest_report_from_serializable(config=config, data=wire.unpacked(data))
+    assert isinstance(report, pytest.TestReport | pytest.CollectReport)
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -8,13 +8,14 @@ import os
 import platform
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from vm import wire
+from vm.allure_files import write_into
 from vm.health import Watch
 from vm.outbox import Outbox, guest_port
-
-OUTBOX = Path("/run/fapitest/outbox")
 
 
 class Worker:
@@ -33,12 +34,11 @@ class Worker:
             results = Path(config.getoption("results") or "reports/out")
             config.option.allure_report_dir = str(results / self.properties[0][1] / "allure-results")
             return
-        OUTBOX.mkdir(parents=True, exist_ok=True)
-        self._outbox = Outbox(OUTBOX, port)
-        (OUTBOX / "environment.json").write_text(
-            json.dumps(environment(dict(self.properties)), indent=1) + "\n"
+        self._outbox = Outbox(port)
+        self._outbox.put(
+            "environment.json", (json.dumps(environment(dict(self.properties)), indent=1) + "\n").encode()
         )
-        config.option.allure_report_dir = str(OUTBOX / "allure-results")
+        write_into(self._outbox, config)
         config.option.basetemp = None
 
     def pytest_sessionstart(self) -> None:
@@ -56,7 +56,7 @@ class Worker:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
         """Make the kernel a parameter for Allure: the same test on two kernels is two results, not a retry."""
-        if item.config.getoption("allure_report_dir", None):
+        if item.config.pluginmanager.hasplugin("allure_listener"):
             import allure  # noqa: PLC0415  only where Allure is asked for
 
             allure.dynamic.parameter("kernel", self.properties[0][1])
@@ -69,6 +69,11 @@ class Worker:
         yield
         if self._watch:
             self._watch.check()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(self) -> Generator[None, dict[str, Any], dict[str, Any]]:
+        """Make a report short for its way to the host."""
+        return wire.packed((yield))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logfinish(self) -> Generator[None, None, None]:

@@ -50,7 +50,10 @@ def test_no_file_is_no_issue(tmp_path):
     [
         ("suites/a/test_b.py::test_c", "6.18", True),
         ("suites/a/test_b.py::test_c[x-y]", "6.18", True),
+        ("suites/a/test_b.py::test_c", "ref-6.18", True),
+        ("suites/a/test_b.py::test_c", "ref-6.18-debug", True),
         ("suites/a/test_b.py::test_c", "6.12", False),
+        ("suites/a/test_b.py::test_c", "ref-6.12", False),
         ("suites/a/test_b.py::test_d", "6.18", False),
     ],
 )

@@ -86,8 +86,12 @@ def test_reader_outside(file):
 
 
 def collects_in_a_kernel_thread():
-    """Tell whether this kernel closes what garbage sockets hold in a work of its own (6.10, 6.1.141)."""
-    return " unix_gc_work" in Path("/proc/kallsyms").read_text(encoding="ascii")
+    """Tell whether this kernel closes what garbage sockets hold in a work of its own (6.10, 6.1.141).
+
+    Only its functions are looked for: a kernel without CONFIG_KALLSYMS_ALL does not name its variables.
+    """
+    symbols = Path("/proc/kallsyms").read_text(encoding="ascii")
+    return " __unix_gc" in symbols or " unix_schedule_gc" in symbols
 
 
 def is_kernel_thread(pid):
