@@ -70,7 +70,7 @@ class GuardedBuffer:
     def read_from(self, fd: int, count: int) -> int:
         """Call read(2) with this buffer, which is said to hold `count` bytes; return how many were read."""
         return syscall(
-            "read", fd, self.address, count, shown=f"read({fd}, <{self.room} bytes of room>, {count})"
+            "read", fd, self.address, count, shown=lambda: f"read({fd}, <{self.room} bytes of room>, {count})"
         )
 
     @property

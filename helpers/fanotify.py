@@ -27,9 +27,11 @@ def fanotify_init(flags: int = 0, event_f_flags: int = 0) -> "FanotifyGroup":
 
 def fanotify_mark(group: int, flags: int, mask: int, path: Path | None = None, dirfd: int = AT_FDCWD) -> None:
     """Call fanotify_mark(2), with NULL for a path of None; raise OSError naming flags and mask."""
-    shown = f"fanotify_mark({group}, {Mark(flags)}, {Mask(mask)}, {dirfd}, {path!r})"
     encoded = None if path is None else os.fsencode(path)
-    syscall("fanotify_mark", group, flags, mask, dirfd, encoded, shown=shown)
+    syscall(
+        *("fanotify_mark", group, flags, mask, dirfd, encoded),
+        shown=lambda: f"fanotify_mark({group}, {Mark(flags)}, {Mask(mask)}, {dirfd}, {path!r})",
+    )
 
 
 class FanotifyGroup:
@@ -42,8 +44,10 @@ class FanotifyGroup:
     def __init__(self, flags: int = 0, event_f_flags: int = 0) -> None:
         """Call fanotify_init(2); raise OSError naming the flags."""
         self.flags = Init(flags)
-        shown = f"fanotify_init({self.flags}, {Open(event_f_flags)})"
-        self.fd = syscall("fanotify_init", flags, event_f_flags, shown=shown)
+        self.fd = syscall(
+            *("fanotify_init", flags, event_f_flags),
+            shown=lambda: f"fanotify_init({self.flags}, {Open(event_f_flags)})",
+        )
         self._delivered: list[int] = []
 
     def __enter__(self) -> Self:

@@ -41,13 +41,15 @@ _MEBIBYTE = 1 << 20
 
 def mount(source: str, target: Path, kind: str, flags: int = 0, data: str = "") -> None:
     """Call mount(2); raise OSError naming the filesystem and the target."""
-    shown = f"mount({source!r}, {str(target)!r}, {kind!r}, {flags:#x}, {data!r})"
-    syscall("mount", source.encode(), os.fsencode(target), kind.encode(), flags, data.encode(), shown=shown)
+    syscall(
+        *("mount", source.encode(), os.fsencode(target), kind.encode(), flags, data.encode()),
+        shown=lambda: f"mount({source!r}, {str(target)!r}, {kind!r}, {flags:#x}, {data!r})",
+    )
 
 
 def umount(target: Path, flags: int = 0) -> None:
     """Call umount2(2); raise OSError naming the target."""
-    syscall("umount2", os.fsencode(target), flags, shown=f"umount2({str(target)!r}, {flags:#x})")
+    syscall("umount2", os.fsencode(target), flags, shown=lambda: f"umount2({str(target)!r}, {flags:#x})")
 
 
 def unique_mount_id(path: Path) -> int:

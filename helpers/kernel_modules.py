@@ -39,7 +39,7 @@ def load_descriptor(fd: int) -> None:
 
 def unload(name: str) -> None:
     """Unload a module without waiting for those who hold it; raise OSError, EAGAIN if somebody does."""
-    syscall("delete_module", name.encode(), os.O_NONBLOCK, shown=f"delete_module({name})")
+    syscall("delete_module", name.encode(), os.O_NONBLOCK, shown=lambda: f"delete_module({name})")
 
 
 def is_loaded(name: str) -> bool:

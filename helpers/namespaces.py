@@ -15,7 +15,7 @@ from helpers.syscalls import syscall
 
 def own_mounts() -> None:
     """Move this process into a mount namespace of its own, whose mounts nobody else gets to see."""
-    syscall("unshare", Clone.NEWNS, shown=f"unshare({Clone.NEWNS})")
+    syscall("unshare", Clone.NEWNS, shown=lambda: f"unshare({Clone.NEWNS})")
     mount("none", Path("/"), "none", MS_REC | MS_PRIVATE)
 
 

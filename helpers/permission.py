@@ -46,7 +46,8 @@ class Requester(Actor):
     def is_blocked(self) -> bool:
         """Tell whether the child waits in the kernel, where only a fatal signal reaches it.
 
-        An answer makes it runnable before write(2) returns, so that this is no guess afterwards.
+        Its answer makes it runnable before write(2) returns, so that this is no guess afterwards. An answer to another
+        child makes all that wait for the group look up for a moment: use `await_blocked` then.
         """
         return process_state(self.pid) == "D"
 

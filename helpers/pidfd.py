@@ -148,7 +148,7 @@ class CloneArgs(ctypes.Structure):
 
 def pidfd_open(pid: int, flags: int = 0) -> int:
     """Return a new pidfd of a process, or with Pidfd.THREAD of a thread."""
-    return syscall("pidfd_open", pid, flags, shown=f"pidfd_open({pid}, {Pidfd(flags)})")
+    return syscall("pidfd_open", pid, flags, shown=lambda: f"pidfd_open({pid}, {Pidfd(flags)})")
 
 
 @contextlib.contextmanager
@@ -174,7 +174,7 @@ def pidfd_send_signal(fd: int, signal: int, info: Siginfo | None = None, flags: 
         signal,
         info,
         flags,
-        shown=f"pidfd_send_signal({fd}, {signal}, {Scope(flags)})",
+        shown=lambda: f"pidfd_send_signal({fd}, {signal}, {Scope(flags)})",
     )
 
 
@@ -186,7 +186,7 @@ def pidfd_getfd(fd: int, target: int, flags: int = 0) -> int:
 def waitid(fd: int, options: int) -> Siginfo:
     """Wait for the child that a pidfd refers to; `options` are os.WEXITED and its like."""
     info = Siginfo()
-    syscall("waitid", P_PIDFD, fd, info, options, None, shown=f"waitid(P_PIDFD, {fd}, {options:#x})")
+    syscall("waitid", P_PIDFD, fd, info, options, None, shown=lambda: f"waitid(P_PIDFD, {fd}, {options:#x})")
     return info
 
 

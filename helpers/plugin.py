@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """pytest plugin of this room: tests name the behaviours they verify, and skip only for a typed reason."""
 
+import functools
 import os
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -113,7 +114,7 @@ def _expect_known_issues(config: pytest.Config, items: list[pytest.Item]) -> Non
 
 
 def _in_suites(node: pytest.Item) -> bool:
-    return node.path.is_relative_to(node.config.rootpath / _SUITES)
+    return node.nodeid.startswith(f"{_SUITES}/")
 
 
 def _named(item: pytest.Item) -> list[str]:
@@ -147,11 +148,19 @@ def _describe(item: pytest.Item, verified: Iterable[behaviours.Behaviour]) -> No
 
 
 def _describe_to_allure(item: pytest.Item, behaviour: behaviours.Behaviour) -> None:
+    for marker in _allure_markers(behaviour):
+        item.add_marker(marker)
+
+
+@functools.cache
+def _allure_markers(behaviour: behaviours.Behaviour) -> list[pytest.MarkDecorator]:
     epic = "pidfd" if behaviour.id.split("-")[0] in _PIDFD_GROUPS else "fanotify"
-    for kind, text in (("epic", epic), ("feature", behaviour.suite), ("story", behaviour.id)):
-        item.add_marker(pytest.mark.allure_label(text, label_type=kind))
+    labels = (("epic", epic), ("feature", behaviour.suite), ("story", behaviour.id))
     text = f"{behaviour.id}: {behaviour.statement}\n\nSource: {behaviour.source}"
-    item.add_marker(pytest.mark.allure_description(text))
+    return [
+        *(pytest.mark.allure_label(value, label_type=kind) for kind, value in labels),
+        pytest.mark.allure_description(text),
+    ]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -120,15 +120,15 @@ def bind(name: str, *types: type) -> Callable[..., int]:
     return answer
 
 
-def syscall(name: str, *arguments: Argument, shown: str = "") -> int:
+def syscall(name: str, *arguments: Argument, shown: Callable[[], str] | None = None) -> int:
     """Make a system call and return its result; raise OSError when it fails.
 
-    `shown` is the call as the error should print it, by default with its arguments as they are.
+    `shown` gives the call as the error should print it; by default its arguments are printed as they are.
     """
     result = bind(name)(*map(_pass, arguments))
     if result >= 0:
         return result
-    call = shown or f"{name}({', '.join(map(str, arguments))})"
+    call = shown() if shown else f"{name}({', '.join(map(str, arguments))})"
     raise OSError(-result, f"{call}: {errno.errorcode[-result]} ({os.strerror(-result)})")
 
 

@@ -6,8 +6,10 @@ say what they mean. A flag is spelled without its prefix here (`Init.REPORT_PIDF
 """
 
 import ctypes
+import functools
 import os
 from enum import IntEnum, IntFlag
+from typing import ClassVar
 
 FAN_NOFD = -1
 """Event descriptor of an event which reports no open file."""
@@ -27,24 +29,36 @@ O_LARGEFILE = 0x8000
 class Flags(IntFlag):
     """A flag word which prints as the names of its bits, the way the manual writes them."""
 
-    _prefix: str
+    prefix: ClassVar[str]
+    """What the names begin with in the C header."""
 
     def __init_subclass__(cls, *, prefix: str = "") -> None:
         """Take the prefix of the names in the C header."""
-        cls._prefix = prefix
+        cls.prefix = prefix
 
     def __str__(self) -> str:
         """Return the names, the widest first, and bits without a name in hexadecimal."""
-        members = type(self).__members__.values()
-        rest, names = int(self), []
-        for member in sorted(members, key=lambda member: (-member.bit_count(), member)):
-            if (member and rest & member == member) or (not member and not self):
-                names.append(member)
-                rest &= ~int(member)  # The complement of an enum has no bits without a name.
-        words = [f"{self._prefix}{member.name}" for member in sorted(names)]
-        return "|".join([*words, hex(rest)] if rest or not words else words)
+        return _spelled(type(self), int(self))
 
     __repr__ = __str__
+
+
+@functools.cache
+def _widest_first(kind: type[Flags]) -> list[tuple[int, str]]:
+    # Plain integers: the arithmetic of enums is slow, and everything prints its flags.
+    names = ((int(member), f"{kind.prefix}{member.name}") for member in kind.__members__.values())
+    return sorted(names, key=lambda named: (-named[0].bit_count(), named[0]))
+
+
+@functools.cache
+def _spelled(kind: type[Flags], word: int) -> str:
+    rest, found = word, []
+    for value, name in _widest_first(kind):
+        if (value and rest & value == value) or (not value and not word):
+            found.append((value, name))
+            rest &= ~value
+    words = [name for _, name in sorted(found)]
+    return "|".join([*words, hex(rest)] if rest or not words else words)
 
 
 class Init(Flags, prefix="FAN_"):

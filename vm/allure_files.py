@@ -51,8 +51,9 @@ class AllureFiles:
 
     @allure_commons.hookimpl
     def report_container(self, container: TestResultContainer) -> None:
-        """Put in how a fixture was set up and torn down."""
-        self._put_item(container)
+        """Put in how a fixture was set up and torn down; allure-pytest has one for each parameter too, of no test."""
+        if container.children:
+            self._put_item(container)
 
     @allure_commons.hookimpl
     def report_globals(self, globals_item: Globals) -> None:

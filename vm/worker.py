@@ -49,9 +49,10 @@ class Worker:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the kernel into the properties of every test, and for Allure into a label."""
+        label = pytest.mark.allure_label(self.properties[0][1], label_type="env")
         for item in items:
             item.user_properties += self.properties
-            item.add_marker(pytest.mark.allure_label(self.properties[0][1], label_type="env"))
+            item.add_marker(label)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:

@@ -43,7 +43,7 @@ def test_each_has_an_answer_of_its_own(group, file):
     with requesting(group, file.read_text) as one, requesting(group, file.read_text) as other:
         group.respond(other.event.fd, Response.DENY)
         expect(EPERM, other.finish)
-        assert one.is_blocked()
+        one.await_blocked()
         group.respond(one.event.fd, Response.ALLOW)
         assert one.finish() == "content"
 

@@ -71,7 +71,7 @@ def test_two_answers_in_one_write(group, file):
         both = packed(one.event.fd, ALLOW) + packed(other.event.fd, ALLOW)
         assert os.write(group.fd, both) == 8
         assert one.finish() == "content"
-        assert other.is_blocked()
+        other.await_blocked()
         assert os.write(group.fd, both[8:]) == 8
         assert other.finish() == "content"
 

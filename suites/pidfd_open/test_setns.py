@@ -30,7 +30,7 @@ ALL = functools.reduce(Clone.__or__, NAMES)
 
 
 def setns(fd, flags):
-    syscall("setns", fd, flags, shown=f"setns({fd}, {Clone(flags)})")
+    syscall("setns", fd, flags, shown=lambda: f"setns({fd}, {Clone(flags)})")
 
 
 def memberships(pid="self"):
