@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,28 @@ DIRECTORY = "allure-results"
 
 def write_into(outbox: Outbox, config: pytest.Config) -> None:
     """Have allure-pytest report into `outbox`: what its plugin.py does when it is given a directory."""
-    listener = AllureListener(config)
+    listener = Listener(config)
     config.pluginmanager.register(listener, "allure_listener")
     for plugin in (listener, AllureFiles(outbox)):
         allure_commons.plugin_manager.register(plugin)
         config.add_cleanup(partial(allure_commons.plugin_manager.unregister, plugin))
+
+
+class Listener(AllureListener):  # type: ignore[misc]
+    """allure-pytest's listener, but for the parameters of a test, which pytest sets up like fixtures.
+
+    allure-pytest times each and writes a container for it that belongs to no test, so that no report shows it.
+    """
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, Any, None]:
+        """Report how a fixture is set up."""
+        if fixturedef.func.__module__ == "_pytest.python":
+            yield
+        else:
+            yield from super().pytest_fixture_setup(fixturedef, request)
 
 
 class AllureFiles:
@@ -51,9 +69,8 @@ class AllureFiles:
 
     @allure_commons.hookimpl
     def report_container(self, container: TestResultContainer) -> None:
-        """Put in how a fixture was set up and torn down; allure-pytest has one for each parameter too, of no test."""
-        if container.children:
-            self._put_item(container)
+        """Put in how a fixture was set up and torn down."""
+        self._put_item(container)
 
     @allure_commons.hookimpl
     def report_globals(self, globals_item: Globals) -> None:

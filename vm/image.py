@@ -57,9 +57,9 @@ _ETC = {
 }
 
 
-def libraries(program: Path) -> list[Path]:
-    """Return the shared libraries that a program or library needs, the loader among them, as ``ldd`` names them."""
-    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+def libraries(programs: Iterable[Path]) -> list[Path]:
+    """Return the shared libraries that programs or libraries need, the loader among them, as ``ldd`` names them."""
+    listed = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
     return [Path(path) for path in re.findall(r"(?:=>|^)\s*(/\S+) \(", listed, re.MULTILINE)]
 
 
@@ -121,11 +121,11 @@ def _programs() -> Iterator[tuple[PurePosixPath, Path]]:
 
 def _contents() -> dict[PurePosixPath, Path]:
     files = dict([*_standard_library(), *_packages(), *_programs()])
-    binaries = [source for source in files.values() if source.suffix == ".so" or os.access(source, os.X_OK)]
-    for binary in binaries:
-        if binary.name not in {"busybox", "init"} and _is_elf(binary):
-            files.update((PurePosixPath(library), library) for library in libraries(binary))
-    return files
+    programs = (source for source in files.values() if source.suffix == ".so" or os.access(source, os.X_OK))
+    dynamic = [
+        program for program in programs if program.name not in {"busybox", "init"} and _is_elf(program)
+    ]
+    return files | {PurePosixPath(library): library for library in libraries(dynamic)}
 
 
 def _is_elf(path: Path) -> bool:

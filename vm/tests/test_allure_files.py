@@ -69,12 +69,3 @@ def test_message_that_is_no_text(tmp_path):
     odd = model2.TestResult(name="a", statusDetails=model2.StatusDetails(message="\udcff"))
     ours = by_outbox(tmp_path, "report_result", odd)
     assert json.loads(ours.read_bytes())["statusDetails"]["message"] == "\udcff"
-
-
-def test_fixtures_of_no_test_are_left_out(tmp_path):
-    stream = tmp_path / "files.tar"
-    with stream.open("wb") as port:
-        outbox = Outbox(port.fileno())
-        AllureFiles(outbox).report_container(model2.TestResultContainer(uuid="1"))
-        outbox.send()
-    assert stream.read_bytes() == b""
