@@ -69,10 +69,6 @@ class KernelScheduling:
         collecting = set(self._running) - set(self._collected)
         return not (self._more_to_come() or collecting or self.has_pending)
 
-    def knows(self, kernel: str) -> bool:
-        """Whether a worker has told which tests there are for a kernel."""
-        return kernel in self._waiting
-
     def waiting(self, kernel: str) -> int:
         """Return how many tests of a kernel no worker has been given."""
         return len(self._waiting.get(kernel, ()))
@@ -255,7 +251,6 @@ class KernelSession(DSession):
                 machine.start()
             except VmError as error:
                 pytest.exit(f"fapitest: {error}", returncode=2)
-        self._help_early()
         for machine in list(self._starting):
             try:
                 machine.wait_ready(load=load(self.plan.jobs))
@@ -263,14 +258,6 @@ class KernelSession(DSession):
             except BootError:
                 self._report_no_boot(machine, "before it was ready for tests")
             self._starting.remove(machine)
-
-    def _help_early(self) -> None:
-        """Boot one VM more than there are kernels, if it has a place: most runs want it once they know their tests."""
-        taken = len(self._active_nodes) + len(self._starting) + len(self._helpers)
-        kernel = self._starting[0].kernel
-        is_first = self._count[kernel.name] == 1
-        if is_first and not self._waiting and taken < self.plan.jobs:
-            self._start_helper(kernel)
 
     def _help(self) -> None:
         """Give places that no kernel waits for to those with the most tests left."""
@@ -299,7 +286,7 @@ class KernelSession(DSession):
                 error = raised
             self.queue.put(("helperbooted", {"machine": machine, "error": error}))
 
-        thread = threading.Thread(target=boot, daemon=True, name=f"boot of {kernel.name}")
+        thread = threading.Thread(target=boot, name=f"boot of {kernel.name}")
         self._helpers[machine] = thread
         try:
             machine.start()
@@ -311,17 +298,15 @@ class KernelSession(DSession):
         return True
 
     def worker_helperbooted(self, machine: Machine, error: BootError | None) -> None:
-        """A VM that is to help another one is ready, or has failed: the other one can do without."""
+        """A VM that is to help another one is ready, or has failed: its kernel has booted before and can do without."""
         assert isinstance(self.sched, KernelScheduling)
         self._helpers.pop(machine).join()
-        name = machine.kernel.name
-        wanted = self.sched.waiting(name) or not self.sched.knows(name)
-        if error is None and wanted and not self.shuttingdown:
+        if error is None and self.sched.waiting(machine.kernel.name) and not self.shuttingdown:
             self._connect(machine)
             return
         self._end(machine)
         if error is not None:
-            self.report_line(f"{name}: going on without another VM: {error}")
+            self.report_line(f"{machine.kernel.name}: going on without another VM: {error}")
 
     def _connect(self, machine: Machine) -> None:
         assert self.nodemanager is not None

@@ -91,9 +91,10 @@ def wait_until(condition: Callable[[], Any], what: str, patience: float = PATIEN
 
 @contextlib.contextmanager
 def endless(results: Path) -> Iterator[Session]:
-    """A run of one VM that stands in the middle of a test that never ends, with one test passed before it."""
-    options = ("--kernel", "6.12", "--vm-jobs", "1", "--accel", "tcg", "--timeout", "0")
-    session = start(*options, f"{FAULTS}/endless.py", results=results)
+    """A run that stands in the middle of a test that never ends, with one test passed before it."""
+    session = start(
+        "--kernel", "6.12", "--accel", "tcg", f"{FAULTS}/endless.py", "--timeout", "0", results=results
+    )
     try:
         wait_until(lambda: session.records() or session.process.poll() is not None, "the first result")
         yield session
