@@ -43,10 +43,15 @@ class Listener(AllureListener):  # type: ignore[misc]
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, Any, None]:
         """Report how a fixture is set up."""
-        if fixturedef.func.__module__ == "_pytest.python":
+        if is_parameter(fixturedef):
             yield
         else:
             yield from super().pytest_fixture_setup(fixturedef, request)
+
+
+def is_parameter(fixturedef: pytest.FixtureDef[Any]) -> bool:
+    """Whether this is what pytest makes of a test's parameter (_pytest/python.py, get_direct_param_fixture_func)."""
+    return fixturedef.func.__module__ == "_pytest.python"
 
 
 class AllureFiles:

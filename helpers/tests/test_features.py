@@ -103,6 +103,14 @@ def test_without_a_baseline_nothing_is_new_or_lost(monkeypatch: pytest.MonkeyPat
     assert features.new() == []
 
 
+def test_kernel_with_its_own_checks_has_the_baseline_of_the_one_without(
+    monkeypatch: pytest.MonkeyPatch, kernel: Path
+) -> None:
+    kernel.write_text('features = ["RENAME"]')
+    monkeypatch.setenv("FAPITEST_KERNEL", "9.9-debug")
+    assert features.baseline() == {"RENAME"}
+
+
 def test_baseline_with_an_unknown_feature(kernel: Path) -> None:
     kernel.write_text('features = ["REPORT_MMT"]')
     with pytest.raises(ValueError, match=r"9\.9\.toml: unknown feature REPORT_MMT"):

@@ -78,7 +78,9 @@ def test_errors_of_inodes_are_counted(image, damaged):
     with mounted_image(image, "ext4") as mount_point, watching_errors(mount_point) as group:
         answers = [outcome((mount_point / name).stat) for name in names]
         first, *others = read_errors(group, len(names))
-        assert {event.one(ErrorRecord).error for event in (first, *others)} == set(answers)
+        records = [event.one(ErrorRecord) for event in (first, *others)]
+        assert {record.error for record in records} == set(answers)
+        assert sum(record.count for record in records) == len(names)
         # A handle of ext4 begins with the number of the inode, in the byte order of the machine.
         assert int.from_bytes(first.one(FidRecord).handle[:4], sys.byteorder) == inodes[0]
         assert not others or first.pid != os.getpid()

@@ -8,7 +8,7 @@ import pytest
 from allure_commons import model2
 from allure_commons.logger import AllureFileLogger
 
-from vm.allure_files import DIRECTORY, AllureFiles
+from vm.allure_files import DIRECTORY, AllureFiles, is_parameter
 from vm.outbox import Outbox, unpack
 
 RESULT = model2.TestResult(
@@ -69,3 +69,10 @@ def test_message_that_is_no_text(tmp_path):
     odd = model2.TestResult(name="a", statusDetails=model2.StatusDetails(message="\udcff"))
     ours = by_outbox(tmp_path, "report_result", odd)
     assert json.loads(ours.read_bytes())["statusDetails"]["message"] == "\udcff"
+
+
+@pytest.mark.parametrize("number", [1])
+@pytest.mark.parametrize(("name", "answer"), [("number", True), ("tmp_path", False)])
+@pytest.mark.usefixtures("number", "tmp_path")
+def test_parameters_are_told_from_fixtures(request, name, answer):
+    assert is_parameter(request._get_active_fixturedef(name)) is answer
