@@ -27,6 +27,9 @@ MEMORY = 512
 
 GATEWAY = Path(__file__).parent / "gateway.py"
 STATE, CONSOLE = "state", "console.log"
+STATES_KEPT = 3
+"""How many saved states of a kernel are kept, of about 300 MB each."""
+
 SCRATCH_DISKS = 4
 SCRATCH_DISK_SIZE = 128 << 20
 """How many disks, of how many bytes, a VM gets whose kernel may lack loop devices: sparse files that end with it."""
@@ -100,6 +103,7 @@ class Machine:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             if saved and self._restoring:
+                os.utime(saved)
                 shutil.copyfile(saved / CONSOLE, self.console_log)
                 with (saved / STATE).open("rb") as content:
                     self._run_qemu("-incoming", _incoming(content), keep=[content.fileno()])
@@ -235,11 +239,10 @@ class Machine:
         try:
             with cache.lock(f"state-{self.kernel.name}"):
                 if cache.stored(target) is None:
-                    for older in target.parent.glob(f"{self.kernel.name}-*"):
-                        shutil.rmtree(older, ignore_errors=True)
                     with cache.storing(target, {}) as making, state.Monitor(self._monitor) as monitor:
                         state.save(monitor, making / STATE, self._scratch / "stream")
                         shutil.copyfile(self.console_log, making / CONSOLE)
+                    _forget_states(target)
         except (VmError, OSError) as error:
             print(f"fapitest: the state of {self.kernel.name} was not saved: {error}", file=sys.stderr)
 
@@ -328,6 +331,14 @@ class Machine:
     def console_end(self) -> str:
         """Return the last lines of the console."""
         return "\n".join(self.console().splitlines()[-CONSOLE_LINES:])
+
+
+def _forget_states(current: Path) -> None:
+    """Keep the states of a kernel that were used last: two checkouts, or two settings, take turns."""
+    name = current.name.rpartition("-")[0]
+    others = [d for d in current.parent.iterdir() if d != current and d.name.rpartition("-")[0] == name]
+    for directory in sorted(others, key=lambda d: d.stat().st_mtime, reverse=True)[STATES_KEPT - 1 :]:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _hardware(accelerator: str) -> tuple[tuple[str, str], ...]:
