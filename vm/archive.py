@@ -1,31 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Debian's archive through apt, with directories of our own.
 
-Nothing of the machine's package management is touched; the archive's address is the machine's, and apt checks the
-signatures of what it fetches.
+Nothing of the machine's package management is touched. Where the archive is, and through which proxy and with which
+password it is reached, is what the machine's apt is set up for; whether its lists were ever fetched does not matter.
+apt checks the signatures of what it fetches.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import re
+import shlex
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cmp_to_key
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from vm import cache, tools
+from vm import apt, cache
+from vm.apt import AptError
 from vm.errors import VmError
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 FRESH = 24 * 3600
 """Seconds for which the list of a suite's packages is not asked for again."""
 
-Progress = Callable[[str, float], None]
-"""Told what is being fetched and how much of it is there, in per cent."""
+Progress = apt.Progress
 
 
 @dataclass(frozen=True)
@@ -38,34 +41,167 @@ class Package:
     depends: str
 
 
-def _run(*command: str | Path) -> str:
-    try:
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"}
-        ).stdout
-    except FileNotFoundError:
-        raise VmError(
-            f"{command[0]} is missing: kernels of the catalogue come from Debian's archive through apt; "
-            "use --kernel PATH for one of yours"
-        ) from None
+@dataclass
+class Memory:
+    """What a run has learnt of archives and does not find out again."""
+
+    unreachable: dict[str, str] = field(default_factory=dict)
+    """Site -> why it could not be reached."""
+    asked: str | None = None
+    """What went wrong when the machine's sources were asked what they are; None: they were not asked."""
 
 
-def address(suite: str) -> str:
-    """Return the archive address that this machine has configured for a suite.
+memory = Memory()
 
-    Security suites live in an archive of their own.
+
+def _say(text: str) -> None:
+    print(f"fapitest: {text}", file=sys.stderr, flush=True)
+
+
+def _private(directory: Path, *command: str, **settings: str) -> list[str]:
+    """Return a command of apt's that keeps its lists, its cache and its state in `directory`, which is made."""
+    lists, packages = directory / "state" / "lists", directory / "cache" / "archives"
+    for made in (lists, packages):
+        (made / "partial").mkdir(parents=True, exist_ok=True)
+    (directory / "status").touch()
+    ours = {
+        "Dir::State": str(directory / "state"),
+        "Dir::State::lists": str(lists),
+        "Dir::State::status": str(directory / "status"),
+        "Dir::State::extended_states": str(directory / "extended_states"),
+        "Dir::Cache": str(directory / "cache"),
+        "Dir::Cache::archives": str(packages),
+        "Dir::Cache::pkgcache": str(directory / "cache" / "pkgcache.bin"),
+        "Dir::Cache::srcpkgcache": str(directory / "cache" / "srcpkgcache.bin"),
+        "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
+        **apt.PATIENCE,
+        **settings,
+    }
+    return [command[0], "-c", str(Path(__file__).with_name("apt.conf")), *apt.options(ours), *command[1:]]
+
+
+# --- the machine's sources ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Source:
+    """A suite of an archive that the machine's apt is set up for.
+
+    Attributes:
+        address: as apt needs it, perhaps with a password in it: only `apt.public` of it may be shown.
+        suite: as the source names it.
+        release: how the name of its Release file among apt's lists begins.
+    """
+
+    address: str
+    suite: str
+    release: str
+
+
+@dataclass(frozen=True)
+class Archives:
+    """The addresses of Debian's archive and of its security archive in the machine's sources."""
+
+    main: list[str]
+    security: list[str]
+
+
+def archives(progress: Progress = apt.quiet) -> Archives:
+    """Find Debian's archives among the machine's sources: what each one is, its Release file says.
+
+    The machine's apt may have fetched that; sources that it has not are asked, once in a run.
 
     Raises:
-        VmError: the machine has no such archive configured.
+        VmError: apt can not read the machine's sources.
     """
-    targets = _run("apt-get", "indextargets", "--format", "$(CREATED_BY) $(RELEASE) $(REPO_URI)")
-    configured = [line.split() for line in targets.splitlines() if line.startswith("Packages ")]
-    security = suite.endswith("-security")
-    for _, release, uri in configured:
-        if release.partition("/")[0].endswith("-security") == security and "debian" in uri:
-            return uri
-    kind = "security archive" if security else "archive"
-    raise VmError(f"no Debian {kind} is configured in this machine's apt sources; it is needed for {suite}")
+    with cache.writing():
+        sources = _sources()
+        found = _debian(known := _facts(sources))
+        unknown = [source for source in sources if source not in known]
+        if unknown and memory.asked is None and not (found.main and found.security):
+            memory.asked = _ask(unknown, progress)
+            found = _debian(_facts(sources))
+    return found
+
+
+def _debian(known: dict[Source, dict[str, str]]) -> Archives:
+    found = Archives([], [])
+    for source, facts in known.items():
+        if facts.get("Origin") in {"Debian", "Debian Backports"}:
+            kind = found.security if facts.get("Label") == "Debian-Security" else found.main
+            if source.address not in kind:
+                kind.append(source.address)
+    return found
+
+
+_SOURCE = re.compile(r"'(?P<address>[^']+?)/dists/(?P<suite>[^']+)/InRelease' (?P<release>\S+)InRelease ")
+
+
+def _sources() -> list[Source]:
+    printed = apt.ask(*_releases("--print-uris"))
+    found = [Source(**match.groupdict()) for match in map(_SOURCE.match, printed.splitlines()) if match]
+    return [source for source in found if not source.address.startswith("cdrom:")]
+
+
+def _releases(*options: str) -> list[str]:
+    """Return the command that fetches the Release files of all the machine's sources, into our cache."""
+    nothing_else = str(Path(__file__).with_name("apt-releases.conf"))
+    command = ["apt-get", "-c", nothing_else, *options, "update"]
+    return _private(cache.root() / "apt" / "sources", *command, **{"APT::Update::Error-Mode": "any"})
+
+
+def _ask(unknown: Iterable[Source], progress: Progress) -> str:
+    """Ask the machine's sources what they are; return what went wrong, which others than Debian's may cause."""
+    sites = ", ".join(dict.fromkeys(apt.public(source.address) for source in unknown))
+    try:
+        with cache.lock("apt-sources"):
+            apt.work(*_releases("-qq"), what=f"asking which is Debian's archive: {sites}", progress=progress)
+    except AptError as error:
+        return str(error)
+    return ""
+
+
+def _facts(sources: Iterable[Source]) -> dict[Source, dict[str, str]]:
+    """Return what the Release files of sources say they are, of those that apt has fetched, for itself or for us.
+
+    That tells where to look. Whether it is Debian's archive, the signatures of its suites tell.
+    """
+    (_, _, theirs) = apt.ask("apt-config", "shell", "LISTS", "Dir::State::lists/d").partition("=")
+    ours = cache.root() / "apt" / "sources" / "state" / "lists"
+    # apt leaves what has come in the last place when another source keeps it waiting until it is ended
+    places = (Path(*shlex.split(theirs)), ours, ours / "partial")
+    known = {}
+    for source in sources:
+        names = [f"{source.release}{kind}" for kind in ("InRelease", "Release")]
+        files = [place / name for place in places for name in names if (place / name).is_file()]
+        if files:
+            text = files[0].read_text(errors="replace")[:4096]
+            known[source] = dict(re.findall(r"^(Origin|Label): (.*)$", text, re.MULTILINE))
+    return known
+
+
+def described() -> str:
+    """Return in one line which archive serves kernels, without passwords.
+
+    Raises:
+        VmError: there is no apt, or no archive of Debian's among its sources.
+    """
+    found = archives()
+    if not (found.main or found.security):
+        raise VmError(_absent("archive"))
+    kinds = {"archive": found.main, "security archive": found.security}
+    return "; ".join(
+        f"{kind} {', '.join(map(apt.public, addresses))}" if addresses else _absent(kind)
+        for kind, addresses in kinds.items()
+    )
+
+
+def _absent(kind: str) -> str:
+    unsure = f", of which not all could be asked: {memory.asked}" if memory.asked else ""
+    return f"Debian's {kind} is not among this machine's apt sources{unsure}"
+
+
+# --- suites -------------------------------------------------------------------------------------------------------
 
 
 class Suite:
@@ -76,27 +212,22 @@ class Suite:
         self.name = name
         self.directory = cache.root() / "apt" / name
 
-    def _apt(self, tool: str, *arguments: str, **options: str) -> list[str]:
-        settings = {
-            "Dir::Etc::sourcelist": str(self.directory / "sources.list"),
+    def _apt(self, *command: str, **settings: str) -> list[str]:
+        ours = {
+            "Dir::Etc::sourcelist": str(self._source),
             "Dir::Etc::sourceparts": "/dev/null",
             "Dir::Etc::preferences": "/dev/null",
             "Dir::Etc::preferencesparts": "/dev/null",
-            "Dir::State": str(self.directory / "state"),
-            "Dir::State::status": str(self.directory / "status"),
-            "Dir::Cache": str(self.directory / "cache"),
             "APT::Architecture": "amd64",
             "APT::Architectures::": "amd64",
             "Acquire::Languages": "none",
             "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled": "false",
-            "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
-            **options,
         }
-        return [
-            tool,
-            *(word for key, value in settings.items() for word in ("-o", f"{key}={value}")),
-            *arguments,
-        ]
+        return _private(self.directory, *command, **ours, **settings)
+
+    @property
+    def _source(self) -> Path:
+        return self.directory / "sources.list"
 
     @property
     def _stamp(self) -> Path:
@@ -109,31 +240,64 @@ class Suite:
     def _fresh(self) -> bool:
         return self._stamp.exists() and time.time() - self._stamp.stat().st_mtime < FRESH
 
-    def update(self, *, again: bool = False) -> None:
+    def update(self, *, again: bool = False, progress: Progress = apt.quiet) -> None:
         """Fetch the suite's list of packages, unless that was done within the last day.
 
         Raises:
-            VmError: the archive can not be reached or its signature does not hold.
+            VmError: the archive is not among the machine's sources, can not be reached, does not have the suite, or
+                its signature does not hold.
         """
         with cache.lock(f"apt-{self.name}"), cache.writing():
             if not again and self._fresh():
                 return
-            for made in ("state/lists/partial", "cache/archives/partial"):
-                (self.directory / made).mkdir(parents=True, exist_ok=True)
-            (self.directory / "status").touch()
-            source = f"deb [signed-by={KEYRING} arch=amd64] {address(self.name)} {self.name} main\n"
-            (self.directory / "sources.list").write_text(source)
-            command = self._apt("apt-get", "update", "-qq", **{"APT::Update::Error-Mode": "any"})
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"}
-            )
-            if done.returncode != 0:
-                raise _failure(f"the list of Debian's suite {self.name}", done.stderr)
-            self._stamp.touch()
+            failures = []
+            for address, note in self._addresses(progress):
+                try:
+                    self._update_from(address, progress)
+                except AptError as error:
+                    failures.append(error)
+                    continue
+                if note:
+                    _say(f"{note}; {self.name} is taken from beside the main archive")
+                return
+            raise VmError(f"the list of Debian's suite {self.name} can not be fetched: {self._why(failures)}")
+
+    def _addresses(self, progress: Progress) -> Iterator[tuple[str, str]]:
+        """Give the addresses to try, and what is to be said when one of them has the suite."""
+        found = archives(progress)
+        yield from ((address, "") for address in (found.security if self._is_security else found.main))
+        if self._is_security and not found.security:
+            # most mirrors of the main archive have the other next to it
+            yield from ((f"{address}-security", _absent("security archive")) for address in found.main)
+
+    def _why(self, failures: list[AptError]) -> str:
+        """Return the reason why no address had the suite: an archive out of reach before one without it."""
+        failures.sort(key=lambda failure: not failure.unreachable)
+        if failures and (archives().security or not self._is_security):
+            return str(failures[0])
+        absent = _absent("security archive" if self._is_security else "archive")
+        if failures:
+            return f"{absent}; beside the main one: {failures[0]}"
+        return absent if memory.asked else f"{absent}; add it to them, or use --kernel PATH"
+
+    @property
+    def _is_security(self) -> bool:
+        return self.name.endswith("-security")
+
+    def _update_from(self, address: str, progress: Progress) -> None:
+        signed = f"signed-by={KEYRING} " if KEYRING.exists() else ""
+        source = f"deb [{signed}arch=amd64] {address} {self.name} main\n"
+        command = self._apt("apt-get", "update", "-qq", **{"APT::Update::Error-Mode": "any"})
+        if not self._source.exists() or self._source.read_text() != source:
+            self._stamp.unlink(missing_ok=True)
+            self._source.touch(mode=0o600)  # the address may hold a password
+            self._source.write_text(source)
+        _work(address, *command, what=f"fetching the list of Debian's suite {self.name}", progress=progress)
+        self._stamp.touch()
 
     def packages(self, pattern: str) -> list[Package]:
         """Return the suite's packages whose names match the regular expression `pattern` as a whole."""
-        dumped = _run(*self._apt("apt-cache", "dumpavail"))
+        dumped = apt.ask(*self._apt("apt-cache", "dumpavail"))
         name = re.compile(pattern)
         found = []
         for stanza in dumped.split("\n\n"):
@@ -150,39 +314,50 @@ class Suite:
         Raises:
             VmError: the archive can not be reached, or what came is not what the list promises.
         """
-        reading, writing = os.pipe()
         wanted = list(names)
-        command = self._apt("apt-get", "download", "-qq", *wanted, **{"APT::Status-Fd": str(writing)})
-        environment = {**os.environ, "LC_ALL": "C"}
-        with subprocess.Popen(
-            command,
-            cwd=target,
-            pass_fds=[writing],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        ) as apt:
-            os.close(writing)
-            with os.fdopen(reading) as status:
-                for line in status:
-                    fields = line.split(":")
-                    if fields[0] == "dlstatus":
-                        progress(f"fetching {' '.join(wanted)}", float(fields[2]))
-            assert apt.stderr is not None
-            errors = apt.stderr.read()
-        if apt.returncode != 0:
-            raise _failure(f"{' '.join(wanted)} of Debian's suite {self.name}", errors)
+        address = self._source.read_text().split()[-3]
+        command = self._apt("apt-get", "download", "-qq", *wanted)
+        try:
+            what = f"fetching {' '.join(wanted)}"
+            _work(address, *command, what=what, progress=progress, directory=target)
+        except AptError as error:
+            raise VmError(
+                f"{' '.join(wanted)} of Debian's suite {self.name} can not be fetched: {error}"
+            ) from error
         return sorted(target.glob("*.deb"))
 
 
-def _failure(what: str, said: str) -> Exception:
-    """Return what to raise when apt could not fetch something: its last error, without the addresses in it."""
-    if (full := os.strerror(errno.ENOSPC)) in said:
-        return OSError(errno.ENOSPC, full)
-    errors = [line[3:] for line in said.splitlines() if line.startswith("E: ")] or said.splitlines()[-1:]
-    reason = re.sub(r"https?://\S+", "the archive", errors[0]).strip() if errors else "no reason given"
-    return VmError(f"{what} can not be fetched: {reason}")
+def _work(address: str, *command: str, what: str, progress: Progress, directory: Path | None = None) -> None:
+    """Let apt fetch something from an archive, unless that was found to be out of reach."""
+    site = urlsplit(address).netloc or address
+    if reason := memory.unreachable.get(site):
+        raise AptError(reason, unreachable=True)
+    try:
+        apt.work(*command, what=what, progress=progress, directory=directory)
+    except AptError as error:
+        if error.unreachable:
+            memory.unreachable[site] = str(error)
+        raise
+
+
+def suites(names: Iterable[str], *, again: bool = False, progress: Progress = apt.quiet) -> list[Suite]:
+    """Return those of the named suites whose lists of packages can be had, and say which can not.
+
+    Raises:
+        VmError: none can be had.
+    """
+    there, failures = [], []
+    for suite in map(Suite, names):
+        try:
+            suite.update(again=again, progress=progress)
+            there.append(suite)
+        except VmError as error:
+            failures.append(error)
+    if not there:
+        raise failures[0]
+    for failure in failures:
+        _say(f"{failure}; going on with {', '.join(suite.name for suite in there)} alone")
+    return there
 
 
 def newest(packages: Iterable[Package]) -> Package | None:
@@ -191,12 +366,11 @@ def newest(packages: Iterable[Package]) -> Package | None:
     def compare(one: Package, other: Package) -> int:
         if one.version == other.version:
             return ("unsigned" in other.name) - ("unsigned" in one.name)
-        later = subprocess.run(["dpkg", "--compare-versions", one.version, "gt", other.version], check=False)
-        return 1 if later.returncode == 0 else -1
+        return 1 if is_later(one.version, other.version) else -1
 
     return max(packages, key=cmp_to_key(compare), default=None)
 
 
-def available() -> bool:
-    """Whether this machine has apt at all."""
-    return tools.find("apt-get") is not None
+def is_later(version: str, other: str) -> bool:
+    """Whether a version is later than another by Debian's rules of comparison."""
+    return subprocess.run(["dpkg", "--compare-versions", version, "gt", other], check=False).returncode == 0

@@ -127,7 +127,7 @@ def _source(reference: Reference, progress: archive.Progress, *, fresh: bool) ->
     there = json.loads(stamp.read_text())["version"] if stamp.exists() else ""
     if there and not fresh:
         return str(there)
-    package = _newest(reference.series, again=fresh)
+    package = _newest(reference.series, progress, again=fresh)
     if package.version != there:
         shutil.rmtree(reference.directory, ignore_errors=True)
         reference.directory.mkdir(parents=True)
@@ -136,11 +136,9 @@ def _source(reference: Reference, progress: archive.Progress, *, fresh: bool) ->
     return package.version
 
 
-def _newest(series: str, *, again: bool) -> Package:
-    found: list[Package] = []
-    for suite in map(Suite, REFERENCE[series]):
-        suite.update(again=again)
-        found += suite.packages(re.escape(f"linux-source-{series}"))
+def _newest(series: str, progress: archive.Progress, *, again: bool) -> Package:
+    suites = archive.suites(REFERENCE[series], again=again, progress=progress)
+    found = [p for suite in suites for p in suite.packages(re.escape(f"linux-source-{series}"))]
     if package := archive.newest(found):
         return package
     raise VmError(f"Debian's archive has no linux-source-{series} (looked in {', '.join(REFERENCE[series])})")

@@ -5,69 +5,58 @@ from __future__ import annotations
 
 import re
 import shutil
-import struct
-import subprocess
 import sys
-import tarfile
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from vm import archive, build, cache, modules, tools
+from vm import apt, archive, build, cache, modules, own
 from vm.archive import Package, Suite
+from vm.bootimage import Kernel
 from vm.build import Reference
 from vm.catalogue import FLAVOUR, PACKAGE, REFERENCE, SERIES
-from vm.cpio import Archive
 from vm.errors import VmError
+from vm.packages import deb_members, merged, tree_members, unpack
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """A kernel that can be booted.
+def kernel(name: str, *, modules: Sequence[Path] = (), progress: archive.Progress = apt.quiet) -> Kernel:
+    """Return the kernel of a catalogue name (``6.12``, ``vm-6.12``, ``ref-6.12``), or of the user's PATH or NAME=PATH.
 
-    Attributes:
-        name: what the user called it; the name in every result.
-        image: the boot image (bzImage).
-        modules: archive of the modules that the guest needs.
-        loop: whether loop devices are among them; where they may be missing, a VM gets scratch disks to mount.
-        origin: where it comes from, for people.
-        packages: the version and the names of the packages that it came in; empty for a kernel of the user's.
-        key: what tells its content from any other's, or None for a kernel that may change under its name.
-    """
-
-    name: str
-    image: Path
-    modules: Path
-    loop: bool
-    origin: str
-    packages: dict[str, str] = field(default_factory=dict)
-    key: str | None = None
-
-
-def _quiet(_what: str, _percent: float) -> None:
-    """Show nothing."""
-
-
-def kernel(name: str, *, modules: Path | None = None, progress: archive.Progress = _quiet) -> Kernel:
-    """Return the kernel of a catalogue name (``6.12``, ``vm-6.12``, ``ref-6.12``) or of a path of the user's.
-
-    A reference kernel that is not in the cache, or was made of other patches than those of today, is built.
+    It stays in the cache as long as this process lives. A reference kernel that is not in the cache, or was made of
+    other patches than those of today, is built. `modules` are packages and directories with modules of the user's.
 
     Raises:
         VmError: no such name or path, or the kernel can not be had.
     """
+    found = _catalogued(name, progress)
+    if found is None:
+        return _users(name, modules)
+    if modules:
+        raise VmError(
+            f"--modules {modules[0]}: {name} comes with its modules; --modules is for --kernel PATH"
+        )
+    cache.hold(found.image.parent)
+    return found
+
+
+def _catalogued(name: str, progress: archive.Progress) -> Kernel | None:
     series = name.removeprefix("vm-")
     if series in SERIES:
         return _from_archive(series, progress)
     if reference := build.named(series):
         return _from_source(reference, progress)
-    path = Path(name).expanduser()
-    if path.exists():
-        return _from_path(path, modules)
-    if "/" in name or path.suffix in {".deb", ".rpm"}:
-        raise VmError(f"--kernel {name}: there is no such file or directory")
+    return None
+
+
+def _users(name: str, modules: Sequence[Path]) -> Kernel:
+    if (
+        "=" in name
+        or "/" in name
+        or Path(name).suffix in {".deb", ".rpm"}
+        or Path(name).expanduser().exists()
+    ):
+        return own.kernel(name, modules)
     known = ", ".join([*SERIES, *(f"ref-{series}" for series in REFERENCE)])
     raise VmError(f"unknown kernel {name!r}; known are {known}, or the path of a kernel of yours")
 
@@ -98,28 +87,30 @@ def cached(series: str) -> Kernel | None:
     )
 
 
-def latest(series: str, *, again: bool = False) -> Package:
+def is_named(name: str) -> bool:
+    """Whether a name is one of the catalogue's, so that a kernel that can not be had is nobody's mistake."""
+    references = {f"ref-{series}{kind}" for series in REFERENCE for kind in ("", "-debug")}
+    return name.removeprefix("vm-") in {*SERIES, *references}
+
+
+def latest(series: str, *, again: bool = False, progress: archive.Progress = apt.quiet) -> Package:
     """Return the newest package that carries a series' kernel image.
 
     Raises:
         VmError: the archive can not be asked, or no longer has the series.
     """
-    pattern = PACKAGE.format(series=re.escape(series), flavour=FLAVOUR)
-    found: list[Package] = []
-    for suite in map(Suite, SERIES[series]):
-        suite.update(again=again)
-        found += suite.packages(pattern)
-    if package := archive.newest(package for package in found if not _is_meta(package)):
+    suites = archive.suites(SERIES[series], again=again, progress=progress)
+
+    def carrying(series: str) -> Iterator[Package]:
+        pattern = PACKAGE.format(series=series, flavour=FLAVOUR)
+        return (package for suite in suites for package in suite.packages(pattern))
+
+    if package := archive.newest(found for found in carrying(re.escape(series)) if not _is_meta(found)):
         return package
-    there = [
-        p
-        for suite in map(Suite, SERIES[series])
-        for p in suite.packages(PACKAGE.format(series=r"\d+\.\d+", flavour=FLAVOUR))
-    ]
-    newest = archive.newest(there)
+    newest = archive.newest(carrying(r"\d+\.\d+"))
     offer = f"the newest there is {newest.name} {newest.version}" if newest else "it has no kernel at all"
     raise VmError(
-        f"Debian's archive has no {series} kernel any more (looked in {', '.join(SERIES[series])}); {offer}"
+        f"Debian's archive has no {series} kernel any more (looked in {', '.join(s.name for s in suites)}); {offer}"
     )
 
 
@@ -134,20 +125,23 @@ def _from_archive(series: str, progress: archive.Progress) -> Kernel:
     if here and all(suite.unchanged_since(manifest.stat().st_mtime) for suite in map(Suite, SERIES[series])):
         return here
     try:
-        package = latest(series)
+        return _updated(series, latest(series, progress=progress), progress)
     except VmError as error:
         if here is None:
             raise
-        print(f"fapitest: {error}; using the cached {series} kernel", file=sys.stderr)
+        print(f"fapitest: {error}; using the cached {series} kernel", file=sys.stderr, flush=True)
         return here
-    if here and here.packages.get("version") == package.version:
-        manifest.touch()
-        return here
+
+
+def _updated(series: str, package: Package, progress: archive.Progress) -> Kernel:
+    """Return the kernel of a series, which is fetched if the cache has none or an older one."""
     with cache.lock(f"kernel-{series}"):
         here = cached(series)
-        if here is None or here.packages.get("version") != package.version:
+        if here is None or archive.is_later(package.version, here.packages.get("version", "0")):
             fetch(series, package, progress)
-    here = cached(series)
+            here = cached(series)
+        with cache.writing():
+            (directory(series) / cache.MANIFEST).touch()
     assert here is not None
     return here
 
@@ -161,12 +155,7 @@ def refresh(name: str, progress: archive.Progress) -> Kernel:
     series = name.removeprefix("vm-")
     if series not in SERIES:
         raise VmError(f"unknown kernel {name!r}; known are {', '.join(SERIES)}")
-    package = latest(series, again=True)
-    here = cached(series)
-    if here is None or here.packages.get("version") != package.version:
-        with cache.lock(f"kernel-{series}"):
-            fetch(series, package, progress)
-    return kernel(series)
+    return _updated(series, latest(series, again=True, progress=progress), progress)
 
 
 def fetch(series: str, package: Package, progress: archive.Progress) -> None:
@@ -189,11 +178,11 @@ def fetch(series: str, package: Package, progress: archive.Progress) -> None:
     }
     with (
         cache.storing(directory(series), facts) as making,
-        tempfile.TemporaryDirectory(dir=making.parent) as scratch,
+        tempfile.TemporaryDirectory(dir=making) as scratch,
     ):
         debs = suite.download(names, Path(scratch), progress)
         progress(f"unpacking the {series} kernel", 100.0)
-        facts["loop"] = _unpack(_merged(map(deb_members, debs)), making)
+        facts["loop"] = unpack(merged(map(deb_members, debs)), making)
 
 
 def _companions(suite: Suite, package: Package) -> list[str]:
@@ -233,181 +222,10 @@ def make(reference: Reference, progress: archive.Progress, *, fresh: bool = Fals
     version = build.build(reference, progress, fresh=fresh)
     facts["packages"] = {"version": version, "names": f"linux-source-{reference.series}"}
     with cache.lock(f"kernel-{reference.name}"), cache.storing(directory(reference.name), facts) as making:
-        facts["loop"] = _unpack(_tree_members(reference.tree, None), making)
+        facts["loop"] = unpack(tree_members(reference.tree), making)
     here = cached(reference.name)
     assert here is not None
     return here
-
-
-# --- packages -----------------------------------------------------------------------------------------------------
-
-Members = dict[str, Callable[[], bytes]]
-"""Path inside a package -> a way to get that file's content."""
-
-
-def _merged(packages: Iterable[Members]) -> Members:
-    return {path: content for members in packages for path, content in members.items()}
-
-
-def deb_members(package: Path) -> Members:
-    """Return the boot image, the configuration and the modules of a Debian package, in memory.
-
-    Raises:
-        VmError: it is damaged.
-    """
-    return _tar_members(package, [str(tools.path("dpkg-deb")), "--fsys-tarfile", str(package)])
-
-
-def rpm_members(package: Path) -> Members:
-    """Return the boot image, the configuration and the modules of an RPM package, in memory.
-
-    Raises:
-        VmError: it is damaged, or bsdtar is missing.
-    """
-    if not tools.find("bsdtar"):
-        raise VmError("bsdtar is missing, which reads RPM packages; install it: apt install libarchive-tools")
-    return _tar_members(package, ["bsdtar", "--format", "ustar", "-cf", "-", f"@{package}"])
-
-
-_WANTED = re.compile(r"(^|/)(vmlinuz[^/]*|config(-[^/]*)?|[^/]*\.ko(\.xz|\.gz|\.bz2|\.zst)?)$")
-_CONFIG = re.compile(r"(^|/)config(-[^/]*)?$")
-
-
-def _tar_members(package: Path, command: list[str]) -> Members:
-    members: Members = {}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as unpacking:
-        try:
-            with tarfile.open(fileobj=unpacking.stdout, mode="r|") as content:
-                for member in content:
-                    if member.isfile() and _WANTED.search(member.name):
-                        data = content.extractfile(member)
-                        assert data is not None
-                        members[member.name] = _constant(data.read())
-        except tarfile.TarError as error:
-            raise VmError(f"{package} is not a package that can be read: {error}") from error
-        finally:
-            unpacking.kill()
-    return members
-
-
-def _constant(content: bytes) -> Callable[[], bytes]:
-    return lambda: content
-
-
-def _unpack(members: Members, target: Path) -> bool:
-    """Write boot image, configuration and modules archive of a package into `target`; tell whether loop is in it."""
-    images = [path for path in members if path.rpartition("/")[2].startswith("vmlinuz")]
-    if not images:
-        raise VmError("the package holds no boot image (vmlinuz)")
-    (target / "vmlinuz").write_bytes(members[images[0]]())
-    check_image(target / "vmlinuz")
-    for path in members:
-        if _CONFIG.search(path):
-            (target / "config").write_bytes(members[path]())
-    with (target / "modules.cpio").open("wb") as out:
-        return _write_modules(members, out, image_release(target / "vmlinuz"))
-
-
-def _write_modules(members: Members, out: IO[bytes], release: str) -> bool:
-    paths = {name: path for path in members if (name := modules.module_name(path))}
-
-    def read(name: str) -> modules.Module | None:
-        return modules.load(paths[name], members[paths[name]]()) if name in paths else None
-
-    extra = [name for name, path in paths.items() if modules.is_extra(path)]
-    with Archive(out) as packed:
-        modules.write(packed, release, read, extra)
-    return "loop" in paths
-
-
-# --- a user's own kernel ------------------------------------------------------------------------------------------
-
-
-def image_release(image: Path) -> str:
-    """Return the release (uname -r) that a boot image names in its header.
-
-    Source: Documentation/arch/x86/boot.rst, field kernel_version.
-    """
-    head = image.read_bytes()[:0x8000]
-    offset = struct.unpack_from("<H", head, 0x20E)[0] + 0x200
-    return head[offset : offset + 256].split(b"\0")[0].split(b" ")[0].decode("ascii", "replace")
-
-
-def check_image(image: Path) -> None:
-    """Make sure that a file is a boot image of this architecture.
-
-    Raises:
-        VmError: it is not; the text says what it is.
-    """
-    with image.open("rb") as content:
-        head = content.read(0x210)
-    if len(head) >= 0x210 and head[0x202:0x206] == b"HdrS":
-        return
-    if head[:2] == b"MZ" and head[0x38:0x3C] == b"ARM\x64":
-        raise VmError(f"{image} is a kernel for arm64; this suite boots x86-64 kernels")
-    if head[:4] == b"\x7fELF":
-        machine = {0x3E: "x86-64", 0xB7: "arm64", 0xF3: "RISC-V", 0x15: "PowerPC 64"}.get(
-            struct.unpack_from("<H", head, 18)[0], "unknown"
-        )
-        raise VmError(
-            f"{image} is an ELF file ({machine}), not a boot image; give the bzImage (arch/x86/boot/bzImage)"
-        )
-    raise VmError(f"{image} is not a boot image (bzImage) of an x86-64 kernel")
-
-
-def _from_path(path: Path, module_directory: Path | None) -> Kernel:
-    path = path.resolve()
-    if path.is_dir():
-        return _stored(path.name, path, lambda: _tree_members(path, module_directory), f"build tree {path}")
-    if path.suffix == ".deb":
-        return _stored(path.stem, path, lambda: deb_members(path), f"package {path}")
-    if path.suffix == ".rpm":
-        return _stored(path.stem, path, lambda: rpm_members(path), f"package {path}")
-    check_image(path)
-    name = image_release(path) or path.name
-    return _stored(name, path, lambda: _image_members(path, module_directory), f"image {path}")
-
-
-def _stored(name: str, source: Path, members: Callable[[], Members], origin: str) -> Kernel:
-    """Unpack a user's kernel anew each time: it may have been rebuilt under the same name."""
-    name = re.sub(r"[^A-Za-z0-9._+-]", "_", name)
-    where = cache.root() / "custom" / name
-    facts: dict[str, Any] = {"origin": origin, "packages": {}}
-    with cache.lock(f"custom-{name}"), cache.storing(where, facts) as making:
-        try:
-            facts["loop"] = _unpack(members(), making)
-        except VmError as error:
-            raise VmError(f"--kernel {source}: {error}") from error
-    return Kernel(name, where / "vmlinuz", where / "modules.cpio", bool(facts["loop"]), origin)
-
-
-def _image_members(image: Path, module_directory: Path | None) -> Members:
-    members: Members = {"vmlinuz": image.read_bytes}
-    if module_directory:
-        members |= _directory_members(module_directory)
-    return members
-
-
-def _tree_members(tree: Path, module_directory: Path | None) -> Members:
-    image = tree / "arch/x86/boot/bzImage"
-    if not image.exists():
-        raise VmError(
-            f"no {image.relative_to(tree)} there; it is not a built x86-64 kernel tree (run make there first)"
-        )
-    members: Members = {"vmlinuz": image.read_bytes, **_directory_members(module_directory or tree)}
-    if (tree / ".config").exists():
-        members["config"] = (tree / ".config").read_bytes
-    return members
-
-
-def _directory_members(directory: Path) -> Members:
-    if not directory.is_dir():
-        raise VmError(f"the module directory {directory} does not exist")
-    return {
-        str(path.relative_to(directory)): path.read_bytes
-        for path in directory.rglob("*.ko*")
-        if modules.module_name(path.name) and path.is_file()
-    }
 
 
 def forget(series: str) -> None:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from vm import apt
+from vm.apt import AptError
 from vm.errors import VmError
 
 PACKAGES = {
@@ -104,24 +107,49 @@ def _is_dynamic(program: Path) -> bool:
     return subprocess.run(["ldd", program], capture_output=True, check=False).returncode == 0
 
 
-def install(packages: Iterable[str]) -> None:
-    """Install Debian packages as root.
+def install(packages: Iterable[str], progress: apt.Progress = apt.quiet) -> None:
+    """Install Debian packages as root, after an update of apt's lists where there are none or they are out of date.
 
     Raises:
         VmError: not root, no apt, or apt failed; the text is what a person can do.
     """
-    names = " ".join(packages)
+    names = list(packages)
     if not names:
         return
     if os.geteuid() != 0 or not find("apt-get"):
-        raise VmError(f"this machine lacks: {names}; as root: apt install --no-install-recommends {names}")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "--yes", "-qq", "--no-install-recommends", *names.split()]
-    for preparation in ([], ["apt-get", "update", "-qq"]):
-        if preparation:
-            subprocess.run(preparation, env=environment, capture_output=True, check=False)
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return
-    reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-    raise VmError(f"apt could not install {names}: {reason[0]}")
+        absent = " ".join(names)
+        command = f"apt update && apt install --yes --no-install-recommends {absent}"
+        raise VmError(f"this machine lacks: {absent}; as root: {command}")
+    lists = apt.ask("apt-get", "indextargets", "--format", "$(FILENAME)")
+    complaint = "" if lists else _update_lists(progress)
+    try:
+        try:
+            _install(names, progress)
+        except AptError:
+            if not lists:
+                raise
+            complaint = _update_lists(progress)
+            _install(names, progress)
+    except AptError as error:
+        raise VmError(f"apt could not install {' '.join(names)}: {error}{complaint}") from error
+
+
+def _update_lists(progress: apt.Progress) -> str:
+    """Let apt update its lists; return what went wrong, which a source may cause that nothing is needed from."""
+    settings = {**apt.PATIENCE, "Acquire::Retries": "0", "APT::Update::Error-Mode": "any"}
+    command = ["apt-get", *apt.options(settings), "-qq", "update"]
+    try:
+        apt.work(*command, what="updating apt's lists of packages", progress=progress, silence=60.0)
+    except AptError as error:
+        return f"; its lists could not all be updated: {error}"
+    return ""
+
+
+def _install(names: list[str], progress: apt.Progress) -> None:
+    # Another program may be at work with packages, as on a machine that has just started.
+    settings = apt.options({**apt.PATIENCE, "DPkg::Lock::Timeout": "120"})
+    command = ["apt-get", *settings, "-qq", "--yes", "--no-install-recommends", "install", *names]
+    what = " ".join(names)
+    apt.work(*command, "--download-only", what=f"fetching {what}", progress=progress, silence=180.0)
+    # Packages must not be left half unpacked, so here nothing is cut short.
+    apt.work(*command, what=f"installing {what}", progress=progress, silence=math.inf, limit=math.inf)
