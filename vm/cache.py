@@ -8,17 +8,25 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import filelock
 import platformdirs
 
+from vm import claims
 from vm.errors import VmError
 
 MANIFEST = "manifest.json"
+ROOMS = ("kernels", "custom", "states", "base")
+"""The directories of the cache that hold entries made by `storing`."""
+
+PATIENCE = 3.0
+"""Seconds of waiting for another run after which that is said."""
+
+_held: dict[tuple[int, int], int] = {}
 
 
 def root() -> Path:
@@ -55,12 +63,70 @@ def writing() -> Iterator[None]:
 def lock(name: str) -> Iterator[None]:
     """Hold the cache's lock `name`: of two runs that need the same thing the second waits and finds it made."""
     with writing():
-        held = filelock.FileLock(root() / f"{name.replace('/', '-')}.lock")
-        held.acquire()
+        held = _lock(name)
+        try:
+            held.acquire(timeout=PATIENCE)
+        except filelock.Timeout:
+            print(f"fapitest: waiting for another run, which has {name}", file=sys.stderr, flush=True)
+            held.acquire()
     try:
         yield
     finally:
         held.release()
+
+
+def _lock(name: str) -> filelock.BaseFileLock:
+    return filelock.FileLock(root() / f"{name.replace('/', '-')}.lock")
+
+
+@contextlib.contextmanager
+def lock_if_free(name: str) -> Iterator[bool]:
+    """Hold the cache's lock `name` if nobody does; tell whether that is so."""
+    held = _lock(name)
+    try:
+        held.acquire(timeout=0)
+    except filelock.Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        held.release()
+
+
+def hold(directory: Path) -> bool:
+    """Keep an entry from being removed until this process ends; False when it is not there any more."""
+    descriptor = claims.claim(directory, alone=False)
+    if descriptor is None:
+        return False
+    status = os.fstat(descriptor)
+    if (status.st_dev, status.st_ino) in _held:
+        os.close(descriptor)
+    else:
+        _held[status.st_dev, status.st_ino] = descriptor
+    return True
+
+
+def prune(entries: Iterable[Path], keep: int) -> None:
+    """Remove entries but for those in use and the `keep` that were used last, which their time tells."""
+    by_age = sorted((entry for entry in entries if entry.is_dir()), key=_last_used, reverse=True)
+    for entry in by_age[keep:]:
+        claims.remove(entry)
+
+
+def _last_used(entry: Path) -> float:
+    try:
+        return entry.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def sweep() -> dict[Path, int]:
+    """Remove what was being made when a run was cut off; return the directories and their sizes in bytes."""
+    removed: dict[Path, int] = {}
+    for room in ROOMS:
+        removed |= claims.sweep(root() / room, f"{claims.HIDDEN}*")
+    return removed
 
 
 def digest(path: Path) -> str:
@@ -88,27 +154,45 @@ def _unchanged(path: Path, expected: Mapping[str, Any]) -> bool:
 
 
 @contextlib.contextmanager
+def making(directory: Path) -> Iterator[Path]:
+    """Give an empty directory to fill, on the way to be `directory` or another beside it; `settle` brings it there.
+
+    What is not settled is removed, by the next run if need be.
+    """
+    with writing():
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        made, held = claims.make(directory.parent, f"{claims.HIDDEN}{directory.name}-")
+        try:
+            yield made
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+            os.close(held)
+
+
+def settle(made: Path, directory: Path, facts: Mapping[str, Any]) -> None:
+    """Let a filled directory replace `directory` as a whole, with a manifest of its files."""
+    files = {
+        path.name: {
+            "sha256": digest(path),
+            "size": path.stat().st_size,
+            "mtime_ns": path.stat().st_mtime_ns,
+        }
+        for path in sorted(made.iterdir())
+    }
+    (made / MANIFEST).write_text(json.dumps({"facts": facts, "files": files}, indent=1) + "\n")
+    replaced = Path(f"{made}-old")
+    with contextlib.suppress(FileNotFoundError):
+        directory.rename(replaced)
+    made.rename(directory)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def storing(directory: Path, facts: dict[str, Any]) -> Iterator[Path]:
     """Give an empty directory to fill; once filled it replaces `directory` as a whole, with a manifest of its files.
 
     `facts` may still be filled in while the directory is being made.
     """
-    with writing():
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-        try:
-            yield making
-            files = {
-                path.name: {
-                    "sha256": digest(path),
-                    "size": path.stat().st_size,
-                    "mtime_ns": path.stat().st_mtime_ns,
-                }
-                for path in sorted(making.iterdir())
-            }
-            (making / MANIFEST).write_text(json.dumps({"facts": facts, "files": files}, indent=1) + "\n")
-            if directory.exists():
-                shutil.rmtree(directory)
-            making.rename(directory)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
+    with making(directory) as made:
+        yield made
+        settle(made, directory, facts)

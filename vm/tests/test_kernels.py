@@ -5,18 +5,10 @@ import re
 
 import pytest
 
-from vm import archive, catalogue, kernels
+from vm import archive, bootimage, catalogue, kernels
 from vm.archive import Package
 from vm.errors import VmError
-
-
-def image(magic=b"HdrS"):
-    content = bytearray(0x4000)
-    content[0x202:0x206] = magic
-    content[0x20E:0x210] = (0x1000).to_bytes(2, "little")
-    content[0x1200:0x1220] = b"6.99-test (x@y) #1 SMP".ljust(0x20, b"\0")
-    return bytes(content)
-
+from vm.tests.pieces import image
 
 FILES = {
     "text": (b"not a kernel", "is not a boot image"),
@@ -43,8 +35,8 @@ def test_what_is_no_kernel_is_told(tmp_path, name, monkeypatch):
 
 def test_the_release_is_read_from_the_image(tmp_path):
     (tmp_path / "bzImage").write_bytes(image())
-    kernels.check_image(tmp_path / "bzImage")
-    assert kernels.image_release(tmp_path / "bzImage") == "6.99-test"
+    bootimage.check_image(tmp_path / "bzImage")
+    assert bootimage.image_release(tmp_path / "bzImage") == "6.99-test"
 
 
 def test_a_bare_image_is_a_kernel(tmp_path, monkeypatch):
@@ -75,8 +67,8 @@ def test_a_tree_that_is_not_built(tmp_path):
 def test_missing_module_directory(tmp_path, monkeypatch):
     monkeypatch.setenv("FAPITEST_CACHE", str(tmp_path / "cache"))
     (tmp_path / "bzImage").write_bytes(image())
-    with pytest.raises(VmError, match=r"module directory .* does not exist"):
-        kernels.kernel(str(tmp_path / "bzImage"), modules=tmp_path / "nowhere")
+    with pytest.raises(VmError, match="nowhere: there is no such file or directory"):
+        kernels.kernel(str(tmp_path / "bzImage"), modules=[tmp_path / "nowhere"])
 
 
 NAMES = {

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is booted: the files of a kernel, and what the header of a boot image says.
+
+Source: Documentation/arch/x86/boot.rst.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vm.errors import VmError
+
+HEAD = 0x10000 + 0x200
+"""How many bytes of a boot image can tell its release: the field kernel_version is an offset of 16 bits."""
+
+_MACHINES = {0x3E: "x86-64", 0xB7: "arm64", 0xF3: "RISC-V", 0x15: "PowerPC 64"}
+_RELEASE = re.compile(r"[!-.0-~]{1,64}")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel that can be booted.
+
+    Attributes:
+        name: what people call it; the name in every result.
+        image: the boot image (bzImage).
+        modules: archive of the modules that the guest needs.
+        loop: whether loop devices are among them; where they may be missing, a VM gets scratch disks to mount.
+        origin: where it comes from, for people.
+        packages: the version and the names of the packages that it came in; empty for a kernel of the user's.
+        key: what tells its content from any other's, or None for a kernel whose VMs' state is not worth saving.
+        other_names: what it may be called instead when another kernel of the run has its name, best first.
+    """
+
+    name: str
+    image: Path
+    modules: Path
+    loop: bool
+    origin: str
+    packages: dict[str, str] = field(default_factory=dict)
+    key: str | None = None
+    other_names: tuple[str, ...] = ()
+
+
+def image_release(image: Path) -> str:
+    """Return the release (uname -r) that a boot image names in its header, or "" when it names none."""
+    with image.open("rb") as content:
+        return _release(content.read(HEAD))
+
+
+def _release(head: bytes) -> str:
+    offset = struct.unpack_from("<H", head, 0x20E)[0]
+    if not offset:
+        return ""
+    words = head[offset + 0x200 : offset + 0x300].split(b"\0")[0].split()
+    return words[0].decode("ascii", "replace") if words else ""
+
+
+def check_release(image: bytes, called: str) -> str:
+    """Return the release that a boot image names; it may become part of a path.
+
+    Raises:
+        VmError: it is not a plain word.
+    """
+    release = _release(image)
+    if release and (release in {".", ".."} or not _RELEASE.fullmatch(release)):
+        raise VmError(f"{called} names {release!r} as its release, which is not a plain word")
+    return release
+
+
+def check_image(image: Path) -> None:
+    """Make sure that a file is a boot image of this architecture.
+
+    Raises:
+        VmError: it is not; the text says what it is.
+    """
+    with image.open("rb") as content:
+        check_head(content.read(0x210), str(image))
+
+
+def check_head(head: bytes, called: str) -> None:
+    """Make sure that a file that begins with `head` is a boot image of this architecture.
+
+    Raises:
+        VmError: it is not; the text says what it is.
+    """
+    if len(head) >= 0x210 and head[0x202:0x206] == b"HdrS":
+        return
+    if head[:2] == b"MZ" and head[0x38:0x3C] == b"ARM\x64":
+        raise VmError(f"{called} is a kernel for arm64; this suite boots x86-64 kernels")
+    if head[:4] == b"\x7fELF":
+        machine = (
+            _MACHINES.get(struct.unpack_from("<H", head, 18)[0], "unknown") if len(head) > 20 else "cut off"
+        )
+        raise VmError(
+            f"{called} is an ELF file ({machine}), not a boot image; give the bzImage (arch/x86/boot/bzImage)"
+        )
+    raise VmError(f"{called} is not a boot image (bzImage) of an x86-64 kernel")
