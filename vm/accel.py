@@ -12,12 +12,11 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from vm import cache, tools
+from vm import cache, scratch, tools
+from vm.bootimage import Kernel
 from vm.errors import BootError, VmError
-from vm.kernels import Kernel
 
 DEVICE = Path("/dev/kvm")
 OLDEST_QEMU = (5, 2)
@@ -54,7 +53,7 @@ def choose(wanted: str, kernel: Kernel) -> str:
         return "kvm"
     if wanted == "kvm":
         raise VmError(f"--accel kvm: {reason}")
-    print(f"fapitest: KVM is not used ({reason}); emulating", file=sys.stderr, flush=True)
+    _say("KVM does not work here; emulating (python -m vm doctor says why)")
     return "tcg"
 
 
@@ -64,18 +63,32 @@ def kvm(version: tuple[int, ...], kernel: Kernel, *, again: bool = False) -> tup
         return False, f"this machine has no {DEVICE}"
     if not os.access(DEVICE, os.R_OK | os.W_OK):
         return False, f"{DEVICE} may not be opened by this user; join the group kvm"
-    key = hashlib.sha256(json.dumps([version, os.uname(), _boot_id(), "1"]).encode()).hexdigest()[:16]
-    answer = cache.root() / "kvm" / f"{key}.json"
+    machine = [version, os.uname(), _boot_id(), "2"]
+    # That a VM came up says something about KVM; that it did not may be the kernel's fault.
+    good, bad = _answer([*machine, True]), _answer([*machine, kernel.key or str(kernel.image)])
     with cache.lock("kvm"), cache.writing():
-        if answer.exists() and not again:
-            works, reason = json.loads(answer.read_text())
-            return bool(works), str(reason)
+        if good.exists() and not again:
+            return True, ""
+        if bad.exists() and not again:
+            return False, bad.read_text()
+        _say("a VM is booted to see whether KVM works here")
         works, reason = _try(kernel)
-        answer.parent.mkdir(parents=True, exist_ok=True)
-        making = answer.with_suffix(".new")
-        making.write_text(json.dumps([works, reason]))
-        making.replace(answer)
+        good.parent.mkdir(parents=True, exist_ok=True)
+        for answer in (good, bad):
+            answer.unlink(missing_ok=True)
+        making = good.with_suffix(".new")
+        making.write_text(reason)
+        making.replace(good if works else bad)
     return works, reason
+
+
+def _answer(facts: list[object]) -> Path:
+    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return cache.root() / "kvm" / f"{digest[:16]}.txt"
+
+
+def _say(text: str) -> None:
+    print(f"fapitest: {text}", file=sys.stderr, flush=True)
 
 
 def _boot_id() -> str:
@@ -85,8 +98,8 @@ def _boot_id() -> str:
 def _try(kernel: Kernel) -> tuple[bool, str]:
     from vm.machine import Machine  # noqa: PLC0415  machine needs what this module decides
 
-    with tempfile.TemporaryDirectory() as directory:
-        machine = Machine(kernel, accel="kvm", directory=Path(directory))
+    with scratch.directory() as directory:
+        machine = Machine(kernel, accel="kvm", directory=directory)
         try:
             machine.start()
             machine.wait_ready()

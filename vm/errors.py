@@ -3,6 +3,12 @@
 
 from __future__ import annotations
 
+from vm.life import Ending
+
+NO_ASSERTS = (
+    "Python runs with -O or PYTHONOPTIMIZE, which leaves out the asserts of the tests; run it without"
+)
+
 
 class VmError(Exception):
     """Something that a person can put right; its text says what happened, where, and what to do.
@@ -11,15 +17,19 @@ class VmError(Exception):
     """
 
 
+class UnfitKernelError(VmError):
+    """There is nothing to boot where a kernel of the user's should be: it was not built, say."""
+
+
 class BootError(VmError):
     """A VM that did not come up.
 
     Attributes:
-        end: how it ended: ``panic``, ``hang`` or ``lost``.
+        end: how it ended.
         console: the last lines of its console.
     """
 
-    def __init__(self, text: str, *, end: str, console: str) -> None:
+    def __init__(self, text: str, *, end: Ending, console: str) -> None:
         """Keep how the VM ended and the last lines of its console beside the text."""
         super().__init__(text)
         self.end = end

@@ -7,29 +7,60 @@ Both are seen from inside, so that the test is known.
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import os
 import re
+import resource
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
-COMPLAINTS = (
-    r"\bBUG: ",  # lib/bug.c, mm/, KASAN, KFENCE, lockups, atomic-sleep checks
-    r"\bWARNING: ",  # kernel/panic.c __warn(), lockdep's reports
-    r"\bINFO: (task .* blocked|rcu|possible|trying to register|suspicious)",  # khungtaskd, RCU stalls, lockdep
-    r"\brcu: INFO: ",
-    r"\b(KASAN|KCSAN|KMSAN|UBSAN|KFENCE)\b.*: ",
-    r"\b(inconsistent lock state|suspicious RCU usage|bad unlock balance|circular locking|lock held when returning)",
-    r"\bOops\b|\bgeneral protection fault\b|unable to handle|NULL pointer dereference",
-    r"\brefcount_t: |\blist_(add|del) corruption\b|\bkmemleak: [1-9]",
-)
-"""Patterns of kernel log lines that mean a defect of the kernel, each with the part of the kernel that prints it."""
+RULES = Path(__file__).parent / "complaints.toml"
 
-DEBIAN_PERMISSION_TAINT = 1 << 16
-"""Debian's kernels set TAINT_AUX for every mark with a permission event, by a patch of their own; it says nothing."""
+OVERRUN = "0,0,0,-;BUG: lines of the kernel's log were overwritten before they could be read"
+"""Stands for the records that are lost: what they complained of nobody knows, so it is no green."""
 
-MODULE_TAINT = 1 << 12
-"""TAINT_OOT_MODULE: a test has loaded a module built out of Linux' tree, as the handlers for reference kernels are."""
 
-_COMPLAINT = re.compile("|".join(COMPLAINTS))
+@dataclass(frozen=True)
+class Rules:
+    """Which lines of a kernel's log, and which taints, mean a defect.
+
+    Attributes:
+        deny: what a line that means a defect matches.
+        allow: what a line matches that would be denied and means none; None if there is nothing of the kind.
+        taints: the taint flags that mean nothing.
+    """
+
+    deny: re.Pattern[str]
+    allow: re.Pattern[str] | None
+    taints: int
+
+
+def rules(text: str, today: date) -> Rules:
+    """Return the rules of a file like vm/complaints.toml, without what is allowed no longer.
+
+    Raises:
+        KeyError, ValueError: it lacks something.
+    """
+    read = tomllib.loads(text)
+    allowed = [entry["pattern"] for entry in read.get("allow", []) if entry["until"] > today]
+    return Rules(
+        re.compile("|".join(entry["pattern"] for entry in read["deny"])),
+        re.compile("|".join(allowed)) if allowed else None,
+        sum(1 << entry["bit"] for entry in read.get("taint", [])),
+    )
+
+
+@functools.cache
+def _rules() -> Rules:
+    return rules(RULES.read_text(), datetime.now(UTC).date())
+
+
 _KERNEL_FACILITY = 8
 TAINTED = Path("/proc/sys/kernel/tainted")
 
@@ -48,7 +79,10 @@ def complaint(record: str) -> str | None:
     level = prefix.split(",")[0]
     if not level.isdigit() or int(level) >= _KERNEL_FACILITY:
         return None
-    return text if _COMPLAINT.search(text) else None
+    known = _rules()
+    if not known.deny.search(text) or (known.allow and known.allow.search(text)):
+        return None
+    return text
 
 
 class Watch:
@@ -58,12 +92,13 @@ class Watch:
         """Begin at the end of the log as it is now."""
         self._log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         os.lseek(self._log, 0, os.SEEK_END)
+        # Both stay open: a test may unmount /proc or use up all descriptors.
+        self._tainted = os.open(TAINTED, os.O_RDONLY | os.O_CLOEXEC)
         self._taint = self.taint()
 
-    @staticmethod
-    def taint() -> int:
+    def taint(self) -> int:
         """Return the taint flags that mean something."""
-        return int(TAINTED.read_text()) & ~(DEBIAN_PERMISSION_TAINT | MODULE_TAINT)
+        return int(os.pread(self._tainted, 32, 0)) & ~_rules().taints
 
     def _news(self) -> list[str]:
         records: list[str] = []
@@ -72,8 +107,8 @@ class Watch:
                 records.append(os.read(self._log, 8192).decode("utf-8", "replace").rstrip("\n"))
             except BlockingIOError:
                 return records
-            except BrokenPipeError:
-                continue  # records were overwritten before we read them; the next read gives the oldest that is left
+            except BrokenPipeError:  # the next read gives the oldest record that is left
+                records.append(OVERRUN)
 
     def check(self) -> None:
         """Look at what is new since the last look.
@@ -91,5 +126,70 @@ class Watch:
 
     def close(self) -> None:
         """End the watch."""
-        with contextlib.suppress(OSError):
-            os.close(self._log)
+        for descriptor in (self._log, self._tainted):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+# --- what a test must leave as it found it ------------------------------------------------------------------------
+
+NEEDED = ("/proc/self/stat", "/sys/kernel", "/dev/null", "/dev/pts", "/dev/shm")  # noqa: S108  looked at, not used
+"""What lies on the file systems that init has mounted."""
+
+ROOM = 16 << 20
+"""Bytes that the root and the directory for temporary files must have free: less than any test needs."""
+
+_LIMITS = {
+    name: getattr(resource, name) for name in ("RLIMIT_NOFILE", "RLIMIT_NPROC", "RLIMIT_FSIZE", "RLIMIT_AS")
+}
+
+
+class UncleanGuestError(Exception):
+    """A test has left its VM in a state in which no other test may be run; the text says in which."""
+
+
+class Cleanliness:
+    """Looks whether other tests can still be run in this guest. It takes some ten system calls, so after every test."""
+
+    def __init__(self) -> None:
+        """Take the guest as it is now for a clean one."""
+        self._limits = {name: resource.getrlimit(number) for name, number in _LIMITS.items()}
+        self._time = time.monotonic()
+
+    def check(self) -> None:
+        """Raise UncleanGuestError if it is no longer clean.
+
+        A permission event that nobody answers lets the look at a file stand still: then the VM is hung while the test
+        that left it so runs, and not while an innocent one does.
+        """
+        if wrong := [*self._paths(), *self._room(), *self._changed_limits(), *self._clock()]:
+            raise UncleanGuestError(f"left the machine unclean: {'; '.join(wrong)}")
+
+    @staticmethod
+    def _paths() -> Iterator[str]:
+        for path in NEEDED:
+            try:
+                Path(path).stat()
+            except OSError as error:
+                yield f"{path} is gone ({errno.errorcode.get(error.errno or 0, error.errno)})"
+        try:
+            os.close(os.open(__file__, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            yield f"a file can not be opened ({errno.errorcode.get(error.errno or 0, error.errno)})"
+
+    @staticmethod
+    def _room() -> Iterator[str]:
+        for directory in ("/", tempfile.gettempdir()):
+            free = os.statvfs(directory)
+            if free.f_blocks and free.f_bavail * free.f_frsize < ROOM:
+                yield f"{directory} is full"
+
+    def _changed_limits(self) -> Iterator[str]:
+        for name, number in _LIMITS.items():
+            if (now := resource.getrlimit(number)) != self._limits[name]:
+                yield f"{name} is {now[0]}, was {self._limits[name][0]}"
+
+    def _clock(self) -> Iterator[str]:
+        before, self._time = self._time, time.monotonic()
+        if self._time <= before:
+            yield "the clock stands still"

@@ -7,6 +7,7 @@ a kernel are cached by content; the project itself is packed anew for each run.
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import importlib.metadata
@@ -25,18 +26,26 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from packaging.requirements import Requirement
 
 from vm import cache, tools
+from vm.command import CONFIGURATION, pytest_command
 from vm.cpio import Archive
 from vm.errors import VmError
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = CONFIGURATION.parent
 GUEST = Path(__file__).parent / "guest"
 PACKAGES = PurePosixPath("/usr/lib/fapitest/packages")
 DISTRIBUTIONS = ("pytest", "pytest-xdist", "pytest-timeout", "python-ptrace", "allure-pytest")
 """What the guest's Python imports; what they depend on follows by itself."""
+
+KEEP = 3
+"""How many base archives stay in the cache beside the one that is used: those used last."""
+
+LEAST_ROOM = 1 << 20
+"""Bytes that must be free beside the byte code for it to be whole."""
 
 PROJECT_FILES = ("conftest.py", "pyproject.toml", "suites", "helpers", "vm", "reports")
 _OMITTED = re.compile(
@@ -200,16 +209,11 @@ def base() -> Path:
                 Archive(out) as archive,
             ):
                 _write_base(archive, files)
-            _forget_others(directory)
+            # Else the cache would grow with every change of the environment.
+            cache.prune((other for other in directory.parent.glob("[!.]*") if other != directory), KEEP)
         os.utime(directory)
+        cache.hold(directory)
     return directory / "base.cpio"
-
-
-def _forget_others(current: Path, keep: int = 3) -> None:
-    """Keep the cache from growing with every change of the environment: the few images used last stay."""
-    others = sorted((d for d in current.parent.iterdir() if d != current), key=lambda d: d.stat().st_mtime)
-    for directory in others[: max(0, len(others) - keep)]:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _exports(variables: Mapping[str, str]) -> bytes:
@@ -218,7 +222,7 @@ def _exports(variables: Mapping[str, str]) -> bytes:
 
 def _write_project(archive: Archive) -> None:
     """Write the project under its own path: what the host calls a test, the guest calls it too."""
-    compiled = _byte_code()
+    compiled = byte_code()
     for name in PROJECT_FILES:
         for path in _project_files(PROJECT / name):
             archive.file(path, path)
@@ -226,7 +230,7 @@ def _write_project(archive: Archive) -> None:
                 archive.file(path.parent / "__pycache__" / code.name, code)
 
 
-def _byte_code() -> Path:
+def byte_code() -> Path:
     """Return the directory with the byte code of the project's modules, with pytest's rewritten asserts in the tests'.
 
     A host makes it in a second; under emulation every guest would take ten. It lies in the cache, below it as under
@@ -244,24 +248,28 @@ def _byte_code() -> Path:
             directory.mkdir(parents=True, exist_ok=True)
             begun = time.time()
             environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-            command = [
-                sys.executable,
-                "-X",
-                f"pycache_prefix={directory}",
-                "-m",
-                "pytest",
-                "--collect-only",
-                "-q",
-                "suites",
-            ]
+            # Beside the plugins a guest imports vm.interactor.
+            command = pytest_command(
+                *("-p", "vm.interactor", "--collect-only", "-q", "suites"),
+                python=("-X", f"pycache_prefix={directory}"),
+            )
             subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, check=False)
+            _check_room(directory)
             stamp.touch()
             os.utime(stamp, (begun, begun))
     return directory
 
 
-def order(environment: Mapping[str, str]) -> bytes:
-    """Return what a guest that is ready still needs for a run: see vm/guest/agent.py, which reads it from its port."""
+def _check_room(directory: Path) -> None:
+    """Raise OSError where Python may have cut off byte code without a word, for want of room, and remove that."""
+    free = os.statvfs(directory)
+    if free.f_bavail * free.f_frsize < LEAST_ROOM:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def order(environment: Mapping[str, str], **wanted: Any) -> bytes:
+    """Return what a guest that is ready still needs for a run, and what is `wanted` of it: see vm/guest/agent.py."""
     packed = io.BytesIO()
     with Archive(packed) as archive:
         _write_project(archive)
@@ -270,6 +278,7 @@ def order(environment: Mapping[str, str]) -> bytes:
         "entropy": secrets.token_hex(32),
         "environment": {"FAPITEST_PROJECT": str(PROJECT), **environment},
         "size": len(packed.getvalue()),
+        **wanted,
     }
     return json.dumps(head).encode() + b"\n" + packed.getvalue()
 

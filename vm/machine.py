@@ -6,26 +6,29 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
-import tempfile
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
+from typing import Any
 
-from vm import accel, cache, image, state, tools
+from vm import accel, cache, image, scratch, state, tools, unprivileged
+from vm.accel import DEVICE
+from vm.bootimage import Kernel
+from vm.console import Console, headline
 from vm.errors import BootError, VmError
-from vm.kernels import Kernel
+from vm.hardware import Hardware
+from vm.life import Ending
 
-MEMORY = 512
-"""MiB of memory of a VM."""
-
-GATEWAY = Path(__file__).parent / "gateway.py"
 STATE, CONSOLE = "state", "console.log"
 STATES_KEPT = 3
 """How many saved states of a kernel are kept, of about 300 MB each."""
@@ -36,23 +39,19 @@ SCRATCH_DISK_SIZE = 128 << 20
 
 READY = "fapitest: ready"
 BOOT_DEADLINE = {"kvm": 10.0, "tcg": 50.0}
-"""Seconds from QEMU's start until the guest must be ready; times the number of VMs that share a core."""
+"""Seconds of QEMU's until the guest must be ready, for each processor of the VM."""
 
 SLOWNESS = {"kvm": 1.0, "tcg": 5.0}
 """By how much deadlines in a guest stretch."""
 
-CONSOLE_LINES = 60
-"""How many of the last console lines are kept with the result of a lost VM."""
-
-_CPU = {"kvm": "host", "tcg": "max,la57=off"}
-_COMMAND_LINE = (
-    "console=ttyS0 loglevel=5 panic=-1 oops=panic random.trust_cpu=on tsc=reliable no_timer_check audit=1"
-    # A group that is closed waits for a grace period, 6 to 12 ms in which the VM's processor stands still; most tests
-    # close one. Documentation/admin-guide/kernel-parameters.txt
-    " rcupdate.rcu_expedited=1"
-)
-_KILLED_FOR = {"hang": "it stood still", "lost": "its worker ended before its time"}
-_PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
+_ENDED = re.compile(r"^fapitest: ended with (\d+)$", re.MULTILINE)
+_KILLED_FOR = {
+    Ending.HANG: "it gave no sign of life",
+    Ending.LOST: "pytest in it ended before its time",
+    Ending.NONSENSE: "it said what no guest of ours says",
+    Ending.UNCLEAN: "a test left it in a state in which no other test may run",
+    Ending.DONE: "it was done",
+}
 
 
 class Machine:
@@ -64,33 +63,51 @@ class Machine:
         directory: where its console log and the files that the guest sends are kept.
     """
 
-    def __init__(self, kernel: Kernel, *, accel: str, directory: Path, number: int = 1) -> None:
-        """Describe the VM; `number` counts the VMs of this kernel in this run."""
+    def __init__(
+        self,
+        kernel: Kernel,
+        *,
+        accel: str,
+        directory: Path,
+        number: int = 1,
+        hardware: Hardware = Hardware(),  # noqa: B008  it can not be changed
+    ) -> None:
+        """Describe the VM; `number` counts the VMs of this kernel in this run.
+
+        Raises:
+            VmError: there is no place for its sockets.
+        """
+        self.hardware = hardware
         self.kernel = kernel
         self.accel = accel
         self.directory = directory
         self.number = number
         self.started = 0.0
         self._process: subprocess.Popen[bytes] | None = None
-        self._killed_for: str | None = None
+        self._console: Console | None = None
+        self._killed_for: Ending | None = None
+        self._interrupted = threading.Event()
         self._restoring = False
         # A unix socket's path is limited to 108 bytes, so it can not lie in a run directory of any length.
-        self._scratch = Path(tempfile.mkdtemp(prefix="fapitest-"))
+        self._own = scratch.Scratch()
+        self._scratch = self._own.path
+        self._vm = self._scratch / "vm"
+        self._vm.mkdir()
+        device = DEVICE if accel == "kvm" else None
+        self._identity = unprivileged.identity(directory=self._scratch, device=device)
+        if self._identity:
+            self._scratch.chmod(0o711)
+            os.chown(self._vm, self._identity.uid, self._identity.gid)
 
     @property
     def socket(self) -> Path:
         """The unix socket at which QEMU serves the gateway's port."""
-        return self._scratch / "gateway"
+        return self._vm / "gateway"
 
     @property
     def console_log(self) -> Path:
         """The VM's console, as a file."""
         return self.directory / ("console.log" if self.number == 1 else f"console-{self.number}.log")
-
-    @property
-    def files(self) -> Path:
-        """The tar stream of files that the guest sends out."""
-        return self.directory / f"files-{self.number}.tar"
 
     def start(self) -> None:
         """Start QEMU, its console going to the log, from a saved state if there is one; returns at once.
@@ -99,50 +116,65 @@ class Machine:
             VmError: QEMU is missing, or the files that a VM needs can not be written.
         """
         saved = self._state_directory()
-        self._restoring = saved is not None and cache.stored(saved) is not None
+        self._restoring = saved is not None and cache.stored(saved) is not None and cache.hold(saved)
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             if saved and self._restoring:
                 os.utime(saved)
-                shutil.copyfile(saved / CONSOLE, self.console_log)
-                with (saved / STATE).open("rb") as content:
-                    self._run_qemu("-incoming", _incoming(content), keep=[content.fileno()])
+                self._console = Console(self.console_log, (saved / CONSOLE).read_bytes())
+                self._run_qemu("-incoming", saved / STATE)
             else:
                 image.initramfs(self._initramfs, self.kernel.modules)
-                self.console_log.write_bytes(b"")
-                self._run_qemu("-initrd", str(self._initramfs))
+                self._console = Console(self.console_log)
+                self._run_qemu("-initrd", self._initramfs)
         except OSError as error:
             self.kill()
             raise VmError(f"a VM for {self.kernel.name} can not be started: {error}") from error
 
-    def _run_qemu(self, *options: str, keep: Iterable[int] = ()) -> None:
-        command = [*self._command(f"file,id=console,path={self.console_log},append=on"), *options]
-        self.started = time.monotonic()
-        with (self._scratch / "qemu.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                pass_fds=list(keep),
-                start_new_session=True,  # keeps Ctrl-C from reaching QEMU before us
-            )
+    def _run_qemu(self, option: str, file: Path) -> None:
+        assert self._console is not None
+        with self._command("stdio,id=console,signal=off", option, file) as (command, files):
+            self.started = time.monotonic()
+            with (self._scratch / "qemu.log").open("wb") as log:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    pass_fds=files,
+                    start_new_session=True,  # keeps Ctrl-C from reaching QEMU before us
+                )
+        assert isinstance(self._process.stdout, BufferedReader)
+        self._console.follow(self._process.stdout)
+        if self._interrupted.is_set():
+            self._process.kill()
 
-    def interact(self) -> int:
-        """Run QEMU with its console on this terminal until the guest powers off; return QEMU's exit code."""
+    def interact(self, command: Sequence[str] = ()) -> int:
+        """Run QEMU with its console on this terminal until a shell in the guest, or `command`, has ended.
+
+        Returns the exit code of what ran in the guest.
+
+        Raises:
+            VmError: the VM ended before that; the text says how.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
+        environment = {**self._environment(), "FAPITEST_COMMAND": shlex.join(command)}
         try:
-            image.initramfs(self._initramfs, self.kernel.modules, shell=self._environment())
-            command = [*self._command("stdio,id=console,signal=off"), "-initrd", str(self._initramfs)]
-            return subprocess.run(command, check=False).returncode
+            image.initramfs(self._initramfs, self.kernel.modules, shell=environment)
+            log = self._vm / "console"
+            console = f"stdio,id=console,signal=off,logfile={_escaped(log)}"
+            with self._command(console, "-initrd", self._initramfs) as (words, files):
+                self._process = subprocess.Popen(words, pass_fds=files)
+            self._process.wait()
+            if said := _ENDED.findall(log.read_text(errors="replace").replace("\r", "")):
+                return int(said[-1])
+            raise VmError(f"the VM of {self.kernel.name} ended on the way: {self.ending()[1]}")
         finally:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self.kill()
 
-    def gateway_spec(self) -> str:
-        """Return what execnet needs to make a gateway of the ready guest; it can be used once."""
-        order = self._scratch / "order"
-        order.write_bytes(image.order(self._environment()))
-        return f"popen//python={shlex.join(map(str, (sys.executable, GATEWAY, self.socket, order)))}"
+    def order(self, **wanted: Any) -> bytes:
+        """Return what the ready guest is sent first: see vm/guest/agent.py."""
+        return image.order(self._environment(), **wanted)
 
     def _environment(self) -> dict[str, str]:
         disks = [] if self.kernel.loop else [f"/dev/nvme0n{number + 1}" for number in range(SCRATCH_DISKS)]
@@ -159,10 +191,12 @@ class Machine:
             return
         yield ("-device", "nvme,id=nvme0,serial=scratch")
         for number in range(SCRATCH_DISKS):
-            disk = self._scratch / f"disk{number}"
+            disk = self._vm / f"disk{number}"
             with disk.open("wb") as file:
                 file.truncate(SCRATCH_DISK_SIZE)
-            yield ("-drive", f"if=none,id=disk{number},file={disk},format=raw,cache=unsafe")
+            if self._identity:
+                os.chown(disk, self._identity.uid, self._identity.gid)
+            yield ("-drive", f"if=none,id=disk{number},file={_escaped(disk)},format=raw,cache=unsafe")
             yield ("-device", f"nvme-ns,drive=disk{number},bus=nvme0,nsid={number + 1}")
 
     @property
@@ -171,30 +205,44 @@ class Machine:
 
     @property
     def _monitor(self) -> Path:
-        return self._scratch / "monitor"
+        return self._vm / "monitor"
 
-    def _command(self, console: str) -> list[str]:
-        options = [
-            *_hardware(self.accel),
-            ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
-            *(("-kernel", self.kernel.image), ("-append", _COMMAND_LINE)),
-            *(("-chardev", console), ("-serial", "chardev:console"), ("-device", "virtio-serial-pci")),
-            ("-qmp", f"unix:{self._monitor},server=on,wait=off"),
-            ("-chardev", f"socket,id=gateway,path={self.socket},server=on,wait=off"),
-            ("-device", "virtserialport,chardev=gateway,name=gateway"),
-            ("-chardev", f"file,id=files,path={self.files}"),
-            ("-device", "virtserialport,chardev=files,name=files"),
-            *self._scratch_disks(),
-        ]
-        # setpriv ends QEMU with us, however we end.
-        program = [tools.path("setpriv"), "--pdeathsig=KILL", tools.path("qemu-system-x86_64")]
-        flags = ["-nodefaults", "-no-user-config", "-no-reboot"]
-        return [str(word) for word in (*program, *flags, *(word for option in options for word in option))]
+    @contextlib.contextmanager
+    def _command(self, console: str, option: str, file: Path) -> Iterator[tuple[list[str], list[int]]]:
+        """Give QEMU's command line and the descriptors that it inherits: it may not be allowed to open their files."""
+        with contextlib.ExitStack() as stack:
+            kernel, content = files = [unprivileged.opened(path) for path in (self.kernel.image, file)]
+            for descriptor in files:
+                stack.callback(os.close, descriptor)
+            value = _incoming(content) if option == "-incoming" else unprivileged.inherited(content)
+            options = [
+                *self.hardware.options(self.accel),
+                ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
+                *(
+                    ("-kernel", unprivileged.inherited(kernel)),
+                    ("-append", self.hardware.command_line),
+                    (option, value),
+                ),
+                *(("-chardev", console), ("-serial", "chardev:console"), ("-device", "virtio-serial-pci")),
+                ("-qmp", f"unix:{_escaped(self._monitor)},server=on,wait=off"),
+                ("-chardev", f"socket,id=gateway,path={_escaped(self.socket)},server=on,wait=off"),
+                ("-device", "virtserialport,chardev=gateway,name=gateway"),
+                *self._scratch_disks(),
+            ]
+            # setpriv ends QEMU with us, however we end.
+            setpriv = [
+                tools.path("setpriv"),
+                *(self._identity.options if self._identity else []),
+                "--pdeathsig=KILL",
+            ]
+            flags = ["-nodefaults", "-no-user-config", "-no-reboot", *(["-S"] if self.hardware.gdb else [])]
+            program = [*setpriv, tools.path("qemu-system-x86_64"), *flags]
+            yield [str(word) for word in (*program, *(word for option in options for word in option))], files
 
-    def wait_ready(self, *, load: float = 1.0) -> float:
+    def wait_ready(self) -> float:
         """Wait until the guest's Python serves the port; return the seconds that this took since the start.
 
-        `load` is the number of VMs that share a core: the deadline stretches with it.
+        The deadline counts the time in which the VM had a processor, see `starved`.
 
         Raises:
             BootError: the VM ended or stood still instead; it is gone then.
@@ -207,27 +255,46 @@ class Machine:
                 if self._killed_for:
                     raise self._boot_error("was ended before it was ready") from error
                 self._forget_state(error)
-        self._wait_booted(BOOT_DEADLINE[self.accel] * max(1.0, load))
+        deadline = BOOT_DEADLINE[self.accel] * self.hardware.cpus
+        self._wait_booted(math.inf if self.hardware.gdb else deadline)
         return time.monotonic() - self.started
 
+    def starved(self) -> float:
+        """Return the seconds for which the VM would have run and had no processor: other work had it.
+
+        A busy machine must not make a healthy VM look hung. Of QEMU's threads the one counts that waited the most: its
+        processor. 0.0 where the host's kernel keeps no account (Documentation/scheduler/sched-stats.rst).
+        """
+        waited = [0]
+        for account in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                waited.append(int(account.read_text().split()[1]))
+        return max(waited) / 1e9
+
     def _wait_booted(self, patience: float) -> None:
-        deadline = self.started + patience
-        while READY not in self.console():
-            if not self.alive():
+        assert self._console is not None
+        while not self._console.wait_for(READY, self._left(patience)):
+            if self._console.ended:
                 raise self._boot_error("ended before it was ready")
-            if time.monotonic() > deadline:
-                self.kill("hang")
+            if self._left(patience) == 0:
+                self.kill(Ending.HANG)
                 raise self._boot_error(f"was not ready after {patience:.0f} s")
-            time.sleep(0.02)
         self._initramfs.unlink(missing_ok=True)
         self._save_state()
+
+    def _left(self, patience: float) -> float | None:
+        """Return how much is left of the seconds since QEMU's start that the VM could use; None: no limit."""
+        if math.isinf(patience):
+            return None
+        return max(0.0, patience - (time.monotonic() - self.started) + self.starved())
 
     def _state_directory(self) -> Path | None:
         """Where the saved state of just such a VM is or would be; None for a VM that is not worth one."""
         # QEMU can not save the state of a VM with NVMe disks.
-        if self.kernel.key is None or self.accel != "tcg" or not self.kernel.loop:
+        if self.kernel.key is None or self.accel != "tcg" or not self.kernel.loop or self.hardware.gdb:
             return None
-        facts = [2, self.kernel.key, image.base(), accel.qemu_version(), _hardware(self.accel), _COMMAND_LINE]
+        machine = [self.hardware.options(self.accel), self.hardware.command_line]
+        facts = [2, self.kernel.key, image.base(), accel.qemu_version(), *machine]
         key = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]
         return cache.root() / "states" / f"{self.kernel.name}-{key}"
 
@@ -241,7 +308,7 @@ class Machine:
                 if cache.stored(target) is None:
                     with cache.storing(target, {}) as making, state.Monitor(self._monitor) as monitor:
                         state.save(monitor, making / STATE, self._scratch / "stream")
-                        shutil.copyfile(self.console_log, making / CONSOLE)
+                        (making / CONSOLE).write_text(self.console())
                     _forget_states(target)
         except (VmError, OSError) as error:
             print(f"fapitest: the state of {self.kernel.name} was not saved: {error}", file=sys.stderr)
@@ -271,22 +338,26 @@ class Machine:
         assert self._process is not None
         return self._process.pid
 
-    def kill(self, reason: str | None = None) -> None:
-        """End the VM, if it still runs, and remove its scratch files.
+    def interrupt(self) -> None:
+        """End QEMU, from any thread; whoever waits for the VM finds that it is gone."""
+        self._interrupted.set()
+        if (process := self._process) is not None:
+            process.kill()
 
-        `reason` (``hang`` or ``lost``) is what `ending` tells then.
-        """
-        if reason and self.alive():
+    def kill(self, reason: Ending | None = None) -> None:
+        """End the VM, if it still runs, and remove its scratch files; `reason` is what `ending` tells then."""
+        if reason and self._killed_for is None and self.alive():
             self._killed_for = reason
         self._end_process()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._own.remove()
 
     def _end_process(self) -> None:
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._process.kill()
             self._process.wait()
             self._keep_qemu_log()
+        if self._console:
+            self._console.close()
 
     def wait(self, deadline: float) -> bool:
         """Wait until QEMU has ended by itself; False when it still runs after `deadline` seconds."""
@@ -304,59 +375,49 @@ class Machine:
 
     _qemu_said = ""
 
-    def ending(self) -> tuple[str, str]:
-        """Say how a VM that is no longer there ended: (``panic`` | ``hang`` | ``lost``, why, in words)."""
+    def ending(self) -> tuple[Ending, str]:
+        """Say how a VM that is no longer there ended, and why, in words."""
         if self._killed_for:
             return self._killed_for, _KILLED_FOR[self._killed_for]
+        if self._interrupted.is_set():
+            return Ending.KILLED, "the run was ended"
         console = self.console()
-        if panic := _PANIC.search(console):
-            return "panic", f"Kernel panic: {panic[1].strip()}"
+        if found := headline(console):
+            return found
         self._keep_qemu_log()
         code = self._process.poll() if self._process else None
         if self._qemu_said:
-            return "lost", f"QEMU said: {self._qemu_said.splitlines()[-1]}"
+            return Ending.LOST, f"QEMU said: {self._qemu_said.splitlines()[-1]}"
         if code is not None and code < 0:
-            return "lost", f"QEMU was killed by signal {-code}"
+            return Ending.LOST, f"QEMU was killed by {signal.Signals(-code).name}"
         said = [line for line in console.splitlines() if line.startswith("fapitest: ") and line != READY]
         words = "; ".join(line.removeprefix("fapitest: ") for line in said)
-        return "lost", words or "it vanished without a word on its console"
+        return Ending.LOST, words or "it vanished without a word on its console"
 
     def console(self) -> str:
-        """Return all that the VM has printed on its console so far."""
-        try:
-            return self.console_log.read_bytes().decode("utf-8", "replace").replace("\r", "")
-        except OSError:
-            return ""
+        """Return what the VM has printed on its console so far, or the last part of it if that is much."""
+        return self._console.text() if self._console else ""
 
     def console_end(self) -> str:
         """Return the last lines of the console."""
-        return "\n".join(self.console().splitlines()[-CONSOLE_LINES:])
+        return self._console.end() if self._console else ""
 
 
 def _forget_states(current: Path) -> None:
     """Keep the states of a kernel that were used last: two checkouts, or two settings, take turns."""
     name = current.name.rpartition("-")[0]
     others = [d for d in current.parent.iterdir() if d != current and d.name.rpartition("-")[0] == name]
-    for directory in sorted(others, key=lambda d: d.stat().st_mtime, reverse=True)[STATES_KEPT - 1 :]:
-        shutil.rmtree(directory, ignore_errors=True)
+    cache.prune(others, STATES_KEPT - 1)
 
 
-def _hardware(accelerator: str) -> tuple[tuple[str, str], ...]:
-    """The options of QEMU that make the machine that a guest sees; a saved state only fits the same ones."""
-    return (
-        ("-accel", accelerator),
-        ("-cpu", _CPU[accelerator]),
-        ("-machine", "q35,usb=off,vmport=off"),
-        ("-smp", "1"),
-        ("-m", str(MEMORY)),
-        ("-nic", "none"),
-        ("-display", "none"),
-    )
-
-
-def _incoming(saved: IO[bytes]) -> str:
+def _incoming(saved: int) -> str:
     by_path = accel.qemu_version() >= state.FILE_URI_SINCE
-    return f"file:{saved.name}" if by_path else f"fd:{saved.fileno()}"
+    return f"file:{unprivileged.inherited(saved)}" if by_path else f"fd:{saved}"
+
+
+def _escaped(path: Path) -> str:
+    """Return a path as a value in QEMU's options, where a comma ends a value and two are one."""
+    return str(path).replace(",", ",,")
 
 
 def memory_available() -> int:
@@ -367,11 +428,7 @@ def memory_available() -> int:
     return 0
 
 
-def default_jobs() -> int:
-    """Return how many VMs this machine takes at once: one per core, as long as the free memory holds them."""
-    return max(1, min(os.cpu_count() or 1, memory_available() // (MEMORY + 128)))
-
-
-def load(machines: int) -> float:
-    """Return how many VMs share a core when this many run."""
-    return machines / (os.cpu_count() or 1)
+def default_jobs(hardware: Hardware = Hardware()) -> int:  # noqa: B008  it can not be changed
+    """Return how many VMs this machine takes at once: as many as its cores serve and its free memory holds."""
+    cores = (os.cpu_count() or 1) // hardware.cpus
+    return max(1, min(cores, memory_available() // (hardware.memory + 128)))

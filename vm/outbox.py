@@ -1,70 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files on their way from the guest to the host: a tar stream on a virtio port, which survives the end of the VM."""
+"""Files on their way from a guest to its kernel's directory on the host."""
 
 from __future__ import annotations
 
-import os
-import sys
-import tarfile
-from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-PORTS = Path("/sys/class/virtio-ports")
+if TYPE_CHECKING:
+    from vm.interactor import Channel
 
 
 class Outbox:
-    """The guest's end."""
+    """Keeps files until they are sent, which is when a test has ended."""
 
-    def __init__(self, port: int) -> None:
-        """Send to the open descriptor `port`."""
-        self._port = port
-        self._waiting = bytearray()
+    def __init__(self, channel: Channel) -> None:
+        """Send through the channel to the host."""
+        self._channel = channel
+        self._waiting: list[tuple[str, bytes]] = []
 
     def put(self, name: str, content: bytes) -> None:
-        """Let a file of that name and content be sent with the next ones."""
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        self._waiting += member.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
+        """Let a file of that name and content be sent with the next ones; vm/protocol.py says which names may be."""
+        self._waiting.append((name, content))
 
     def send(self) -> None:
-        """Send what was put in; returns when the host has it."""
-        data = memoryview(bytes(self._waiting))
-        self._waiting.clear()
-        while data:
-            data = data[os.write(self._port, data) :]
-
-
-def guest_port(name: str) -> int | None:
-    """Open the guest's virtio port called `name`, or return None when there is none: not in a VM of ours."""
-    for entry in PORTS.glob("*") if PORTS.is_dir() else ():
-        if (entry / "name").read_text().strip() == name:
-            return os.open(f"/dev/{entry.name}", os.O_WRONLY | os.O_CLOEXEC)
-    return None
-
-
-def _stays_inside(name: str) -> bool:
-    """Whether a member's name does not lead out of the directory that it is unpacked to."""
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts
-
-
-def unpack(stream: Path, directory: Path) -> None:
-    """Unpack, on the host, what a guest has sent; a member cut off by the end of the VM is left out.
-
-    When there is no room for it, the stream stays where it is.
-    """
-    if not stream.exists():
-        return
-    try:
-        with tarfile.open(stream, ignore_zeros=True) as archive:
-            for member in archive:
-                content = archive.extractfile(member)
-                if content and _stays_inside(member.name):
-                    path = directory / member.name
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(content.read())
-    except (tarfile.TarError, EOFError):
-        pass
-    except OSError as error:
-        print(f"fapitest: {stream} can not be unpacked: {error.strerror or error}", file=sys.stderr)
-        return
-    stream.unlink()
+        """Send what was put in."""
+        if self._waiting:
+            self._channel.tell_files(self._waiting)
+            self._waiting = []

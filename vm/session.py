@@ -1,147 +1,62 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One pytest session over many kernels: each VM is a pytest-xdist worker, and a lost one is replaced.
+"""One pytest session over many kernels: takes what the places tell, one event after the other, and reports it.
 
-pytest-xdist's own ``--dist each`` begins when every worker has collected and restarts without asking why a worker died;
-here each kernel begins when its own VM is there, kernels wait for a free place, and the end of a VM is told apart.
+Here runs everything that pytest's plugins see: the places' threads never call pytest. The loop waits for events and for
+nothing else, so that no VM waits for another.
 """
 
 from __future__ import annotations
 
-import threading
-import time
+import contextlib
+import queue
+import traceback
+import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import execnet
 import pytest
-from xdist.dsession import DSession
-from xdist.scheduler import Scheduling
-from xdist.workermanage import NodeManager, WorkerController
 
-from vm import outbox
-from vm.errors import BootError, VmError
-from vm.kernels import Kernel, image_release
-from vm.machine import Machine, load
+from vm import hooks, protocol
+from vm.bootimage import Kernel, image_release
+from vm.conversation import Changed, Said
+from vm.hardware import Hardware
+from vm.life import Ending, Life, State
+from vm.machine import Machine
+from vm.place import Free, GivenUp, Lost, Place
+from vm.scheduler import Scheduler
 
-AHEAD = 8
-"""How many tests a worker holds: enough that it never waits, few enough that a run stops soon after ``-x``."""
+OK, FAILED, INTERRUPTED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED
 
-WORTH_A_VM = 200
-"""How many tests a kernel must have left for each of its VMs before a place that nobody else needs goes to one more."""
+CRASH = "???"
+"""The phase of a report of a test whose VM was lost: pytest-xdist's word for it."""
 
+_STATUS = {Ending.PANIC: "panic", Ending.OOPS: "panic", Ending.HANG: "hang"}
+"""How a VM ended -> the status of the test that it was running; every other end is ``lost``."""
 
-class KernelScheduling:
-    """Gives every test to every kernel, from the moment that the kernel's own VM has collected them.
+_WHEN = {
+    State.BOOTING: "before it was ready for tests",
+    State.READY: "before pytest had begun in it",
+    State.CONNECTED: "before it had collected its tests",
+    State.COLLECTED: "before it ran tests",
+    State.RUNNING: "while this test ran",
+}
 
-    The VMs of one kernel share its tests: each is given the next ones, and what a lost one leaves goes to the others or
-    to its replacement. The methods are those of pytest-xdist's protocol of schedulers.
-    """
+_SHOWN = {
+    State.BOOTING: hooks.State.BOOTING,
+    State.READY: hooks.State.COLLECTING,
+    State.RUNNING: hooks.State.RUNNING,
+    State.ENDED: hooks.State.ENDED,
+}
+"""What a person wants to know of a VM's life."""
 
-    def __init__(self, *, more_to_come: Callable[[], bool]) -> None:
-        """`more_to_come` tells whether kernels still wait for a place."""
-        self._more_to_come = more_to_come
-        self._collected: dict[WorkerController, Sequence[str]] = {}
-        self._running: dict[WorkerController, list[int]] = {}
-        self._reported: dict[WorkerController, str] = {}
-        self._waiting: dict[str, list[str]] = {}
+LAST_WORDS = 20.0
+"""Seconds for which the end of the session waits for the ends of its VMs."""
 
-    @property
-    def nodes(self) -> list[WorkerController]:
-        """All workers that there are."""
-        return list(self._running)
-
-    @property
-    def collection_is_completed(self) -> bool:
-        """Whether a worker can be given tests."""
-        return bool(self._collected)
-
-    @property
-    def has_pending(self) -> bool:
-        """Whether there are tests to run, or to hear of."""
-        return any(self._running.values()) or any(self._waiting.values())
-
-    @property
-    def tests_finished(self) -> bool:
-        """Whether nothing is left to run on any kernel."""
-        collecting = set(self._running) - set(self._collected)
-        return not (self._more_to_come() or collecting or self.has_pending)
-
-    def waiting(self, kernel: str) -> int:
-        """Return how many tests of a kernel no worker has been given."""
-        return len(self._waiting.get(kernel, ()))
-
-    def give_up(self, kernel: str) -> list[str]:
-        """Forget the tests of a kernel that no worker has been given, and return them."""
-        given_up, self._waiting[kernel] = self._waiting[kernel], []
-        return given_up
-
-    def add_node(self, node: WorkerController) -> None:
-        """Take in a worker that is about to collect."""
-        self._running[node] = []
-
-    def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
-        """Take in what a worker has collected: the first of its kernel says which tests there are to run."""
-        self._collected[node] = collection
-        self._waiting.setdefault(kernel_of(node), list(collection))
-
-    def has_collected(self, node: WorkerController) -> bool:
-        """Whether a worker has told its tests."""
-        return node in self._collected
-
-    def schedule(self) -> None:
-        """Give every worker its next tests."""
-        for node in self._collected:
-            self._send(node)
-
-    def _send(self, node: WorkerController) -> None:
-        if node.shutting_down:
-            return
-        waiting, running = self._waiting.get(kernel_of(node), []), self._running[node]
-        batch, waiting[:] = waiting[: AHEAD - len(running)], waiting[AHEAD - len(running) :]
-        if batch:
-            positions = [self._collected[node].index(test) for test in batch]
-            running += positions
-            node.send_runtest_some(positions)
-        if not waiting:
-            node.shutdown()
-
-    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:  # noqa: ARG002
-        """Take note that a test is done."""
-        self._running[node].remove(item_index)
-        self._send(node)
-
-    def mark_test_reported(self, node: WorkerController, test: str) -> None:
-        """Take note that the last report of a test has come."""
-        self._reported[node] = test
-
-    def remove_node(self, node: WorkerController) -> str | None:
-        """Forget a worker and return the test that it was running; what it had left waits again."""
-        indices = self._running.pop(node)
-        collected = self._collected.pop(node, [])
-        # A VM may end between the last report of a test and the word that it is done with it.
-        reported = self._reported.pop(node, None)
-        left = [test for test in (collected[index] for index in indices) if test != reported]
-        if not left:
-            return None
-        crashed, *left = left
-        self._waiting[kernel_of(node)][:0] = left
-        return crashed
-
-    def mark_test_pending(self, item: str) -> None:
-        """Refuse: a test that has cost a VM is never run again in the same session."""
-        raise NotImplementedError(item)
-
-    def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
-        """Refuse: work is never taken from one kernel for another."""
-        raise NotImplementedError(node, indices)
-
-
-def kernel_of(node: WorkerController) -> str:
-    """Return the name of the kernel that a worker runs on."""
-    return str(node.workerinput["kernel"])
+_LONGEST = 4_000
+"""Characters of a guest's message that are shown as such; all of it is in the run's files."""
 
 
 @dataclass
@@ -156,269 +71,237 @@ class Plan:
     """Seconds without a sign of life after which a VM is taken for hung."""
     losses: int
     """How many VMs of one kernel may be lost before the tests that are left are given up."""
+    absent: dict[str, str] = field(default_factory=dict)
+    """The kernels that could not be had, with the reason."""
+    hardware: Hardware = Hardware()  # noqa: RUF009  it can not be changed
+    """The machine that each VM is."""
+    releases: dict[str, str] = field(default_factory=dict)
+    """Kernel -> its release, read when its image is certainly there."""
+
+    def __post_init__(self) -> None:
+        """Read the releases."""
+        self.releases |= {kernel.name: image_release(kernel.image) for kernel in self.kernels}
 
 
-class KernelSession(DSession):
-    """The controller's side of a session: starts VMs, hands out tests, reports and replaces what is lost."""
+class KernelSession:
+    """pytest's plugin in the process that controls the VMs."""
 
     def __init__(self, config: pytest.Config, plan: Plan) -> None:
         """Nothing is started yet."""
-        super().__init__(config)
+        self.config = config
         self.plan = plan
-        self._waiting = list(plan.kernels)
-        self._machines: dict[WorkerController, Machine] = {}
-        self._starting: list[Machine] = []
-        self._helpers: dict[Machine, threading.Thread] = {}
-        self._heard: dict[WorkerController, float] = {}
-        self._count: Counter[str] = Counter()
-        self._lost: Counter[str] = Counter()
-        self._stop_watching = threading.Event()
         self.not_booted: list[str] = []
+        self._kernels = {kernel.name: kernel for kernel in plan.kernels}
+        self._scheduler = Scheduler(self._kernels, losses=plan.losses)
+        self._events: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._count: Counter[str] = Counter()
+        self._places: list[Place] = []
+        self._free = 0
+        self._not_collected: set[tuple[str, str]] = set()
+        self._orders: dict[str, dict[str, Any]] = {}
 
     # --- pytest's hooks -------------------------------------------------------------------------------------------
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Start the first VMs, as many at once as there are places."""
+        """Open the places: their first VMs boot side by side."""
         self._session = session
-        self.nodemanager = NodeManager(self.config, specs=[])
-        self.sched = KernelScheduling(more_to_come=self._more_to_come)
-        threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
-        self._fill()
+        for name in self._kernels:
+            self._tell(name, 0, hooks.State.WAITING)
+            self._orders[name] = self._order(name)
+        for name, reason in self.plan.absent.items():
+            self.plan.releases[name] = ""
+            self.not_booted.append(name)
+            self._add("vm::boot", name, Ending.LOST, reason)
+        for _ in range(self.plan.jobs):
+            place = Place(
+                self._events, self._scheduler, self._machine, self.plan.silence, self._orders.__getitem__
+            )
+            self._places.append(place)
+            place.start()
 
     @pytest.hookimpl
-    def pytest_xdist_make_scheduler(self) -> Scheduling:
-        """Return the scheduler of this session."""
-        assert self.sched is not None
-        return self.sched
+    def pytest_collection(self) -> bool:
+        """Leave collecting to the guests."""
+        return True
 
     @pytest.hookimpl
-    def pytest_runtestloop(self) -> bool:
-        """Run until every kernel is done; without a single VM there is nothing to do."""
-        if not self._active_nodes:
-            return True
-        return bool(super().pytest_runtestloop())
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Report what happens until every place is free."""
+        while self._free < len(self._places):
+            self._report(self._events.get())
+            if session.shouldfail or session.shouldstop:
+                self._stop()
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+        return True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End every VM, also after Ctrl-C, and bring in what the guests had sent."""
-        self._stop_watching.set()
-        for machine, boot in self._helpers.items():
-            machine.kill("lost")
-            if boot.is_alive():
-                boot.join()
-        for machine in [*self._starting, *self._helpers, *self._machines.values()]:
-            self._end(machine)
-        super().pytest_sessionfinish()
-        if self.not_booted and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            session.exitstatus = pytest.ExitCode.INTERRUPTED
+        """End every VM, also after Ctrl-C."""
+        self._stop()
+        for place in self._places:
+            place.join(LAST_WORDS)
+        # Each kernel that did not boot counts as one failure; a test that failed says more about its kernel.
+        nothing_else = session.testsfailed <= len(self.not_booted)
+        if self.not_booted and nothing_else and session.exitstatus in (OK, FAILED):
+            session.exitstatus = INTERRUPTED
 
-    @pytest.hookimpl
-    def pytest_configure_node(self, node: WorkerController) -> None:
-        """Tell a worker which kernel it runs on."""
-        node.workerinput["kernel"] = node.gateway.spec.kernel
-        node.workerinput["accel"] = self.plan.accel
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
-        """Say how the VM of a lost test ended."""
-        self._describe_loss(report, self._machines[report.node], "while this test ran")
-
-    # --- VMs ------------------------------------------------------------------------------------------------------
-
-    def _more_to_come(self) -> bool:
-        """Whether kernels wait for a place, or have one and have not yet told the scheduler."""
-        assert self.sched is not None
-        return bool(self._waiting) or bool(self._active_nodes - set(self.sched.nodes))
-
-    def _fill(self) -> None:
-        """Give free places to the kernels that wait."""
-        while self._waiting and len(self._active_nodes) < self.plan.jobs:
-            places = self.plan.jobs - len(self._active_nodes)
-            kernels, self._waiting = self._waiting[:places], self._waiting[places:]
-            self._start(kernels)
-
-    def _machine(self, kernel: Kernel) -> Machine:
-        self._count[kernel.name] += 1
-        directory, number = self.plan.results / kernel.name, self._count[kernel.name]
-        return Machine(kernel, accel=self.plan.accel, directory=directory, number=number)
-
-    def _start(self, kernels: list[Kernel]) -> None:
-        """Boot VMs side by side and make a worker of each."""
-        for kernel in kernels:
-            self._starting.append(machine := self._machine(kernel))
-            try:
-                machine.start()
-            except VmError as error:
-                pytest.exit(f"fapitest: {error}", returncode=2)
-        for machine in list(self._starting):
-            try:
-                machine.wait_ready(load=load(self.plan.jobs))
-                self._connect(machine)
-            except BootError:
-                self._report_no_boot(machine, "before it was ready for tests")
-            self._starting.remove(machine)
-
-    def _help(self) -> None:
-        """Give places that no kernel waits for to those with the most tests left."""
-        while not self._waiting and len(self._active_nodes) + len(self._helpers) < self.plan.jobs:
-            there = [*(self._machines[node] for node in self._active_nodes), *self._helpers]
-            count = Counter(machine.kernel.name for machine in there)
-            machine = max(there, key=lambda machine: self._share(machine.kernel.name, count), default=None)
-            if machine is None or self._share(machine.kernel.name, count) < WORTH_A_VM:
-                return
-            if not self._start_helper(machine.kernel):
-                return
-
-    def _share(self, kernel: str, count: Counter[str]) -> float:
-        assert isinstance(self.sched, KernelScheduling)
-        return self.sched.waiting(kernel) / count[kernel]
-
-    def _start_helper(self, kernel: Kernel) -> bool:
-        """Boot one more VM of a kernel that is being tested, while the session goes on; return whether it started."""
-        machine = self._machine(kernel)
-
-        def boot() -> None:
-            error = None
-            try:
-                machine.wait_ready(load=load(self.plan.jobs))
-            except BootError as raised:
-                error = raised
-            self.queue.put(("helperbooted", {"machine": machine, "error": error}))
-
-        thread = threading.Thread(target=boot, name=f"boot of {kernel.name}")
-        self._helpers[machine] = thread
-        try:
-            machine.start()
-        except VmError as error:
-            del self._helpers[machine]
-            self.report_line(f"{kernel.name}: going on without another VM: {error}")
-            return False
-        thread.start()
-        return True
-
-    def worker_helperbooted(self, machine: Machine, error: BootError | None) -> None:
-        """A VM that is to help another one is ready, or has failed: its kernel has booted before and can do without."""
-        assert isinstance(self.sched, KernelScheduling)
-        self._helpers.pop(machine).join()
-        if error is None and self.sched.waiting(machine.kernel.name) and not self.shuttingdown:
-            self._connect(machine)
-            return
-        self._end(machine)
-        if error is not None:
-            self.report_line(f"{machine.kernel.name}: going on without another VM: {error}")
-
-    def _connect(self, machine: Machine) -> None:
-        assert self.nodemanager is not None
-        name = machine.kernel.name
-        label = name if machine.number == 1 else f"{name}#{machine.number}"
-        spec = execnet.XSpec(
-            f"{machine.gateway_spec()}//id={label}//kernel={name}//execmodel=main_thread_only"
+    def _order(self, name: str) -> dict[str, Any]:
+        """Return what the guests of a kernel are asked to do, with what other plugins have for theirs."""
+        node = SimpleNamespace(
+            config=self.config, workerinput={"kernel": name, "accel": self.plan.accel}, gateway=None
         )
-        node = self.nodemanager.setup_node(spec, self._put)
-        self._machines[node] = machine
-        self._heard[node] = time.monotonic()
-        self._active_nodes.add(node)
+        self.config.hook.pytest_configure_node(node=node)
+        arguments = [str(argument) for argument in self.config.invocation_params.args]
+        return {"arguments": arguments, "workerinput": node.workerinput}
 
-    def _end(self, machine: Machine) -> None:
-        machine.kill()
-        outbox.unpack(machine.files, machine.directory)
+    def _stop(self) -> None:
+        self._scheduler.stop()
+        for place in self._places:
+            place.stop()
 
-    # --- signs of life --------------------------------------------------------------------------------------------
+    # --- what places ask ------------------------------------------------------------------------------------------
 
-    def _put(self, event: tuple[str, dict[str, Any]]) -> None:
-        """Queue an event of a worker, in the thread that received it, and remember when that was."""
-        if isinstance(node := event[1].get("node"), WorkerController):
-            self._heard[node] = time.monotonic()
-        self.queue.put(event)
+    def _machine(self, name: str) -> Machine:
+        self._count[name] += 1
+        directory = self.plan.results / name
+        kernel = self._kernels[name]
+        return Machine(
+            kernel,
+            accel=self.plan.accel,
+            directory=directory,
+            number=self._count[name],
+            hardware=self.plan.hardware,
+        )
 
-    def _watch(self) -> None:
-        """End VMs that have gone silent; their workers then go the way of every lost worker."""
-        while not self._stop_watching.wait(0.5):
-            for node, machine in list(self._machines.items()):
-                silent = time.monotonic() - self._heard.get(node, time.monotonic())
-                if node in self._active_nodes and silent > self.plan.silence * max(
-                    1.0, load(len(self._active_nodes))
-                ):
-                    machine.kill("hang")
+    # --- what places tell -----------------------------------------------------------------------------------------
 
-    def worker_testreport(self, node: WorkerController, rep: pytest.TestReport) -> None:
-        """A phase of a test is reported."""
-        assert isinstance(self.sched, KernelScheduling)
-        if rep.when == "teardown":
-            self.sched.mark_test_reported(node, rep.nodeid)
-        super().worker_testreport(node, rep)  # whoever shows a report may change its name
+    def _report(self, told: object) -> None:
+        """Report one event; what goes wrong with what a guest said ends that guest's test, never the session."""
+        match told:
+            case Free():
+                self._free += 1
+            case Changed(life, state, detail):
+                if state in _SHOWN:
+                    self._tell(life.kernel, life.number, _SHOWN[state], detail)
+            case Said(life, event, test):
+                try:
+                    self._said(life, event, test)
+                except Exception as error:  # noqa: BLE001  a guest's words must not end the run
+                    self._mishap(life, error, test)
+            case Lost(life, _, test):
+                try:
+                    self._lost(told)
+                except Exception as error:  # noqa: BLE001  what a guest had said before is reported with it
+                    self._mishap(life, error, test)
+            case GivenUp(kernel, tests, reason):
+                for test in tests:
+                    self._add(test, kernel, Ending.LOST, f"not run: {reason}")
 
-    # --- the ends of workers --------------------------------------------------------------------------------------
+    def _said(self, life: Life, event: protocol.Event, test: str) -> None:
+        match event:
+            case protocol.Phase():
+                report = self._phase(life.kernel, test, event)
+                self.config.hook.pytest_runtest_logreport(report=report)
+            case protocol.Collected(tests):
+                self._session.testscollected = max(self._session.testscollected, len(tests))
+                self.config.hook.pytest_xdist_node_collection_finished(node=None, ids=list(tests))
+            case protocol.NotCollected(name, text, outcome) if (name, text) not in self._not_collected:
+                self._not_collected.add((name, text))
+                failed = pytest.CollectReport(name, outcome, text, None)  # type: ignore[arg-type]
+                self.config.hook.pytest_collectreport(report=failed)
+            case protocol.Files(contents):
+                for name, content in contents:
+                    self._write(life.kernel, name, content)
+            case protocol.Warned(text, when, where):
+                message = warnings.WarningMessage(text[:_LONGEST], UserWarning, life.kernel, 0)
+                told = {"warning_message": message, "when": when, "nodeid": where, "location": None}
+                self.config.hook.pytest_warning_recorded.call_historic(kwargs=told)
 
-    def worker_workerfinished(self, node: WorkerController) -> None:
-        """A worker is done with its tests: its place is free."""
-        self._end(self._machines[node])
-        super().worker_workerfinished(node)
-        self._fill()
-        self._help()
+    def _phase(self, kernel: str, test: str, event: protocol.Phase) -> pytest.TestReport:
+        path, _, name = test.partition("::")
+        line = event.place[1] if event.place else None
+        longrepr: object = event.text or None
+        if event.outcome == "skipped" and event.expected is None:
+            longrepr = (*(event.place or (path, 0)), event.text)
+        elif event.outcome == "passed":
+            longrepr = None
+        report = pytest.TestReport(
+            test,
+            (path, line, name.replace("::", ".")),
+            {},
+            event.outcome,  # type: ignore[arg-type]
+            longrepr,  # type: ignore[arg-type]
+            event.when,  # type: ignore[arg-type]
+            event.sections,
+            event.duration,
+            user_properties=[
+                *((key, value) for key, value in event.properties if key not in _OURS),
+                *self._facts(kernel),
+            ],
+        )
+        if event.expected is not None:
+            report.wasxfail = event.expected
+        return report
 
-    def worker_collectionfinish(self, node: WorkerController, ids: Sequence[str]) -> None:
-        """A worker has collected: now it is known how much there is to do."""
-        super().worker_collectionfinish(node, ids)
-        self._help()
+    def _facts(self, kernel: str) -> list[tuple[str, object]]:
+        """What the host knows of a kernel: no guest can speak for another."""
+        return [("kernel", kernel), ("release", self.plan.releases[kernel]), ("accel", self.plan.accel)]
 
-    def worker_internal_error(self, node: WorkerController, formatted_error: str) -> None:
-        """pytest itself failed in a worker: free its place, and let pytest report it."""
-        self._end(self._machines[node])
-        super().worker_internal_error(node, formatted_error)
+    def _write(self, kernel: str, name: str, content: bytes) -> None:
+        """Write a file of a guest, whose name the protocol has found harmless; a full disk costs the file alone."""
+        path = self.plan.results / kernel / name
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
 
-    def worker_errordown(self, node: WorkerController, error: object | None) -> None:
-        """A VM is lost: blame the test that it was running, and go on with the rest in a fresh one."""
-        assert isinstance(self.sched, KernelScheduling)
-        machine = self._machines[node]
-        if not machine.wait(5.0):
-            machine.kill("lost")
-        self._end(machine)
-        self.config.hook.pytest_testnodedown(node=node, error=error)
-        collected = self.sched.has_collected(node)
-        crashed = self.sched.remove_node(node) if node in self.sched.nodes else None
-        self._active_nodes.remove(node)
-        if crashed:
-            self.handle_crashitem(crashed, node)
-        elif not collected:
-            self._report_no_boot(machine, "before it had collected its tests")
-        if self.sched.waiting(machine.kernel.name) and not self.shuttingdown:
-            self._replace(machine)
-        self._fill()
+    def _mishap(self, life: Life, error: Exception, test: str) -> None:
+        """Something of ours could not bear what a guest said."""
+        text = "".join(traceback.format_exception_only(error)).strip()
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"the harness failed on what the guest said: {text} ({where.filename}:{where.lineno})"
+        with contextlib.suppress(Exception):
+            self._add(test or "vm::harness", life.kernel, Ending.LOST, reason[:_LONGEST])
 
-    def _replace(self, machine: Machine) -> None:
-        assert isinstance(self.sched, KernelScheduling)
-        name = machine.kernel.name
-        self._lost[name] += 1
-        if self._lost[name] <= self.plan.losses:
-            self.report_line(f"{name}: going on in a fresh VM")
-            self._start([machine.kernel])
-            return
-        for test in self.sched.give_up(name):
-            self._report(test, machine, f"after {self._lost[name]} lost VMs of {name}", given_up=True)
+    def _lost(self, lost: Lost) -> None:
+        kernel, when = lost.life.kernel, _WHEN[lost.stage]
+        self._tell(kernel, lost.life.number, hooks.State.LOST, lost.reason)
+        if lost.test:
+            self._add(lost.test, kernel, lost.ending, f"{lost.reason} ({when})", lost.console)
+        elif not self._scheduler.has_tests(kernel):
+            self.not_booted.append(kernel)
+            self._add("vm::boot", kernel, lost.ending, f"{lost.reason} ({when})", lost.console)
+        if lost.again:
+            self._line(
+                f"{kernel}: going on in a fresh VM" + ("" if lost.test else f": {lost.reason} ({when})")
+            )
 
-    # --- reports --------------------------------------------------------------------------------------------------
-
-    def _report_no_boot(self, machine: Machine, when: str) -> None:
-        self.not_booted.append(machine.kernel.name)
-        self._report("vm::boot", machine, when)
-
-    def _report(self, test: str, machine: Machine, when: str, *, given_up: bool = False) -> None:
-        location = (test.partition("::")[0], None, test)
-        report = pytest.TestReport(test, location, {}, "failed", when, "???")  # type: ignore[arg-type]
-        self._describe_loss(report, machine, when, given_up=given_up)
+    def _add(self, test: str, kernel: str, ending: Ending, reason: str, console: str = "") -> None:
+        """Report a test that no guest reports."""
+        report = pytest.TestReport(
+            test,
+            (test.partition("::")[0], None, test),
+            {},
+            "failed",
+            reason,
+            CRASH,  # type: ignore[arg-type]
+            [("console", console)] if console else [],
+            user_properties=[*self._facts(kernel), ("lost", _STATUS.get(ending, "lost"))],
+        )
         self.config.hook.pytest_runtest_logreport(report=report)
 
-    def _describe_loss(
-        self, report: pytest.TestReport, machine: Machine, when: str, *, given_up: bool = False
-    ) -> None:
-        end, reason = ("lost", "not run") if given_up else machine.ending()
-        report.longrepr = f"{reason} ({when})"
-        report.sections.append(("console", machine.console_end()))
-        report.user_properties += [
-            ("kernel", machine.kernel.name),
-            ("release", image_release(machine.kernel.image)),
-            ("accel", machine.accel),
-            ("lost", end),
-        ]
+    def _tell(self, kernel: str, number: int, state: hooks.State, detail: str = "") -> None:
+        """Tell whoever shows it what goes on with a kernel or a VM of it."""
+        self.config.hook.pytest_kernel_state(kernel=kernel, vm=number, state=state, detail=detail)
+
+    def _line(self, text: str) -> None:
+        terminal = self.config.pluginmanager.getplugin("terminalreporter")
+        if terminal and self.config.option.verbose >= 0:
+            terminal.write_line(text)
+
+
+_OURS = frozenset({"kernel", "release", "accel", "lost"})
+"""Properties that the host gives a report, whatever the guest says."""

@@ -70,6 +70,7 @@ def save(monitor: Monitor, target: Path, stream: Path) -> None:
     """
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(stream))
+        stream.chmod(0o666)  # QEMU may be another user; nobody else reaches the directory
         server.listen(1)
         server.settimeout(DEADLINE)
         monitor.execute("stop")
@@ -97,6 +98,8 @@ def wait_restored(path: Path, alive: Callable[[], bool]) -> None:
         try:
             with Monitor(path) as monitor:
                 while monitor.execute("query-status")["status"] == "inmigrate":
+                    if time.monotonic() > deadline:
+                        raise VmError(f"QEMU did not restore a saved state within {DEADLINE:.0f} s")
                     time.sleep(0.01)
                 monitor.execute("cont")  # a state is saved standing still, and comes back so
                 return

@@ -8,14 +8,16 @@ import os
 import platform
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from vm import wire
 from vm.allure_files import write_into
-from vm.health import Watch
-from vm.outbox import Outbox, guest_port
+from vm.health import Cleanliness, KernelComplaint, UncleanGuestError, Watch
+from vm.outbox import Outbox
+
+if TYPE_CHECKING:
+    from vm.interactor import Channel
 
 
 class Worker:
@@ -24,26 +26,31 @@ class Worker:
     def __init__(self, kernel: str, accel: str) -> None:
         """Name the kernel and the accelerator of this worker."""
         self.properties = [("kernel", kernel), ("release", os.uname().release), ("accel", accel)]
+        self._channel: Channel | None = None
         self._outbox: Outbox | None = None
         self._watch: Watch | None = None
+        self._clean: Cleanliness | None = None
+        self._unclean = ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Find the way to the host, along which Allure's files go; on this machine they need none."""
-        if (port := guest_port("files")) is None:
+        if (channel := _channel(config)) is None:
             results = Path(config.getoption("results") or "reports/out")
             config.option.allure_report_dir = str(results / self.properties[0][1] / "allure-results")
             return
-        self._outbox = Outbox(port)
+        self._channel = channel
+        self._outbox = Outbox(channel)
         self._outbox.put(
             "environment.json", (json.dumps(environment(dict(self.properties)), indent=1) + "\n").encode()
         )
         write_into(self._outbox, config)
-        config.option.basetemp = None
 
     def pytest_sessionstart(self) -> None:
-        """Begin to watch the kernel."""
+        """Begin to watch the kernel, and in a VM what tests leave behind."""
         self._watch = Watch()
+        if self._channel:
+            self._clean = Cleanliness()
         if self._outbox:
             self._outbox.send()
 
@@ -65,16 +72,53 @@ class Worker:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, None, None]:
-        """Fail a test during which the kernel complained."""
+        """Fail a test during which the kernel complained, or which left the VM unclean, whatever its teardown did."""
         __tracebackhide__ = True
-        yield
-        if self._watch:
-            self._watch.check()
+        wrong: list[Exception] = []
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  it is raised again, with what else there is to say
+            wrong.append(error)
+        wrong += filter(None, [self._log_error(), self._state_error()])
+        if len(wrong) > 1:
+            raise ExceptionGroup("more than one thing went wrong", wrong)
+        if wrong:
+            raise wrong[0]
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_report_to_serializable(self) -> Generator[None, dict[str, Any], dict[str, Any]]:
-        """Make a report short for its way to the host."""
-        return wire.packed((yield))
+    def _log_error(self) -> Exception | None:
+        """Return what the kernel's log has to complain of."""
+        try:
+            if self._watch:
+                self._watch.check()
+        except KernelComplaint as complaint:
+            return complaint
+        return None
+
+    def _state_error(self) -> Exception | None:
+        """Return what is wrong with the VM, and remember it for the host."""
+        try:
+            if self._clean:
+                self._clean.check()
+        except UncleanGuestError as unclean:
+            self._unclean = str(unclean)
+            return unclean
+        return None
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Tell the host why pytest ends before its time."""
+        if self._channel:
+            self._channel.tell("internal-error", text=excinfo.exconly())
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_to_serializable(
+        self, report: pytest.TestReport | pytest.CollectReport
+    ) -> dict[str, Any] | None:
+        """Describe a report to the host, which takes nothing but plain texts from a guest."""
+        if self._channel is None:
+            return None
+        from vm.interactor import described  # noqa: PLC0415  where there is a channel, this is imported already
+
+        return described(report)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logfinish(self) -> Generator[None, None, None]:
@@ -82,6 +126,8 @@ class Worker:
         yield
         if self._outbox:
             self._outbox.send()
+        if self._channel and self._unclean:
+            self._channel.tell("unclean", text=self._unclean)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
@@ -90,6 +136,15 @@ class Worker:
             self._outbox.send()
         if self._watch:
             self._watch.close()
+
+
+def _channel(config: pytest.Config) -> Channel | None:
+    """The way to the host, in a VM of ours."""
+    if not hasattr(config, "workerinput"):
+        return None
+    from vm.interactor import CHANNEL  # noqa: PLC0415  it reaches into pytest-xdist, which only a guest needs
+
+    return config.stash.get(CHANNEL, None)
 
 
 def environment(properties: dict[str, str]) -> dict[str, str]:

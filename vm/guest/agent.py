@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Serves one execnet gateway on the virtio port "gateway": what ``python -c`` does for a popen gateway, in a VM.
+"""Serves the host on the virtio port "gateway": runs pytest as a worker of the host, or a module for its output.
 
 The imports that every worker needs are paid before the VM reports that it is ready: VMs pay them side by side, and one
 that is restored from a saved state does not pay them at all. What differs from run to run comes from the host through
@@ -10,12 +10,14 @@ import fcntl
 import importlib
 import json
 import os
+import runpy
 import select
 import struct
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 PORTS = Path("/sys/class/virtio-ports")
 WARM = (
@@ -28,7 +30,6 @@ WARM = (
     "ptrace.debugger",
     "ctypes",
     "tomllib",
-    "tarfile",
 )
 RNDADDENTROPY, RNDRESEEDCRNG = 0x40085203, 0x5207  # linux/random.h
 
@@ -59,12 +60,12 @@ def read_exactly(descriptor: int, size: int) -> bytes:
     return bytes(data)
 
 
-def begin(descriptor: int) -> None:
-    """Take over from the host what differs from run to run."""
+def begin(descriptor: int) -> dict[str, Any]:
+    """Take over from the host what differs from run to run; return the order."""
     line = bytearray()
     while not line.endswith(b"\n"):
         line += os.read(descriptor, 1)
-    order = json.loads(line)
+    order: dict[str, Any] = json.loads(line)
     time.clock_settime(time.CLOCK_REALTIME, order["time"])
     # Two VMs restored from one state would otherwise draw the same random numbers.
     entropy = bytes.fromhex(order["entropy"])
@@ -76,21 +77,26 @@ def begin(descriptor: int) -> None:
     subprocess.run(["cpio", "-idmu"], input=archive, cwd="/", check=True, stderr=subprocess.DEVNULL)
     Path("/proc/sys/kernel/hostname").write_text(os.environ["FAPITEST_KERNEL"])
     os.chdir(os.environ["FAPITEST_PROJECT"])
+    sys.path.insert(0, os.environ["FAPITEST_PROJECT"])
+    return order
 
 
 def main() -> None:
-    """Say that the VM is ready, wait for the host, and become its gateway."""
+    """Say that the VM is ready, wait for the host, and do what it orders."""
     path = port("gateway")
     sys.path[:] = [*sys.path[1:], "/usr/lib/fapitest/packages"]
     for module in WARM:
         importlib.import_module(module)
     print("fapitest: ready", flush=True)
     descriptor = connected(path)
-    begin(descriptor)
-    os.dup2(descriptor, 0)
-    os.dup2(descriptor, 1)
-    os.close(descriptor)
-    exec(eval(sys.stdin.readline()), {"__name__": "__main__"})  # noqa: S307, S102  execnet's bootstrap
+    order = begin(descriptor)
+    if name := order.get("module"):
+        os.dup2(descriptor, 1)
+        sys.argv[:] = [name, *order["arguments"]]
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+        sys.stdout.flush()
+    else:
+        importlib.import_module("vm.interactor").serve(descriptor, order)
 
 
 main()

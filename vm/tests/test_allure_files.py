@@ -8,8 +8,10 @@ import pytest
 from allure_commons import model2
 from allure_commons.logger import AllureFileLogger
 
-from vm.allure_files import DIRECTORY, AllureFiles, is_parameter
-from vm.outbox import Outbox, unpack
+from vm import protocol
+from vm.allure_files import AllureFiles, is_parameter
+from vm.interactor import Channel
+from vm.outbox import Outbox
 
 RESULT = model2.TestResult(
     name="test_b[1]",
@@ -34,14 +36,19 @@ def by_allure(directory, hook, *arguments):
 
 
 def by_outbox(tmp_path, hook, *arguments):
-    stream = tmp_path / "files.tar"
+    stream = tmp_path / "port"
     port = os.open(stream, os.O_WRONLY | os.O_CREAT)
-    outbox = Outbox(port)
+    outbox = Outbox(Channel(port))
     getattr(AllureFiles(outbox), hook)(*arguments)
     outbox.send()
     os.close(port)
-    unpack(stream, tmp_path)
-    return next((tmp_path / DIRECTORY).iterdir())
+    event = protocol.event(stream.read_bytes())
+    assert isinstance(event, protocol.Files)
+    ((name, content),) = event.contents
+    path = tmp_path / name
+    path.parent.mkdir()
+    path.write_bytes(content)
+    return path
 
 
 @pytest.mark.parametrize(("hook", "item"), [("report_result", RESULT), ("report_container", CONTAINER)])

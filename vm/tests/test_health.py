@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which lines of a kernel's log are complaints, and what user space may say without harm."""
+"""Which lines of a kernel's log are complaints, what user space may say without harm, and what a test must leave."""
+
+import os
+import resource
+import time
+import tomllib
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +48,88 @@ def test_complaints(record):
 @pytest.mark.parametrize("record", HARMLESS)
 def test_harmless(record):
     assert health.complaint(record) is None
+
+
+LOGS = sorted((Path(__file__).parent / "logs").glob("*.txt"))
+"""A log each, as /dev/kmsg gives it, below the line that names its complaint, empty where there is none."""
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+def test_logs(log):
+    title, *records = log.read_text().splitlines()
+    found = [text for record in records if (text := health.complaint(record))]
+    assert found[:1] == ([title] if title else [])
+
+
+def test_what_is_allowed_counts_again_after_its_day():
+    text = """
+        deny = [{pattern = "BUG: ", printer = "lib/bug.c"}]
+        allow = [{pattern = "BUG: known", reason = "known", link = "l", until = 2026-06-01}]
+        taint = [{bit = 12, name = "TAINT_OOT_MODULE", reason = "ours"}]
+    """
+    before, after = (health.rules(text, date(2026, month, 1)) for month in (5, 6))
+    assert before.allow
+    assert before.allow.search("BUG: known")
+    assert after.allow is None
+    assert before.taints == 1 << 12
+
+
+def test_nothing_is_allowed_that_has_expired():
+    """Whoever sees this fail looks whether the entry is still needed, and renews or removes it."""
+    entries = tomllib.loads(health.RULES.read_text()).get("allow", [])
+    today = datetime.now(UTC).date()
+    assert [entry["pattern"] for entry in entries if entry["until"] <= today] == []
+    assert all(entry["reason"] and entry["link"] for entry in entries)
+
+
+class TestCleanliness:
+    @pytest.fixture
+    def clean(self, monkeypatch, tmp_path):
+        """As if init had mounted what the machine that runs this test has."""
+        monkeypatch.setattr(health, "NEEDED", (str(tmp_path),))
+        monkeypatch.setattr(health, "ROOM", 1)
+        return health.Cleanliness()
+
+    def test_a_clean_guest(self, clean):
+        clean.check()
+
+    def test_a_mount_that_is_gone(self, clean, tmp_path):
+        tmp_path.rmdir()
+        with pytest.raises(
+            health.UncleanGuestError, match=r"left the machine unclean: .* is gone \(ENOENT\)"
+        ):
+            clean.check()
+        tmp_path.mkdir()
+
+    def test_no_room(self, clean, monkeypatch):
+        monkeypatch.setattr(health, "ROOM", 1 << 62)
+        with pytest.raises(health.UncleanGuestError, match="/ is full"):
+            clean.check()
+
+    def test_a_lowered_limit(self, clean):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 40, before[1]))
+        try:
+            with pytest.raises(health.UncleanGuestError, match="RLIMIT_FSIZE is"):
+                clean.check()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    def test_a_clock_that_stands_still(self, clean, monkeypatch):
+        monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+        with pytest.raises(health.UncleanGuestError, match="the clock stands still"):
+            clean.check()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes to /dev/kmsg")
+def test_records_that_were_overwritten_are_told(monkeypatch):
+    watch = health.Watch()
+    answers = iter([BrokenPipeError(), BlockingIOError()])
+
+    def read(_descriptor, _size):
+        raise next(answers)
+
+    monkeypatch.setattr(os, "read", read)
+    with pytest.raises(health.KernelComplaint, match="overwritten before they could be read"):
+        watch.check()
+    watch.close()

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guest's end of the port: pytest-xdist's worker, whose channel speaks the project's own protocol.
+
+This is the one place that knows pytest-xdist's and execnet's inner names; vm/tests/test_interactor.py lists them, so
+that a release which changes them is found there.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import execnet.gateway_base
+import pytest
+import xdist.remote
+from _pytest.config import _prepareconfig
+
+from vm import protocol
+
+CHANNEL = pytest.StashKey["Channel"]()
+"""Where the plugins of a guest find the channel."""
+
+_SECTION = 64 << 10
+"""Characters of captured output that are brought out of a guest; of more, the beginning and the end."""
+
+
+def shortened(text: str, most: int = _SECTION) -> str:
+    """Return a text, or where it is too long its beginning and its end and how much is left out between."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"
+
+
+class Channel:
+    """What pytest-xdist's worker takes for an execnet channel: events go out, commands come in."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Speak through the open port."""
+        self._descriptor = descriptor
+        self._pid = os.getpid()
+        self.gateway = SimpleNamespace(execmodel=execnet.gateway_base.get_execmodel("thread"))
+
+    def send(self, message: tuple[str, dict[str, Any]]) -> None:
+        """Send what pytest-xdist's worker tells, as far as the host wants to hear it."""
+        name, fields = message
+        if translate := _EVENTS.get(name):
+            event, told = translate(fields)
+            self.tell(event, **told)
+
+    def tell(self, name: str, /, **fields: Any) -> None:
+        """Send an event of the protocol.
+
+        A process that a test has forked and that comes back into pytest would speak for its parent: it says that, once,
+        and ends.
+        """
+        if os.getpid() != self._pid:
+            name, fields = "unclean", {"text": "a process that the test has forked came back into pytest"}
+        data = memoryview(protocol.line(name, **fields))
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+        if os.getpid() != self._pid:
+            os._exit(1)
+
+    def tell_files(self, contents: Iterable[tuple[str, bytes]]) -> None:
+        """Send files for the kernel's directory on the host, each in a line of its own."""
+        for name, data in contents:
+            if len(data) <= protocol.FILE:
+                self.tell("files", contents=[[name, base64.b64encode(data).decode()]])
+            else:
+                text = f"{name} is not kept: it has {len(data)} bytes, more than {protocol.FILE}"
+                self.tell("warned", text=text, when="runtest", test="")
+
+    def setcallback(self, callback: Callable[[Any], None], endmarker: object) -> None:
+        """Give each command of the host to `callback`, in a thread, and the end marker at the end."""
+
+        def read() -> None:
+            with os.fdopen(os.dup(self._descriptor), "rb") as commands:
+                for line in commands:
+                    name, fields = json.loads(line)
+                    callback(("runtests" if name == "run" else name, fields))
+            callback(endmarker)
+
+        threading.Thread(target=read, daemon=True, name="commands of the host").start()
+
+
+# --- what pytest-xdist's worker sends, in our words ---------------------------------------------------------------
+
+
+def described(report: pytest.TestReport | pytest.CollectReport) -> dict[str, Any]:
+    """Return what the host is told of a report: plain texts, where pytest would have it made of its own classes."""
+    if isinstance(report, pytest.CollectReport):
+        return {"name": report.nodeid, "text": _text(report), "outcome": report.outcome}
+    return {
+        "when": report.when,
+        "outcome": report.outcome,
+        "text": _text(report),
+        "place": _place(report),
+        "sections": [[title, shortened(text)] for title, text in report.sections[:60]],
+        "properties": [[str(name), shortened(str(value))] for name, value in report.user_properties],
+        "expected": getattr(report, "wasxfail", None),
+        "duration": report.duration,
+    }
+
+
+def _text(report: pytest.TestReport | pytest.CollectReport) -> str:
+    found = report.longrepr
+    if isinstance(found, tuple):
+        return shortened(found[2].removeprefix("Skipped: "))
+    return shortened(report.longreprtext) if found is not None else ""
+
+
+def _place(report: pytest.TestReport) -> list[object] | None:
+    if isinstance(report.longrepr, tuple):
+        return [report.longrepr[0], report.longrepr[1]]
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return [crash.path, crash.lineno] if crash else None
+
+
+def _phase(fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    data = fields["data"]
+    wanted = protocol.EVENTS["phase"][1].keys() - {"index"}
+    return "phase", {"index": data["item_index"], **{name: data[name] for name in wanted}}
+
+
+def _warned(fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    data = fields["warning_message_data"]
+    text = f"{data['filename']}:{data['lineno']}: {data['category_class_name']}: {data['message_str']}"
+    return "warned", {"text": shortened(text), "when": fields["when"], "test": fields["nodeid"]}
+
+
+def _finished(fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    output = fields["workeroutput"]
+    reason = output["shouldfail"] or output["shouldstop"] or ""
+    return "finished", {"code": output["exitstatus"], "reason": str(reason)}
+
+
+_Translation = Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
+_EVENTS: dict[str, _Translation] = {
+    "workerready": lambda _: ("ready", {}),
+    "collectionfinish": lambda fields: ("collected", {"tests": fields["ids"]}),
+    "collectreport": lambda fields: ("not-collected", fields["data"]),
+    "testreport": _phase,
+    "runtest_protocol_complete": lambda fields: ("completed", {"index": fields["item_index"]}),
+    "warning_recorded": _warned,
+    "workerfinished": _finished,
+    "internal_error": lambda fields: ("internal-error", {"text": shortened(fields["formatted_error"])}),
+}
+
+
+def serve(descriptor: int, order: dict[str, Any]) -> None:
+    """Run pytest as a worker of the host at the other end of the port, as xdist.remote does at its end."""
+    channel = Channel(descriptor)
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  pytest's own report is the host's to make
+    workerinput = {"workerid": "vm", "workercount": 1, "testrunuid": "vm", **order["workerinput"]}
+    config = _prepareconfig(order["arguments"], None)
+    xdist.remote.setup_config(config, None)
+    config.workerinput = workerinput  # type: ignore[attr-defined]
+    config.workeroutput = {}  # type: ignore[attr-defined]
+    config.stash[CHANNEL] = channel
+    xdist.remote.interactor = xdist.remote.WorkerInteractor(config, channel)
+    sys.exit(config.hook.pytest_cmdline_main(config=config))

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The host's end of a VM's port: sends commands, reads events, and never waits longer than it is told to."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from vm import protocol
+from vm.protocol import Event, Nonsense
+
+LONGEST = 1e7
+"""Seconds: as long as a socket can be told to wait, when there is no limit."""
+
+_CHUNK = 1 << 16
+
+
+class Silence(Exception):  # noqa: N818  it is what was heard
+    """Nothing came, or nothing could be sent, within the time given."""
+
+
+class Gone(Exception):  # noqa: N818
+    """The other end is no longer there."""
+
+
+class Link:
+    """A connection to the guest; whoever reads it is the only one to read it."""
+
+    def __init__(self, path: Path) -> None:
+        """Connect to QEMU's socket at `path`. Raises Gone."""
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._buffer = bytearray()
+        self._searched = 0
+        self._volume = 0
+        try:
+            self._socket.connect(str(path))
+        except OSError as error:
+            self._socket.close()
+            raise Gone(f"the VM's port can not be reached: {error.strerror}") from error
+
+    def __enter__(self) -> Self:
+        """Return the link."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Hang up."""
+        self._socket.close()
+
+    def begin(self, order: bytes, patience: float) -> None:
+        """Send what a guest that is ready needs for this run. Raises Silence."""
+        self._send(order, patience)
+
+    def run(self, indices: Sequence[int], patience: float) -> None:
+        """Have the guest run these of its tests. Raises Silence."""
+        self._send(protocol.line("run", indices=list(indices)), patience)
+
+    def shutdown(self, patience: float) -> None:
+        """Tell the guest that it has all its tests. Raises Silence."""
+        self._send(protocol.line("shutdown"), patience)
+
+    def _send(self, data: bytes, patience: float) -> None:
+        self._socket.settimeout(min(patience, LONGEST))
+        try:
+            self._socket.sendall(data)
+        except TimeoutError:
+            raise Silence(f"the guest did not take what it was sent within {patience:.0f} s") from None
+        except OSError:
+            return  # it is gone; what it still had to say comes first, and then the end
+
+    def receive(self, patience: float) -> Event:
+        """Return the next event, which must come within `patience` seconds.
+
+        Raises:
+            Silence: it did not come in time.
+            Gone: the guest has ended.
+            Nonsense: what came is no event.
+        """
+        return protocol.event(self._line(time.monotonic() + patience))
+
+    def rest(self, patience: float, most: int = protocol.LINE) -> bytes:
+        """Return all that the guest still sends until it ends, not split into events. Raises Silence, Nonsense."""
+        deadline = time.monotonic() + patience
+        try:
+            while len(self._buffer) <= most:
+                self._read(deadline)
+        except Gone:
+            return bytes(self._buffer)
+        raise Nonsense(f"more than {most} bytes")
+
+    def _line(self, deadline: float) -> bytes:
+        while (end := self._buffer.find(b"\n", self._searched)) < 0:
+            self._searched = len(self._buffer)
+            if self._searched > protocol.LINE:
+                raise Nonsense(f"a line of more than {protocol.LINE >> 20} MiB")
+            self._read(deadline)
+        found = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        self._searched = 0
+        return found
+
+    def _read(self, deadline: float) -> None:
+        # What has already come counts, however late we are: the host may have been the one that stood still.
+        self._socket.settimeout(min(max(0.001, deadline - time.monotonic()), LONGEST))
+        try:
+            data = self._socket.recv(_CHUNK)
+        except TimeoutError:
+            raise Silence("no sign of life") from None
+        except OSError as error:
+            raise Gone(str(error.strerror)) from error
+        if not data:
+            raise Gone("the connection has ended")
+        self._buffer += data
+        self._volume += len(data)
+        if self._volume > protocol.VOLUME:
+            raise Nonsense(f"more than {protocol.VOLUME >> 20} MiB in all")

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A place is where a VM can live: one thread, which owns the whole life of each VM that it has, one after the other.
+
+Boot or restore, connect, hand out tests, close: a scope, so that an exception ends this VM and nothing else, and so
+that QEMU's parent thread lives as long as QEMU (``--pdeathsig`` counts threads). What happens is told to the session as
+events; nobody else keeps track of VMs. Each state has a deadline. (The model is syzkaller's vm/dispatcher.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+from vm.conversation import Changed, Conversation, EndedEarlyError, UncleanError
+from vm.errors import BootError, VmError
+from vm.life import Ending, Life, State
+from vm.link import Gone, Link, Silence
+from vm.machine import Machine
+from vm.protocol import Nonsense
+from vm.scheduler import Scheduler
+
+LAST_WORDS = 5.0
+"""Seconds that a VM has to end by itself once its port is closed, before it is ended."""
+
+
+TO_COLLECT = 120.0
+"""Seconds within which pytest must have begun in a VM, and again within which it must have collected its tests."""
+
+# --- what a place tells the session -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A VM has ended before its time.
+
+    Attributes:
+        test: the test that it was running; "" if there was none.
+        reason: why it ended, in words.
+        stage: the state that it was in.
+        console: the last lines of its console.
+        again: whether the kernel's other tests go on in another VM.
+    """
+
+    life: Life
+    ending: Ending
+    test: str
+    reason: str
+    stage: State
+    console: str
+    again: bool
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """Tests that will not be run, and why."""
+
+    kernel: str
+    tests: Sequence[str]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Free:
+    """A place has ended: there is nothing left for it to do."""
+
+
+class Place:
+    """A thread that serves kernels, as the scheduler says, until nothing is left to do."""
+
+    def __init__(
+        self,
+        tell: SimpleQueue[object],
+        scheduler: Scheduler,
+        machine: Callable[[str], Machine],
+        silence: float,
+        order: Callable[[str], dict[str, Any]],
+    ) -> None:
+        """`tell` takes events, `machine` describes the next VM of a kernel, `order` what its guest is asked to do.
+
+        `silence` is for how many seconds a VM that runs tests may say nothing.
+        """
+        self._tell = tell
+        self._scheduler = scheduler
+        self._machine = machine
+        self._silence = silence
+        self._order = order
+        self._current: Machine | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True, name="place")
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the VM that there is, and begin no other; returns at once."""
+        self._stopped.set()
+        if (machine := self._current) is not None:
+            machine.interrupt()
+
+    def join(self, patience: float | None = None) -> None:
+        """Wait until the place has ended, or for so many seconds; what is left of it then ends with the process."""
+        self._thread.join(patience)
+
+    def _serve(self) -> None:
+        try:
+            while not self._stopped.is_set() and (kernel := self._scheduler.next_kernel()) is not None:
+                try:
+                    self._live(kernel)
+                finally:
+                    self._scheduler.leave(kernel)
+        finally:
+            self._tell.put(Free())
+
+    # --- one life -------------------------------------------------------------------------------------------------
+
+    def _live(self, kernel: str) -> None:
+        """Have one VM, from its boot to its end."""
+        life = Life(kernel)
+        talk = Conversation(life, self._scheduler, self._tell.put, lambda: self._patience(life.state))
+        console = ""
+        try:
+            with self._owning(kernel) as machine:
+                life.number = machine.number
+                self._tell.put(Changed(life, State.BOOTING))
+                ending, reason = self._ending(machine, talk)
+                console = machine.console_end()
+        except Exception as error:  # noqa: BLE001  whatever goes wrong with one VM ends that VM
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            ending = Ending.LOST
+            reason = f"{type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})"
+        if self._stopped.is_set() or ending is Ending.DONE:
+            life.end(Ending.DONE if ending is Ending.DONE else Ending.KILLED)
+            self._tell.put(Changed(life, State.ENDED))
+        else:
+            self._lose(life, talk, ending, reason, console)
+
+    @contextlib.contextmanager
+    def _owning(self, kernel: str) -> Iterator[Machine]:
+        machine = self._machine(kernel)
+        self._current = machine
+        try:
+            if self._stopped.is_set():
+                machine.interrupt()
+            yield machine
+        finally:
+            machine.kill(Ending.DONE)
+            self._current = None
+
+    def _ending(self, machine: Machine, talk: Conversation) -> tuple[Ending, str]:
+        """Take a VM through its life and return how it ended, and why."""
+        try:
+            machine.start()
+            talk.go(State.READY, f"ready after {machine.wait_ready():.0f} s")
+            with Link(machine.socket) as link:
+                talk.hold(link, machine.order(**self._order(machine.kernel.name)), machine.starved)
+        except BootError as error:
+            return error.end, str(error)
+        except VmError as error:
+            return Ending.LOST, str(error)
+        except Silence as silence:
+            machine.kill(Ending.HANG)
+            return Ending.HANG, f"the VM stood still: {silence}"
+        except Nonsense as nonsense:
+            machine.kill(Ending.NONSENSE)
+            return Ending.NONSENSE, f"the VM said what no guest of ours says: {nonsense}"
+        except UncleanError as unclean:
+            return Ending.UNCLEAN, f"a test left the machine unclean: {unclean}"
+        except EndedEarlyError as ended:
+            return Ending.LOST, f"pytest ended in the VM before its time: {ended}"
+        except Gone:
+            if not machine.wait(LAST_WORDS):
+                machine.kill(Ending.LOST)
+            return machine.ending()
+        return Ending.DONE, ""
+
+    def _patience(self, state: State) -> float:
+        """Return for how many seconds a VM in this state may say nothing."""
+        return self._silence if state is State.RUNNING else max(self._silence, TO_COLLECT)
+
+    # --- a VM that is lost ----------------------------------------------------------------------------------------
+
+    def _lose(self, life: Life, talk: Conversation, ending: Ending, reason: str, console: str) -> None:
+        """Say what became of a VM, and decide whether its kernel goes on in another one."""
+        kernel, stage = life.kernel, life.state
+        test, left = talk.left()
+        self._scheduler.give_back(kernel, left)
+        came_up = stage is State.RUNNING
+        again = self._scheduler.lost(kernel, came_up=came_up) and self._scheduler.has_tests(kernel)
+        life.end(ending)
+        self._tell.put(Lost(life, ending, test, reason, stage, console, again))
+        if not again and (tests_left := self._scheduler.give_up(kernel)):
+            self._tell.put(GivenUp(kernel, tests_left, f"too many VMs of {kernel} were lost"))

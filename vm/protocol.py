@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a guest and its host say to each other through the virtio port, and what the host takes from a guest.
+
+The host speaks first: a line of JSON, the *order* (vm/guest/agent.py), then the archive of the project that the order
+announces. From then on both send lines: a JSON array of a name and an object with the fields.
+
+    host to guest     ["run", {"indices": [3, 4]}]     run these of the collected tests, in this order
+                      ["shutdown", {}]                 there are no more; end when they are done
+    guest to host     the events below, by the names in `EVENTS`
+
+A guest runs an unknown kernel as root: whatever it sends is text from an enemy. Nothing of it is imported, evaluated or
+used as a path; each event has the fields that are listed here, of these types and within these bounds, or it is
+`Nonsense`, which ends the VM that said it and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LINE = 4 << 20
+"""Bytes that one line of a guest may have."""
+
+VOLUME = 128 << 20
+"""Bytes that a guest may send in its life; a run of all suites sends about 15 MB."""
+
+FILE = 2 << 20
+"""Bytes of the largest file that a guest may send."""
+
+TEXT = 256 << 10
+"""Characters of the longest text that a guest may send: a traceback, captured output."""
+
+TESTS, NAME = 50_000, 4_096
+"""How many tests a guest may collect, and how many characters one's id may have."""
+
+FILES = 256
+"""How many files may come with one test."""
+
+_WHEN = ("setup", "call", "teardown")
+_OUTCOMES = ("passed", "failed", "skipped")
+_FILE = re.compile(r"environment\.json|allure-results/[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+"""The files that a guest may have written into its kernel's directory."""
+
+
+class Nonsense(Exception):  # noqa: N818  it is what the guest said, not what went wrong with us
+    """A guest said what no guest of ours says; the text tells what."""
+
+
+def line(name: str, /, **fields: Any) -> bytes:
+    """Return a message as it goes over the port."""
+    return json.dumps([name, fields]).encode() + b"\n"
+
+
+# --- the events ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ready:
+    """pytest has begun in the guest."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The guest has collected its tests: their node ids."""
+
+    tests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NotCollected:
+    """A file or directory could not be collected."""
+
+    name: str
+    text: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A phase of a test (setup, call or teardown) has ended.
+
+    Attributes:
+        index: which of the collected tests.
+        text: what pytest has to say of a failure, as plain text; for a skip its reason.
+        place: file and line where it failed or was skipped, or None.
+        sections: captured output and the like: title and text.
+        properties: the test's user properties, which the rooms tell each other things by.
+        expected: the reason of an expected failure (pytest's ``wasxfail``), or None.
+        duration: in seconds.
+    """
+
+    index: int
+    when: str
+    outcome: str
+    text: str
+    place: tuple[str, int] | None
+    sections: tuple[tuple[str, str], ...]
+    properties: tuple[tuple[str, str], ...]
+    expected: str | None
+    duration: float
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The guest is done with a test."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Unclean:
+    """The test that runs has left the guest in a state in which no other may be run; `text` says in which."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files for the directory of the kernel: their names there and their contents."""
+
+    contents: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Python gave a warning in the guest."""
+
+    text: str
+    when: str
+    test: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """pytest has ended in the guest, with this exit code; `reason` says why before its time, if so."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class InternalError:
+    """pytest itself failed in the guest."""
+
+    text: str
+
+
+Event = (
+    Ready | Collected | NotCollected | Phase | Completed | Unclean | Files | Warned | Finished | InternalError
+)
+
+
+# --- from lines to events -----------------------------------------------------------------------------------------
+
+
+def _text(value: Any, most: int = TEXT) -> str:
+    if not isinstance(value, str) or len(value) > most:
+        raise Nonsense(f"a text of at most {most} characters was expected")
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def _name(value: Any) -> str:
+    return _text(value, NAME)
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise Nonsense(f"one of {', '.join(words)} was expected")
+        return value
+
+    return check
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 31:
+        raise Nonsense("a number from 0 to 2^31 was expected")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise Nonsense("a time in seconds was expected")
+    # A guest's clock may go backwards; nobody needs to hear of negative durations.
+    return max(0.0, float(value))
+
+
+def _many(check: Callable[[Any], Any], most: int) -> Callable[[Any], tuple[Any, ...]]:
+    def each(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list) or len(value) > most:
+            raise Nonsense(f"a list of at most {most} entries was expected")
+        return tuple(map(check, value))
+
+    return each
+
+
+def _pair(one: Callable[[Any], Any], other: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, Any]]:
+    def both(value: Any) -> tuple[Any, Any]:
+        if not isinstance(value, list) or len(value) != 2:
+            raise Nonsense("a pair was expected")
+        return one(value[0]), other(value[1])
+
+    return both
+
+
+def _or_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else check(value)
+
+
+def _file(value: Any) -> str:
+    if not isinstance(value, str) or not _FILE.fullmatch(value):
+        raise Nonsense("the name of a file that guests may send was expected")
+    return value
+
+
+def _content(value: Any) -> bytes:
+    try:
+        return base64.b64decode(_text(value, 2 * FILE), validate=True)
+    except (binascii.Error, ValueError):
+        raise Nonsense("base64 was expected") from None
+
+
+EVENTS: Mapping[str, tuple[Callable[..., Event], Mapping[str, Callable[[Any], Any]]]] = {
+    "ready": (Ready, {}),
+    "collected": (Collected, {"tests": _many(_name, TESTS)}),
+    "not-collected": (
+        NotCollected,
+        {"name": _name, "text": _text, "outcome": _one_of(("failed", "skipped"))},
+    ),
+    "phase": (
+        Phase,
+        {
+            "index": _number,
+            "when": _one_of(_WHEN),
+            "outcome": _one_of(_OUTCOMES),
+            "text": _text,
+            "place": _or_none(_pair(_name, _number)),
+            "sections": _many(_pair(_name, _text), 64),
+            "properties": _many(_pair(_name, _text), 4096),
+            "expected": _or_none(_text),
+            "duration": _seconds,
+        },
+    ),
+    "completed": (Completed, {"index": _number}),
+    "unclean": (Unclean, {"text": _text}),
+    "files": (Files, {"contents": _many(_pair(_file, _content), FILES)}),
+    "warned": (Warned, {"text": _text, "when": _one_of(("config", "collect", "runtest")), "test": _name}),
+    "finished": (Finished, {"code": _number, "reason": _text}),
+    "internal-error": (InternalError, {"text": _text}),
+}
+"""Name of an event -> what it becomes, and how each of its fields is checked."""
+
+
+def event(data: bytes) -> Event:
+    """Return the event that a line of a guest tells of.
+
+    Raises:
+        Nonsense: it is none.
+    """
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError):
+        raise Nonsense("a line that is not JSON") from None
+    if not isinstance(message, list) or len(message) != 2 or not isinstance(message[0], str):
+        raise Nonsense("a line that is no event")
+    name, fields = message
+    if name not in EVENTS:
+        raise Nonsense("an event that there is not")
+    make, checks = EVENTS[name]
+    if not isinstance(fields, dict) or fields.keys() != checks.keys():
+        raise Nonsense(f"an event '{name}' with other fields than {', '.join(checks) or 'none'}")
+    try:
+        return make(**{field: check(fields[field]) for field, check in checks.items()})
+    except Nonsense as nonsense:
+        raise Nonsense(f"an event '{name}': {nonsense}") from None

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest that attacks its host with what the port takes. FAPITEST_PREY is a directory of the host's."""
+
+import gc
+import json
+import os
+
+import pytest
+
+from vm import protocol
+from vm.interactor import Channel
+
+pytestmark = pytest.mark.skipif("FAPITEST_VM" not in os.environ, reason="this attacks the host")
+
+
+def channel():
+    """The way to the host, as anybody in the guest can find it."""
+    return next(thing for thing in gc.get_objects() if isinstance(thing, Channel))
+
+
+def send(data: bytes):
+    os.write(channel()._descriptor, data)
+
+
+def prey() -> str:
+    return os.environ.get("FAPITEST_PREY", "/tmp/prey")
+
+
+def test_before():
+    pass
+
+
+def test_xdist_warning():
+    """pytest-xdist's controller imports and calls what this names."""
+    data = {
+        "message_str": "",
+        "message_module": "os",
+        "message_class_name": "system",
+        "message_args": [f"touch {prey()}/warning"],
+        "category_module": None,
+        "category_class_name": None,
+        "filename": "",
+        "lineno": 0,
+        "file": None,
+        "line": None,
+        "source": None,
+        "_category_name": None,
+    }
+    fields = {"warning_message_data": data, "when": "runtest", "nodeid": "", "location": None}
+    send(json.dumps(["warning_recorded", fields]).encode() + b"\n")
+
+
+def test_path_of_a_file():
+    channel().tell("files", contents=[[f"../../../../../../../../..{prey()}/path", "eA=="]])
+
+
+def test_own_console():
+    channel().tell("files", contents=[["console.log", "eA=="]])
+
+
+def test_many_files():
+    """The same file again and again, 1 GiB in all."""
+    line = protocol.line("files", contents=[["allure-results/1-attachment.txt", "eA==" * 60_000]] * 15)
+    for _ in range(280):
+        send(line)
+
+
+def test_odd_report():
+    """Results that Allure's exporter can not read."""
+    contents = [b"[" * 10_000, b'{"labels": 1}', b'{"labels": [1]}', b'{"links": {}}', b"\xff"]
+    for number, content in enumerate(contents):
+        channel().tell_files([(f"allure-results/{number}-result.json", content)])
+
+
+def test_another_kernel(record_property):
+    record_property("kernel", "7.2")
+    record_property("lost", "panic")
+
+
+def test_odd_properties(record_property):
+    """What the rooms tell each other by, from somebody who is none of them."""
+    for name in ("status", "lost", "allure", "skip-kind", "message"):
+        record_property(name, "{[nonsense")
+
+
+def test_odd_properties_of_a_lost_vm(record_property):
+    for name in ("status", "lost", "allure", "behaviour"):
+        record_property(name, "{[nonsense")
+    channel().tell("phase", index=0)
+
+
+def test_terminal():
+    pytest.fail("\x1b]0;owned\x07\x1b[2J\x1b[31m[red]" + "x" * (5 << 20))
+
+
+def test_after():
+    pass

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A place survives whatever its VMs do: the right test is blamed, the others go on in a fresh VM."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vm import place, protocol
+from vm.conversation import Changed, Said
+from vm.life import Ending, State
+from vm.place import GivenUp, Lost
+from vm.scheduler import NO_BOOTS
+from vm.tests.guests import TESTS, Guest, no_boot, told
+
+
+def good(guest):
+    guest.serve()
+
+
+def passed(events):
+    return [
+        event.test
+        for event in events
+        if isinstance(event, Said)
+        and isinstance(event.event, protocol.Phase)
+        and (event.event.when, event.event.outcome) == ("teardown", "passed")
+    ]
+
+
+def states(events):
+    return [event.state for event in events if isinstance(event, Changed)]
+
+
+def lost(events):
+    return [event for event in events if isinstance(event, Lost)]
+
+
+def test_an_ordinary_life(tmp_path):
+    events = told(tmp_path, good)
+    assert states(events) == list(State)
+    assert passed(events) == TESTS
+
+
+def after_one(then):
+    """A guest that runs the first test, begins the second, and then does something else."""
+
+    def guest(guest: Guest) -> None:
+        guest.begin()
+        guest.commands()
+        guest.run(0)
+        guest.phase(1, "setup")
+        then(guest)
+
+    return guest
+
+
+def silent(guest):
+    guest.lines.readline()
+    threading.Event().wait(60)
+
+
+FAULTS = {
+    "it vanishes": (lambda _: None, Ending.PANIC, "Kernel panic: test"),
+    "it is silent": (silent, Ending.HANG, "no sign of life"),
+    "it sends garbage": (lambda g: g.port.sendall(b"\0\xffgarbage\n"), Ending.NONSENSE, "not JSON"),
+    "it sends xdist's events": (
+        lambda g: g.tell("warning_recorded", message_module="os", message_class_name="system"),
+        Ending.NONSENSE,
+        "an event that there is not",
+    ),
+    "it reports another test": (lambda g: g.run(3), Ending.NONSENSE, "a test that it was not running"),
+    "it reports a test twice": (lambda g: g.run(0), Ending.NONSENSE, "a test that it was not running"),
+    "it collects again": (lambda g: g.begin(), Ending.NONSENSE, "said twice"),
+    "pytest.exit": (
+        lambda g: g.tell("finished", code=2, reason="enough"),
+        Ending.LOST,
+        "before its time: enough",
+    ),
+    "KeyboardInterrupt": (lambda g: g.tell("finished", code=2, reason=""), Ending.LOST, "exit code 2"),
+    "pytest fails": (
+        lambda g: g.tell("internal-error", text="Traceback\nValueError: list.remove(x)\n"),
+        Ending.LOST,
+        "before its time: ValueError: list.remove(x)",
+    ),
+    "it is left unclean": (
+        lambda g: g.tell("unclean", text="/proc is gone"),
+        Ending.UNCLEAN,
+        "/proc is gone",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_costs_the_test_that_ran(tmp_path, name):
+    fault, ending, reason = FAULTS[name]
+    events = told(tmp_path, after_one(fault), good, silence=0.5 if ending is Ending.HANG else 30)
+    (loss,) = lost(events)
+    assert (loss.ending, loss.test, loss.again) == (ending, TESTS[1], True)
+    assert reason in loss.reason
+    assert passed(events) == [TESTS[0], *TESTS[2:]]
+
+
+def test_a_test_whose_last_report_has_come_is_not_blamed(tmp_path):
+    def guest(guest: Guest) -> None:
+        guest.begin()
+        guest.commands()
+        for when in ("setup", "call", "teardown"):
+            guest.phase(0, when)
+
+    events = told(tmp_path, guest, good)
+    assert lost(events)[0].test == ""
+    assert passed(events) == TESTS
+
+
+def nothing(_: Guest) -> None:
+    """Say nothing and end."""
+
+
+EARLY: dict[str, Any] = {
+    "it does not boot": (no_boot(), Ending.HANG, State.BOOTING),
+    "it can not be started": (OSError(28, "No space left on device"), Ending.LOST, State.BOOTING),
+    "it ends before pytest begins": (nothing, Ending.PANIC, State.READY),
+    "it ends before it collects": (lambda g: g.tell("ready"), Ending.PANIC, State.CONNECTED),
+    "it stands still before pytest begins": (silent, Ending.HANG, State.READY),
+    "it is done without collecting": (
+        lambda g: (g.tell("ready"), g.tell("finished", code=4, reason="")),
+        Ending.LOST,
+        State.CONNECTED,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_a_kernel_that_never_collects_is_lost_once(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(place, "TO_COLLECT", 0.5)
+    guest, ending, stage = EARLY[name]
+    (loss,) = lost(told(tmp_path, guest, silence=0.5))
+    assert (loss.ending, loss.stage, loss.test, loss.again) == (ending, stage, "", False)
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_a_replacement_that_does_not_come_up_is_tried_again(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(place, "TO_COLLECT", 0.5)
+    events = told(tmp_path, after_one(nothing), EARLY[name][0], good, silence=5)
+    assert [loss.again for loss in lost(events)] == [True, True]
+    assert passed(events) == [TESTS[0], *TESTS[2:]]
+
+
+def test_a_kernel_that_comes_up_no_more_is_given_up(tmp_path):
+    events = told(tmp_path, after_one(nothing), *[no_boot()] * NO_BOOTS)
+    (given_up,) = [event for event in events if isinstance(event, GivenUp)]
+    assert list(given_up.tests) == TESTS[2:]
+
+
+def test_a_fresh_vm_that_collects_other_tests_runs_those_that_are_known(tmp_path):
+    def other(guest: Guest) -> None:
+        guest.begin([TESTS[4], "suites/test_new.py::test_new", TESTS[2]])
+        for number in guest.commands():
+            guest.run(number)
+
+    events = told(tmp_path, after_one(nothing), other, *[no_boot()] * NO_BOOTS)
+    assert passed(events) == [TESTS[0], TESTS[2], TESTS[4]]
+    assert [list(event.tests) for event in events if isinstance(event, GivenUp)] == [[TESTS[3]]]
+
+
+def test_nothing_is_left_open(tmp_path):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    told(tmp_path, after_one(lambda g: g.port.sendall(b"garbage\n")), good)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
