@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Joins the three rooms: the kernel interface, the machines, the results."""
+"""Here lies the root of the tests.
 
-pytest_plugins = ["helpers.plugin", "vm.plugin", "reports.plugin"]
+The plugins of the rooms are joined in pyproject.toml: they must be there before pytest looks at paths, and this file
+is read on the way to one.
+"""

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """pytest plugin of this room: says how each test ended, and loads reports.session where a run is recorded."""
 
+import os
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
+from reports.last_failed import LastFailed, last_failed
 from reports.status import Status
 from reports.text import first_lines
 
+_LAST_FAILED = pytest.StashKey[LastFailed]()
 WRONG_ANSWER = (AssertionError, pytest.fail.Exception)
 """What a test raises when the kernel breaks the documented behaviour; all else is the test's own fault."""
 
@@ -28,14 +32,37 @@ def pytest_configure(config: pytest.Config) -> None:
     on_kernels = any(
         config.getoption(name, default=None) for name in ("--kernel", "--matrix", "--on-this-machine")
     )
-    if on_kernels and not hasattr(config, "workerinput") and not config.option.collectonly:
-        config.pluginmanager.import_plugin("reports.session")
+    if hasattr(config, "workerinput"):
+        config.stash[_LAST_FAILED] = LastFailed(frozenset(config.workerinput.get("last-failed", ())), "")
+    elif on_kernels and "FAPITEST_VM" not in os.environ:  # a VM's shell has nobody to keep a report
+        if config.getoption("lf", default=False):
+            config.stash[_LAST_FAILED] = last_failed(config.getoption("results"))
+        if not (config.option.collectonly or config.option.help):
+            config.pluginmanager.import_plugin("reports.session")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker what failed last: it knows of no run."""
+    if last := node.config.stash.get(_LAST_FAILED, None):
+        node.workerinput["last-failed"] = sorted(last.tests)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run only what failed, for `--lf`."""
+    if last := config.stash.get(_LAST_FAILED, None):
+        last.select(config, items)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Where allure-pytest writes a report, load what tells the controller about a test's place in it."""
-    if session.config.pluginmanager.hasplugin("allure_listener"):
-        session.config.pluginmanager.import_plugin("reports.allure_identity")
+    """Say what `--lf` has found; where allure-pytest writes a report, load what tells a test's place in it."""
+    plugins = session.config.pluginmanager
+    last, terminal = session.config.stash.get(_LAST_FAILED, None), plugins.getplugin("terminalreporter")
+    if last and last.sentence and terminal:
+        terminal.write_line(f"--lf: {last.sentence}")
+    if plugins.hasplugin("allure_listener"):
+        plugins.import_plugin("reports.allure_identity")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -7,18 +7,34 @@ import argparse
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import execnet
 from rich.console import Console
 from rich.table import Table
 
-from vm import accel, archive, bench, build, cache, faults, image, kernels, repeat, tools
+from vm import (
+    accel,
+    archive,
+    bench,
+    build,
+    cache,
+    claims,
+    clean,
+    faults,
+    hardware,
+    image,
+    kernels,
+    repeat,
+    scratch,
+    tools,
+)
+from vm.bootimage import Kernel
 from vm.catalogue import FLAVOUR, REFERENCE, SERIES
-from vm.errors import VmError
-from vm.machine import MEMORY, Machine, default_jobs, memory_available
+from vm.errors import NO_ASSERTS, VmError
+from vm.hardware import GDB_PORT, MEMORY, Hardware
+from vm.link import Link
+from vm.machine import Machine, default_jobs, memory_available
 from vm.progress import Downloads
 
 EPILOG = """\
@@ -26,6 +42,9 @@ Tests run in VMs through pytest: tox -e vm-6.12, or python -m pytest --kernel 6.
 The cache lies under $FAPITEST_CACHE, else under your cache directory.
 """
 
+
+PATIENCE = 300.0
+"""Seconds within which a guest must have answered what it can do."""
 
 REFERENCES = """\
 ref-* are reference kernels: the source of Debian's kernel with the patches of vm/reference, which implement two
@@ -78,14 +97,31 @@ def _parser() -> argparse.ArgumentParser:
         (
             "shell",
             open_shell,
-            "boot a kernel with an interactive shell on its serial console; 'exit' ends the VM",
+            "boot a kernel with a shell on its serial console, or run pytest there: shell 6.12 -- suites/pidfd_wait -x",
         ),
         ("bench", run_bench, "measure a run on a kernel, phase by phase, and name the slowest tests"),
     ):
         added = command(name, run, text)
         added.add_argument("kernel", help="a series, such as 6.12, or the path of a kernel of yours")
         added.add_argument(
-            "--modules", type=Path, metavar="DIR", help="the directory of the modules that belong to it"
+            "--modules",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="DIR|FILE",
+            help="modules that belong to it, as in pytest --help; may be repeated",
+        )
+        added.add_argument("--cpus", metavar="N", help="how many processors the VM has (default: 1)")
+        added.add_argument("--memory", metavar="MIB", help=f"how much memory the VM has (default: {MEMORY})")
+        added.add_argument(
+            "--append", action="append", default=[], metavar="WORDS", help="add to the kernel's command line"
+        )
+        added.add_argument(
+            "--gdb",
+            metavar="PORT",
+            nargs="?",
+            const=str(GDB_PORT),
+            help=f"let the VM stand still until a debugger attaches to PORT of localhost (default: {GDB_PORT})",
         )
         added.add_argument(
             "--accel",
@@ -195,32 +231,29 @@ def fetch_kernels(arguments: argparse.Namespace) -> int:
     return 2 if failed else 0
 
 
-def _chosen(arguments: argparse.Namespace) -> tuple[kernels.Kernel, str]:
+def _chosen(arguments: argparse.Namespace) -> tuple[Kernel, str, Hardware]:
+    asked = hardware.chosen(
+        **{name: getattr(arguments, name) for name in ("cpus", "memory", "append", "gdb")}
+    )
     with Downloads() as downloads:
         kernel = kernels.kernel(arguments.kernel, modules=arguments.modules, progress=downloads.show)
-    return kernel, accel.choose(arguments.accel, kernel)
+    return kernel, accel.choose(arguments.accel, kernel), asked
 
 
 def open_shell(arguments: argparse.Namespace) -> int:
-    """Boot a kernel with a shell on this terminal."""
-    kernel, chosen = _chosen(arguments)
-    with tempfile.TemporaryDirectory() as directory:
-        return Machine(kernel, accel=chosen, directory=Path(directory)).interact()
+    """Boot a kernel with a shell on this terminal, or with pytest; exit with what that exits with."""
+    kernel, chosen, asked = _chosen(arguments)
+    run = ["python", "-m", "pytest", "--on-this-machine", *arguments.pytest] if arguments.pytest else []
+    if asked.advice:
+        print(f"fapitest: {asked.advice}", file=sys.stderr, flush=True)
+    with scratch.directory() as directory:
+        return Machine(kernel, accel=chosen, directory=directory, hardware=asked).interact(run)
 
 
 def run_bench(arguments: argparse.Namespace) -> int:
     """Measure a run."""
-    kernel, chosen = _chosen(arguments)
-    return bench.run(arguments.kernel, kernel, chosen, modules=arguments.modules)
-
-
-_FEATURES = """
-import contextlib, io, os, runpy, sys
-sys.path.insert(0, os.getcwd())
-with contextlib.redirect_stdout(io.StringIO()) as printed:
-    runpy.run_module("helpers.features", run_name="__main__")
-channel.send(printed.getvalue())
-"""
+    kernel, chosen, asked = _chosen(arguments)
+    return bench.run(arguments.kernel, kernel, chosen, modules=arguments.modules, hardware=asked)
 
 
 def propose_baseline(arguments: argparse.Namespace) -> int:
@@ -228,13 +261,14 @@ def propose_baseline(arguments: argparse.Namespace) -> int:
     for name in arguments.kernel:
         with Downloads() as downloads:
             kernel = kernels.kernel(name, progress=downloads.show)
-        with tempfile.TemporaryDirectory() as directory:
-            machine = Machine(kernel, accel=accel.choose("auto", kernel), directory=Path(directory))
+        with scratch.directory() as directory:
+            machine = Machine(kernel, accel=accel.choose("auto", kernel), directory=directory)
             try:
                 machine.start()
                 machine.wait_ready()
-                gateway = execnet.makegateway(machine.gateway_spec())
-                proposal = str(gateway.remote_exec(_FEATURES).receive())
+                with Link(machine.socket) as link:
+                    link.begin(machine.order(module="helpers.features", arguments=[]), PATIENCE)
+                    proposal = link.rest(PATIENCE).decode("utf-8", "replace")
             finally:
                 machine.kill()
         if arguments.write:
@@ -258,13 +292,15 @@ def examine(_: argparse.Namespace) -> int:
     absent = tools.missing()
     say(
         "tools",
-        "all there" if not absent else f"missing; as root: apt install {' '.join(absent)}",
+        "all there" if not absent else f"missing; as root: apt update && apt install {' '.join(absent)}",
         good=not absent,
     )
     try:
         version = accel.qemu_version()
         say("QEMU", ".".join(map(str, version)))
-        kernel = next(filter(None, map(kernels.cached, SERIES)), None) or kernels.kernel("6.12")
+        with Downloads() as downloads:
+            cached = next(filter(None, map(kernels.cached, SERIES)), None)
+            kernel = cached or kernels.kernel("6.12", progress=downloads.show)
         works, reason = accel.kvm(version, kernel, again=True)
         say("KVM", "works" if works else f"not used, VMs are emulated: {reason}")
     except VmError as error:
@@ -274,11 +310,10 @@ def examine(_: argparse.Namespace) -> int:
     say("VMs", f"{default_jobs()} at once on {os.cpu_count()} cores")
     room = shutil.disk_usage(cache.root()).free >> 20
     say("cache", f"{cache.root()}, {room} MiB free", good=room > 1024)
-    say(
-        "apt",
-        "there" if archive.available() else "not there: only kernels of yours, --kernel PATH",
-        good=True,
-    )
+    try:
+        say("apt", archive.described())
+    except VmError as error:
+        say("apt", f"{error}; only kernels of yours can be had, --kernel PATH")
     return 2 if wrong else 0
 
 
@@ -292,30 +327,46 @@ def set_up(arguments: argparse.Namespace) -> int:
     """Install what is missing."""
     for_builds = tools.missing_for_builds() if arguments.build else []
     if absent := [*tools.missing(), *for_builds, *tools.not_installed(arguments.package)]:
-        print(f"fapitest: installing {' '.join(absent)}", file=sys.stderr, flush=True)
-        tools.install(absent)
+        with Downloads() as downloads:
+            tools.install(absent, downloads.show)
     return 0
 
 
 def clean_up(arguments: argparse.Namespace) -> int:
-    """Empty the cache, and on request forget old runs."""
-    removed = [path for path in cache.root().iterdir() if path.suffix != ".lock"]
+    """Empty the cache, and on request forget old runs; say what was removed, and what was kept and why."""
+    removals = list(clean.clean())
     if arguments.runs:
-        out = image.PROJECT / "reports" / "out"
-        latest = (out / "latest").resolve()
-        removed += [
-            run for run in out.glob("*") if run.is_dir() and not run.is_symlink() and run.resolve() != latest
-        ]
-    for path in removed:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    print(f"removed {len(removed)} entries")
+        removals += _forget_runs()
+    for removal in removals:
+        what = f"kept ({removal.reason})" if removal.size is None else f"{removal.size / 2**20:.1f} MiB"
+        print(f"{removal.path}: {what}")
+    removed = [removal.size for removal in removals if removal.size is not None]
+    print(f"removed {len(removed)} entr{'y' if len(removed) == 1 else 'ies'}, {sum(removed) / 2**20:.1f} MiB")
     return 0
+
+
+def _forget_runs() -> list[clean.Removal]:
+    """Remove the results of all runs but the latest from reports/out."""
+    out = image.PROJECT / "reports" / "out"
+    latest = (out / "latest").resolve()
+    old = [run for run in out.glob("*") if (run / "results.jsonl").is_file() and run.resolve() != latest]
+    removals = [clean.Removal(run, claims.disk_usage(run)) for run in old if not run.is_symlink()]
+    for removal in removals:
+        shutil.rmtree(removal.path)
+    return removals
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; what a person can put right is one line and exit code 2."""
-    arguments = _parser().parse_args(words)
+    words = list(sys.argv[1:] if words is None else words)
+    # What stands behind -- is pytest's; argparse alone would mix it with the options before.
+    end = words.index("--") if words[:1] == ["shell"] and "--" in words else len(words)
+    arguments = _parser().parse_args(words[:end], argparse.Namespace(pytest=words[end + 1 :]))
+    if sys.flags.optimize:
+        print(f"fapitest: {NO_ASSERTS}", file=sys.stderr)
+        return 2
     try:
+        scratch.sweep()
         return int(arguments.run(arguments))
     except VmError as error:
         print(f"fapitest: {error}", file=sys.stderr)

@@ -5,33 +5,34 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-import tempfile
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from vm import image
-from vm.kernels import Kernel
+from vm.bootimage import Kernel
+from vm.command import pytest_command
+from vm.hardware import Hardware
 from vm.machine import Machine
+from vm.scratch import directory
 
 FAULT = image.PROJECT / "vm/tests/faults/panic.py"
 SLOWEST = 10
 
 
-def run(name: str, kernel: Kernel, accel: str, *, modules: Path | None) -> int:
+def run(name: str, kernel: Kernel, accel: str, *, modules: Sequence[Path] = (), hardware: Hardware) -> int:
     """Measure boot, a run of the suites and the replacement of a lost VM, and print what each phase took."""
     print(f"{kernel.name} ({kernel.origin}), {accel}\n")
-    with tempfile.TemporaryDirectory() as scratch:
+    given = [word for source in modules for word in ("--modules", str(source))]
+    with directory() as scratch:
         _line("guest image, from the cache", _timed(image.base))
-        _boot(kernel, accel, Path(scratch))
-        options = ["--kernel", name, "--accel", accel, *(["--modules", str(modules)] if modules else [])]
-        results = _session("the suites: whole session", options, Path(scratch) / "suites")
+        _boot(kernel, accel, scratch, hardware)
+        options = ["--kernel", name, *given, "--accel", accel, *hardware.words]
+        results = _session("the suites: whole session", options, scratch / "suites")
         _tests(results)
-        _replacement(
-            _session("a run with a panic: whole session", [*options, str(FAULT)], Path(scratch) / "panic")
-        )
+        _replacement(_session("a run with a panic: whole session", [*options, str(FAULT)], scratch / "panic"))
     return 0
 
 
@@ -45,8 +46,8 @@ def _timed(call: Any) -> float:
     return time.monotonic() - begin
 
 
-def _boot(kernel: Kernel, accel: str, scratch: Path) -> None:
-    machine = Machine(kernel, accel=accel, directory=scratch / "boot")
+def _boot(kernel: Kernel, accel: str, scratch: Path, hardware: Hardware) -> None:
+    machine = Machine(kernel, accel=accel, directory=scratch / "boot", hardware=hardware)
     try:
         _line("initramfs written, QEMU started", _timed(machine.start))
         _line("QEMU's start to the guest being ready", machine.wait_ready())
@@ -55,9 +56,9 @@ def _boot(kernel: Kernel, accel: str, scratch: Path) -> None:
 
 
 def _session(phase: str, options: list[str], results: Path) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "pytest", *options, "--results", str(results), "-q"]
+    command = pytest_command(*options, "--results", str(results), "-q")
     begin = time.monotonic()
-    subprocess.run(command, cwd=image.PROJECT, stdout=subprocess.DEVNULL, check=False)
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     _line(phase, time.monotonic() - begin)
     lines = (results / "results.jsonl").read_text().splitlines()
     return [record for record in map(json.loads, lines) if "test" in record]

@@ -12,13 +12,13 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vm import archive, build
 from vm.build import PLACE, Reference
+from vm.command import pytest_command
 from vm.errors import VmError
 from vm.image import PROJECT
 
@@ -145,17 +145,7 @@ def red(reference: Reference, tests: Sequence[str]) -> list[str]:
         kernel = Path(scratch) / reference.name
         _copy(reference.tree, kernel)
         out = Path(scratch) / "out"
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "--kernel",
-            str(kernel),
-            "--results",
-            str(out),
-            *tests,
-        ]
+        command = pytest_command("-q", "--kernel", str(kernel), "--results", str(out), *tests)
         done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
         results = list(_results(out / "results.jsonl"))
     if not results:

@@ -3,18 +3,28 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
+import math
 import os
 import signal
+import sys
+from collections.abc import Generator
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from vm import wire
+from vm import exit_codes, hooks
+from vm.errors import UnfitKernelError
+from vm.exit_codes import NothingSelectedError
 from vm.worker import Worker
 
 if TYPE_CHECKING:
-    from vm.kernels import Kernel
+    from vm.archive import Progress
+    from vm.bootimage import Kernel
+    from vm.hardware import Hardware
     from vm.session import Plan
 
 # What only the controller needs is imported where it is used: a guest pays for every import.
@@ -27,6 +37,25 @@ LOSSES = 10
 """How many VMs of one kernel a run may lose; with a worse kernel the tests that are left are given up."""
 
 
+class _Modules(argparse.Action):
+    """Keeps with each --modules how many --kernel stood before it."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        value: object,
+        _option: str | None = None,
+    ) -> None:
+        """Add to the list; not in place, for pytest parses its arguments more than once."""
+        namespace.modules = [*namespace.modules, (len(namespace.kernel), value)]
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the hook that tells how far this room is."""
+    pluginmanager.add_hookspecs(hooks)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this room."""
     group = parser.getgroup("vm", "virtual machines")
@@ -34,9 +63,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--kernel",
         action="append",
         default=[],
-        metavar="NAME|PATH",
+        metavar="SERIES|[NAME=]PATH",
         help="run the tests in a VM of this kernel; a series (6.12), or the path of a bzImage, a .deb or .rpm package, "
-        "or a built kernel tree; may be repeated",
+        "or a built kernel tree (with O=DIR: DIR); NAME is what the results call it; may be repeated",
     )
     group.addoption(
         "--matrix",
@@ -45,9 +74,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--modules",
-        type=Path,
-        metavar="DIR",
-        help="the directory of the modules that belong to --kernel PATH",
+        action=_Modules,
+        default=[],
+        metavar="DIR|FILE",
+        help="modules for the --kernel PATH that stands before it, or for the only one: a directory, which is "
+        "/lib/modules/RELEASE or a build tree, or another .deb or .rpm package of the same kernel; may be repeated",
+    )
+    group.addoption("--cpus", metavar="N", help="how many processors a VM has (default: 1)")
+    group.addoption("--memory", metavar="MIB", help="how much memory a VM has (default: 512)")
+    group.addoption(
+        "--append",
+        action="append",
+        default=[],
+        metavar="WORDS",
+        help='add to the kernel\'s command line: --append "lockdep slub_debug=FZ"; may be repeated',
+    )
+    group.addoption(
+        "--gdb",
+        nargs="?",
+        const="1234",
+        metavar="PORT",
+        help="let each VM, one at a time, stand still until a debugger attaches to PORT of localhost (default: 1234), "
+        "with no time limits; behind the option write --gdb=PORT, or no test",
     )
     group.addoption(
         "--vm-jobs",
@@ -80,15 +128,67 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the tests here, as root, on the running kernel, which they may crash: for machines to throw away",
     )
+    group.addoption(
+        "--bisect",
+        action="store_true",
+        help="exit as git bisect run wants it: 0 for a good kernel, 1 for a bad one, 125 for one that can not be "
+        "judged, 128 and above for whatever stands in the way of judging any",
+    )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Let ``--matrix`` stand for the names of all kernels, before any other plugin looks at them."""
-    if config.getoption("matrix") and not config.getoption("kernel"):
-        from vm.catalogue import SERIES  # noqa: PLC0415
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, None, None]:
+    """With ``--bisect`` look now for options that nobody knows: pytest would end with 4, and blame a commit."""
+    yield
+    known = early_config.known_args_namespace
+    if getattr(known, "bisect", False) and not known.help:
+        try:
+            parser.parse(args, namespace=copy(early_config.option))
+        except pytest.UsageError as error:
+            print(f"ERROR: {error}", file=sys.stderr)
+            raise SystemExit(exit_codes.for_bisect(pytest.ExitCode.USAGE_ERROR)) from None
 
-        config.option.kernel = list(SERIES)
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int, int]:
+    """Give the run its exit code where pytest knows none: for an empty selection, and for ``git bisect run``."""
+    bisect = (
+        config.getoption("bisect") and not hasattr(config, "workerinput") and not config.option.collectonly
+    )
+    try:
+        code = yield
+    except NothingSelectedError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        code = pytest.ExitCode.NO_TESTS_COLLECTED
+    except pytest.UsageError as error:
+        if not bisect:
+            raise
+        print(f"ERROR: {error}", file=sys.stderr)
+        unfit = isinstance(error.__cause__, UnfitKernelError)
+        code = exit_codes.CAN_NOT_BE_JUDGED if unfit else pytest.ExitCode.USAGE_ERROR
+    return exit_codes.for_bisect(code) if bisect else code
+
+
+@pytest.hookimpl(wrapper=True, specname="pytest_cmdline_main")
+def pytest_check_arguments(config: pytest.Config) -> Generator[None, int, int]:
+    """Let ``--matrix`` stand for all kernels, and find mistakes before other plugins act on the options."""
+    if (
+        not hasattr(config, "workerinput")
+        and not config.getoption("help")
+        and not config.getoption("version")
+    ):
+        from vm import options, selection  # noqa: PLC0415
+
+        if config.getoption("matrix") and not config.getoption("kernel"):
+            from vm.catalogue import SERIES  # noqa: PLC0415
+
+            config.option.kernel = list(SERIES)
+        options.check(config)
+        if (place := options.place(config)) is not options.Where.ANY:
+            selection.check(config, in_vm=place is options.Where.VM)
+    return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -96,31 +196,28 @@ def pytest_configure(config: pytest.Config) -> None:
     """Become a controller of VMs, a worker in one, or nothing at all."""
     if hasattr(config, "workerinput"):
         if "kernel" in config.workerinput:
+            if config.getoption("gdb"):
+                config.option.timeout = 0
+            config.args = config.workerinput["tests"]
+            config.option.ignore, config.option.ignore_glob = config.workerinput["ignored"]
             _become_worker(config, config.workerinput["kernel"], config.workerinput["accel"])
     elif config.getoption("kernel"):
         if not config.getoption("collectonly"):
-            _check_options(config)
             _end_on_sigterm()
     elif config.getoption("on_this_machine"):
         if os.geteuid() != 0:
             raise pytest.UsageError(
                 "--on-this-machine needs root: the suites ask the kernel for what only root gets"
             )
-        _become_worker(config, "host", "none")
+        # In a VM's shell the kernel has a name; on a machine it is the machine's.
+        _become_worker(
+            config, os.environ.get("FAPITEST_KERNEL", "host"), os.environ.get("FAPITEST_ACCEL", "none")
+        )
 
 
 def _become_worker(config: pytest.Config, kernel: str, accel: str) -> None:
     worker = Worker(kernel, accel)
     config.pluginmanager.register(worker, "vm-worker")
-
-
-def _check_options(config: pytest.Config) -> None:
-    if config.getoption("usepdb"):
-        raise pytest.UsageError("--pdb can not reach into a VM; try: python -m vm shell KERNEL")
-    if config.getoption("on_this_machine"):
-        raise pytest.UsageError("--kernel and --on-this-machine exclude each other")
-    if (jobs := config.getoption("vm_jobs")) is not None and jobs < 1:
-        raise pytest.UsageError(f"--vm-jobs {jobs}: at least one VM must run")
 
 
 def _end_on_sigterm() -> None:
@@ -138,6 +235,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput") or not config.getoption("kernel") or config.getoption("collectonly"):
         return
+    from vm import selection  # noqa: PLC0415
     from vm.errors import VmError  # noqa: PLC0415
     from vm.session import KernelSession  # noqa: PLC0415
 
@@ -145,8 +243,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         plan = _plan(config)
     except VmError as error:
         raise pytest.UsageError(str(error)) from error
+    arguments = selection.for_guest(config)
+    config.invocation_params = dataclasses.replace(config.invocation_params, args=arguments)
     session_of_kernels = KernelSession(config, plan)
-    config.pluginmanager.register(session_of_kernels, "dsession")
+    config.pluginmanager.register(session_of_kernels, "kernel-session")
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal:
         terminal.showfspath = False
@@ -156,48 +256,80 @@ def pytest_sessionstart(session: pytest.Session) -> None:
                     ":  ", ": "
                 )
             )
+        if plan.hardware.advice:
+            terminal.write_line(f"fapitest: {plan.hardware.advice}")
     session_of_kernels.pytest_sessionstart(session)
 
 
 def _plan(config: pytest.Config) -> Plan:
-    from vm import accel, tools  # noqa: PLC0415
+    from vm import accel, cache, scratch, tools  # noqa: PLC0415
     from vm.machine import default_jobs  # noqa: PLC0415
-    from vm.progress import Downloads  # noqa: PLC0415
+    from vm.progress import Preparation  # noqa: PLC0415
     from vm.session import Plan  # noqa: PLC0415
 
     tools.path("qemu-system-x86_64")
+    hardware = _hardware(config)
+    scratch.place()
+    scratch.sweep()
+    cache.sweep()
     capture = config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled(), Downloads() as downloads:
-        kernels = _kernels(config, downloads.show)
+    with capture.global_and_fixture_disabled(), Preparation(config) as preparation:
+        kernels, absent = _kernels(config, preparation.show)
         chosen = accel.choose(config.getoption("accel"), kernels[0])
     return Plan(
         kernels=kernels,
-        jobs=config.getoption("vm_jobs") or default_jobs(),
+        absent=absent,
+        jobs=config.getoption("vm_jobs") or (1 if hardware.gdb else default_jobs(hardware)),
         accel=chosen,
         results=Path(config.getoption("results")),
-        silence=config.getoption("vm_silence"),
+        silence=math.inf if hardware.gdb else config.getoption("vm_silence"),
         losses=config.getoption("vm_losses"),
+        hardware=hardware,
     )
 
 
-def _kernels(config: pytest.Config, show: object) -> list[Kernel]:
-    from vm import kernels  # noqa: PLC0415
+def _hardware(config: pytest.Config) -> Hardware:
+    from vm import hardware  # noqa: PLC0415
 
-    names = dict.fromkeys(config.getoption("kernel"))
-    found = [kernels.kernel(name, modules=config.getoption("modules"), progress=show) for name in names]  # type: ignore[arg-type]
-    return list({kernel.name: kernel for kernel in found}.values())
+    return hardware.chosen(**{name: config.getoption(name) for name in ("cpus", "memory", "append", "gdb")})
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_report_from_serializable(
-    config: pytest.Config, data: dict[str, Any]
-) -> pytest.TestReport | pytest.CollectReport | None:
-    """Take a report of a worker apart, if it was packed; for all others pytest does what it always does."""
-    if not wire.is_packed(data):
-        return None
-    report = config.hook.pytest_report_from_serializable(config=config, data=wire.unpacked(data))
-    assert isinstance(report, pytest.TestReport | pytest.CollectReport)
-    return report
+def _kernels(config: pytest.Config, show: Progress) -> tuple[list[Kernel], dict[str, str]]:
+    """Return the kernels to run, and those of the catalogue that can not be had now with the reason of each."""
+    from vm import kernels, own  # noqa: PLC0415
+    from vm.errors import VmError  # noqa: PLC0415
+
+    words, given = config.getoption("kernel"), config.getoption("modules")
+    requests = [(word, own.modules_of(number, words, given)) for number, word in enumerate(words)]
+    found, absent = [], {}
+    for word, sources in [
+        request for index, request in enumerate(requests) if request not in requests[:index]
+    ]:
+        try:
+            found.append(kernels.kernel(word, modules=sources, progress=show))
+        except VmError as error:
+            if not kernels.is_named(word):
+                raise (UnfitKernelError(str(error)) if _unfit(word) else error) from error
+            absent[word.removeprefix("vm-")] = str(error)
+    if not found:
+        raise pytest.UsageError(*dict.fromkeys(absent.values()))
+    for name, reason in absent.items():
+        print(f"fapitest: {name} is left out: {reason}", file=sys.stderr, flush=True)
+    return own.distinct(found), absent
+
+
+def _unfit(word: str) -> bool:
+    """Whether a kernel's path is right, but for what was not built there; anything else was mistyped."""
+    path = Path(word.rpartition("=")[2]).expanduser()
+    return path.exists() or ("/" in word and path.absolute().parent.is_dir())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker which tests to collect: its paths are those of the project, wherever pytest was called."""
+    if node.config.getoption("kernel"):
+        node.workerinput["tests"] = node.config.args
+        node.workerinput["ignored"] = (node.config.option.ignore, node.config.option.ignore_glob)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vm import image
+from vm.command import pytest_command
 
 Verdicts = Mapping[str, str]
 """Test -> status, of one run."""
@@ -71,19 +71,9 @@ def _load(processes: int) -> Iterator[None]:
 
 
 def _verdicts(kernel: str, selection: Sequence[str], results: Path) -> Verdicts:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--kernel",
-        kernel,
-        "--results",
-        str(results),
-        "-q",
-        *selection,
-    ]
+    command = pytest_command("--kernel", kernel, "--results", str(results), "-q", *selection)
     results.parent.mkdir(exist_ok=True)
-    output = subprocess.run(command, cwd=image.PROJECT, capture_output=True, text=True, check=False)
+    output = subprocess.run(command, capture_output=True, text=True, check=False)
     stored = results / "results.jsonl"
     if not stored.exists():
         print(output.stdout + output.stderr, file=sys.stderr)

@@ -42,7 +42,10 @@ class Finished:
 class Project:
     """A directory with tests in it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, cache_option: bool = True) -> None:
+        self.plugins = ["-p", "reports.plugin", "-p", "reports.tests.machines"]
+        # pytest then does not even know --lf
+        self.plugins += ["-p", "no:cacheprovider"] if cache_option else []
         self.directory = directory
         self.out = directory / "out"
         self.environment = {
@@ -61,9 +64,8 @@ class Project:
         """Start pytest, and end it with the context; with `kernel` the process itself is one."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
         environment = inherited | self.environment | ({"KERNEL": kernel} if kernel else {})
-        plugins = ["-p", "no:cacheprovider", "-p", "reports.plugin", "-p", "reports.tests.machines"]
         with subprocess.Popen(
-            [sys.executable, "-m", "pytest", *plugins, *map(str, arguments)],
+            [sys.executable, "-m", "pytest", *self.plugins, *map(str, arguments)],
             cwd=self.directory,
             env=environment,
             stdout=subprocess.PIPE,

@@ -7,18 +7,23 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vm.command import pytest_command
 from vm.image import PROJECT
 
 FAULTS = "vm/tests/faults"
 PATIENCE = 240.0
 """Seconds that a run of a few tests may take on a machine that is busy with other things."""
+
+
+def _mark(results: Path) -> bytes:
+    """The environment variable by which the processes of a run are known."""
+    return b"FAPITEST_TEST_RUN=" + bytes(results)
 
 
 @dataclass
@@ -28,13 +33,14 @@ class Session:
     results: Path
     process: subprocess.Popen[str]
     output: str = ""
+    patience: float = PATIENCE
 
     @property
     def code(self) -> int | None:
         return self.process.returncode
 
     def wait(self) -> Session:
-        self.output, _ = self.process.communicate(timeout=PATIENCE)
+        self.output, _ = self.process.communicate(timeout=self.patience)
         return self
 
     def records(self) -> list[dict[str, Any]]:
@@ -51,29 +57,36 @@ class Session:
         found = []
         for directory in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                command = (directory / "cmdline").read_bytes().split(b"\0")
-                if b"qemu" in command[0] and any(bytes(self.results) in word for word in command):
+                program = (directory / "cmdline").read_bytes().split(b"\0")[0]
+                if b"qemu" in program and _mark(self.results) in (directory / "environ").read_bytes().split(
+                    b"\0"
+                ):
                     found.append(int(directory.name))
         return found
 
 
 def start(
-    *options: str, results: Path, environment: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
+    *options: str,
+    results: Path,
+    environment: dict[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    patience: float = PATIENCE,
+    directory: Path = PROJECT,
 ) -> Session:
     """Start a run with the given options of pytest; its output comes in order, as in a terminal."""
     # Whoever runs these tests in a script's background has signals ignored, and the run would inherit that.
     heeding = ("env", "--default-signal=INT,TERM,HUP")
-    command = [*prefix, *heeding, sys.executable, "-m", "pytest", "--results", str(results), *options]
+    command = [*prefix, *heeding, *pytest_command("--results", str(results), *options)]
     process = subprocess.Popen(
         command,
-        cwd=PROJECT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+        cwd=directory,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "FAPITEST_TEST_RUN": str(results), **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
-    return Session(results, process)
+    return Session(results, process, patience=patience)
 
 
 def run(*options: str, **arguments: Any) -> Session:

@@ -50,7 +50,7 @@ MISTAKES = {
     "unknown kernel": (["--kernel", "6.13"], 4, "unknown kernel '6.13'; known are 5.10, 6.1, 6.12"),
     "missing path": (["--kernel", "/nowhere/bzImage"], 4, "--kernel /nowhere/bzImage: there is no such file"),
     "not a boot image": (["--kernel", "README.md"], 4, "is not a boot image (bzImage) of an x86-64 kernel"),
-    "pdb": (["--kernel", "6.12", "--pdb"], 4, "--pdb can not reach into a VM; try: python -m vm shell"),
+    "pdb": (["--kernel", "6.12", "--pdb"], 4, "--pdb: can not reach into a VM; try: python -m vm shell"),
     "no VM at all": (["--kernel", "6.12", "--vm-jobs", "0"], 4, "at least one VM must run"),
     "no kernel": ([], 4, "name one to boot in a VM, with --kernel 6.12"),
     "both": (["--kernel", "6.12", "--on-this-machine"], 4, "exclude each other"),
@@ -91,7 +91,7 @@ def test_a_kernel_without_the_drivers_fails_with_the_end_of_its_console(tmp_path
 def test_one_kernel_that_does_not_boot_leaves_the_others_alone(tmp_path):
     bare = kernels.kernel("5.10").image
     session = sessions.run("--kernel", str(bare), "--kernel", "6.12", SMALL, results=tmp_path / "out")
-    assert session.code == 2, session.output
+    assert session.code == 1, session.output
     assert "complaint.py::test_after" in session.statuses("6.12")
 
 
@@ -119,6 +119,27 @@ def test_without_archive_and_cache_there_is_no_kernel(tmp_path, no_archive):
     assert session.code == 4, session.output
     assert "the list of Debian's suite trixie can not be fetched" in session.output
     assert "Traceback" not in session.output
+
+
+def test_a_kernel_that_can_not_be_had_leaves_the_others_alone(tmp_path, private_cache, no_archive):
+    both = ["--kernel", "7.2", "--kernel", "6.12", "-k", "before or after"]
+    session = sessions.run(*both, SMALL, results=tmp_path / "out", environment=private_cache | no_archive)
+    assert session.code == 2, session.output
+    assert "fapitest: 7.2 is left out: the list of Debian's suite" in session.output
+    (absent,) = (record for record in session.records() if record["kernel"] == "7.2")
+    assert (absent["test"], absent["status"]) == ("vm::boot", "lost")
+    assert "can not be fetched" in absent["message"]
+    assert "complaint.py::test_after" in session.statuses("6.12")
+
+
+def test_when_no_kernel_can_be_had_each_reason_is_a_line(tmp_path, no_archive):
+    environment = no_archive | {"FAPITEST_CACHE": str(tmp_path / "empty")}
+    both = ["--kernel", "5.10", "--kernel", "7.2"]
+    session = sessions.run(*both, SMALL, results=tmp_path / "out", environment=environment)
+    assert session.code == 4, session.output
+    last = [line for line in session.output.splitlines() if line]
+    for suite, line in zip(("bullseye-security", "trixie-backports"), last[-2:], strict=True):
+        assert line.startswith(f"ERROR: the list of Debian's suite {suite} can not be fetched")
 
 
 def test_a_damaged_kernel_is_fetched_again(tmp_path, private_cache):
@@ -161,7 +182,7 @@ def test_a_full_report_directory_keeps_what_it_has(tmp_path):
     with small_filesystem(tmp_path / "small", "size=32k") as small:
         session = sessions.run("--kernel", "6.12", SMALL, results=small / "out")
         kept = session.statuses("6.12")
-    assert session.code == 2, session.output
+    assert session.code == 1, session.output
     assert "Traceback" not in session.output
     assert kept or "complaint.py::test_after" in session.output
 
@@ -231,6 +252,7 @@ COMMANDS = {
     "shell": (["shell", "9.9"], 2, "unknown kernel '9.9'"),
     "list": (["list"], 0, "trixie-backports"),
     "doctor": (["doctor"], 0, "ok   QEMU:"),
+    "doctor on apt": (["doctor"], 0, "ok   apt:       archive "),
     "setup": (["setup"], 0, ""),
     "help": (["--help"], 0, "shell"),
 }

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Options of pytest and its plugins that can not do what they promise here, and what to use instead."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from enum import IntEnum
+from importlib.metadata import packages_distributions
+from typing import NamedTuple
+
+import pytest
+
+from vm import image
+from vm.command import CONFIGURATION
+from vm.errors import NO_ASSERTS
+
+
+class Where(IntEnum):
+    """In which runs an option can not work; each includes the ones after it."""
+
+    ANY = 0
+    """In none of this project."""
+    RUN = 1
+    """Where the tests of a kernel run, be it in a VM or on this machine."""
+    VM = 2
+    """Where they run in a VM."""
+
+
+class Refusal(NamedTuple):
+    """Why an option is refused, and in which runs."""
+
+    option: str
+    where: Where
+    reason: str
+    harmless: tuple[object, ...] = ()
+    """Values that ask for nothing, beside those that are false."""
+
+
+_CACHE = "pytest's cache is switched off here; --lf runs again what failed in the last run"
+_LOGGING = "nothing here logs, and pytest's logging is switched off"
+_WORKERS = "each VM is a worker of pytest-xdist; how many run at once is said with --vm-jobs N"
+_DEBUGGER = "can not reach into a VM; try: python -m vm shell KERNEL"
+_FIXTURES = "a worker can not show what it sets up; use it without --kernel, with --collect-only"
+_NO_KERNEL = "asks pytest, not a kernel; leave out --kernel"
+_OUTPUT = "a test in a VM has no terminal; what it writes is shown if it fails"
+_ALLURE = "every run writes Allure's files already, into allure-results/ in the directory of its results"
+
+REFUSED = {
+    "failedfirst": Refusal("--ff", Where.ANY, _CACHE),
+    "newfirst": Refusal("--nf", Where.ANY, _CACHE),
+    "stepwise": Refusal("--sw", Where.ANY, _CACHE),
+    "stepwise_skip": Refusal("--sw-skip", Where.ANY, _CACHE),
+    "stepwise_reset": Refusal("--sw-reset", Where.ANY, _CACHE),
+    "cacheshow": Refusal("--cache-show", Where.ANY, _CACHE),
+    "cacheclear": Refusal("--cache-clear", Where.ANY, _CACHE),
+    "last_failed_no_failures": Refusal("--lfnf", Where.ANY, _CACHE, ("all",)),
+    "log_level": Refusal("--log-level", Where.ANY, _LOGGING),
+    "log_format": Refusal("--log-format", Where.ANY, _LOGGING),
+    "log_date_format": Refusal("--log-date-format", Where.ANY, _LOGGING),
+    "log_cli_level": Refusal("--log-cli-level", Where.ANY, _LOGGING),
+    "log_cli_format": Refusal("--log-cli-format", Where.ANY, _LOGGING),
+    "log_cli_date_format": Refusal("--log-cli-date-format", Where.ANY, _LOGGING),
+    "log_file": Refusal("--log-file", Where.ANY, _LOGGING),
+    "log_file_mode": Refusal("--log-file-mode", Where.ANY, _LOGGING),
+    "log_file_level": Refusal("--log-file-level", Where.ANY, _LOGGING),
+    "log_file_format": Refusal("--log-file-format", Where.ANY, _LOGGING),
+    "log_file_date_format": Refusal("--log-file-date-format", Where.ANY, _LOGGING),
+    "log_auto_indent": Refusal("--log-auto-indent", Where.ANY, _LOGGING),
+    "logger_disable": Refusal("--log-disable", Where.ANY, _LOGGING),
+    "numprocesses": Refusal("-n", Where.RUN, _WORKERS),
+    "maxprocesses": Refusal("--maxprocesses", Where.RUN, _WORKERS),
+    "maxschedchunk": Refusal("--maxschedchunk", Where.RUN, _WORKERS),
+    "distload": Refusal("-d", Where.RUN, _WORKERS),
+    "dist": Refusal("--dist", Where.RUN, _WORKERS, ("no",)),
+    "tx": Refusal("--tx", Where.RUN, _WORKERS),
+    "px": Refusal("--px", Where.RUN, _WORKERS),
+    "rsyncdir": Refusal("--rsyncdir", Where.RUN, "a VM is given the whole project"),
+    "rsyncignore": Refusal("--rsyncignore", Where.RUN, "a VM is given the whole project"),
+    "looponfail": Refusal(
+        "-f", Where.RUN, "a run ends by itself; --lf runs again what failed in the last one"
+    ),
+    "maxworkerrestart": Refusal(
+        "--max-worker-restart", Where.RUN, "how many VMs a kernel may lose is said with --vm-losses N"
+    ),
+    "pyargs": Refusal("--pyargs", Where.RUN, "tests are named by their paths"),
+    "keepduplicates": Refusal("--keep-duplicates", Where.RUN, "a test has one result on each kernel"),
+    "importmode": Refusal(
+        "--import-mode", Where.RUN, "the suites can be imported in one way only", ("importlib",)
+    ),
+    "rootdir": Refusal("--rootdir", Where.RUN, "the suites lie where they lie"),
+    "disable_plugin_autoload": Refusal(
+        "--disable-plugin-autoload", Where.RUN, "a run needs the plugins pytest-xdist and pytest-timeout"
+    ),
+    "setuponly": Refusal("--setup-only", Where.RUN, "a test that does not run says nothing about a kernel"),
+    "setupplan": Refusal("--setup-plan", Where.RUN, "a test that does not run says nothing about a kernel"),
+    "allure_report_dir": Refusal("--alluredir", Where.RUN, _ALLURE),
+    "clean_alluredir": Refusal("--clean-alluredir", Where.RUN, _ALLURE),
+    "inversion": Refusal("--inversion", Where.RUN, "a run knows no test plan of Allure's; use --deselect"),
+    "pastebin": Refusal("--pastebin", Where.RUN, "a run sends nothing anywhere; share its directory"),
+    "usepdb": Refusal("--pdb", Where.VM, _DEBUGGER),
+    "usepdb_cls": Refusal("--pdbcls", Where.VM, _DEBUGGER),
+    "trace": Refusal("--trace", Where.VM, _DEBUGGER),
+    "capture": Refusal("-s, --capture", Where.VM, _OUTPUT, ("fd", "sys")),
+    "setupshow": Refusal("--setup-show", Where.VM, _FIXTURES),
+    "showfixtures": Refusal("--fixtures", Where.VM, _NO_KERNEL),
+    "show_fixtures_per_test": Refusal("--fixtures-per-test", Where.VM, _NO_KERNEL),
+    "markers": Refusal("--markers", Where.VM, _NO_KERNEL),
+    "debug": Refusal(
+        "--debug", Where.VM, "pytest's own trace tells nothing of a VM; use it without --kernel"
+    ),
+    "basetemp": Refusal("--basetemp", Where.VM, "a test in a VM has directories of that VM"),
+    "confcutdir": Refusal("--confcutdir", Where.VM, "a VM has the conftest.py of this project alone"),
+}
+"""Refused options by the name under which pytest keeps their value."""
+
+NEEDED = frozenset(
+    {
+        "allure_pytest", "assertion", "capture", "debugging", "fixtures", "helpers.plugin", "main", "mark",
+        "monkeypatch", "pytest_timeout", "python", "recwarn", "reports", "reports.plugin", "runner", "skipping",
+        "subtests", "terminal", "timeout", "tmpdir", "vm.plugin", "warnings", "xdist",
+    }
+)  # fmt: skip
+"""Plugins without which a run of the suites means something else, or nothing."""
+
+
+def check(config: pytest.Config) -> None:
+    """Make sure that pytest can do what it is asked for. Raises pytest.UsageError with the first thing it can not."""
+    for complaint in _complaints(config):
+        raise pytest.UsageError(complaint)
+
+
+def place(config: pytest.Config) -> Where:
+    """Return where the tests are to run."""
+    if config.getoption("kernel") or config.getoption("matrix"):
+        return Where.VM
+    return Where.RUN if config.getoption("on_this_machine") else Where.ANY
+
+
+def _complaints(config: pytest.Config) -> Iterator[str]:
+    if sys.flags.optimize:
+        yield NO_ASSERTS
+    here = place(config)
+    for name, refusal in REFUSED.items():
+        value = getattr(config.option, name, None)
+        if value and value not in refusal.harmless and refusal.where <= here:
+            yield f"{refusal.option}: {refusal.reason}"
+    if here is Where.ANY:
+        yield from _without_kernel(config)
+    else:
+        yield from _in_a_run(config)
+
+
+def _in_guest(config: pytest.Config, plugin: str) -> bool:
+    """Whether the Python of a guest has a plugin that the host's has."""
+    module = getattr(config.pluginmanager.get_plugin(plugin), "__name__", plugin).partition(".")[0]
+    if module in image.PROJECT_FILES or module in sys.stdlib_module_names:
+        return True
+    return any(name in image.distributions() for name in packages_distributions().get(module, ()))
+
+
+def _without_kernel(config: pytest.Config) -> Iterator[str]:
+    if getattr(config.option, "lf", False):
+        yield "--lf: only runs on a kernel are remembered; name one with --kernel 6.12"
+    if config.getoption("bisect"):
+        yield "--bisect: name the kernel that is to be judged, with --kernel PATH"
+
+
+def _in_a_run(config: pytest.Config) -> Iterator[str]:
+    for plugin in map(str.strip, config.option.plugins):
+        if plugin.startswith("no:") and plugin.removeprefix("no:") in NEEDED:
+            yield f"-p {plugin}: a run needs this plugin"
+        elif not plugin.startswith("no:") and place(config) is Where.VM and not _in_guest(config, plugin):
+            yield f"-p {plugin}: a VM has the plugins of this project and of the packages that it needs, no other"
+    if not config.pluginmanager.hasplugin("xdist"):
+        yield "a run needs the plugin pytest-xdist; unset PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+    if config.rootpath.resolve() != CONFIGURATION.parent:
+        yield f"pytest took {config.rootpath} for the project; call it as: python -m pytest -c {CONFIGURATION} ..."
+    if config.getoption("on_this_machine") and place(config) is Where.VM:
+        yield "--kernel and --on-this-machine exclude each other"
+    if (jobs := config.getoption("vm_jobs")) is not None and jobs < 1:
+        yield f"--vm-jobs {jobs}: at least one VM must run"
+    if config.getoption("gdb") and (jobs or 1) > 1:
+        yield f"--gdb: a debugger has one VM at a time; leave out --vm-jobs {jobs}"
+    if config.getoption("bisect") and len(config.getoption("kernel")) != 1:
+        yield "--bisect judges one kernel; name one with --kernel PATH"

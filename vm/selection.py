@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which tests a run is about: what is mistyped is found here, before a VM boots for it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from vm import image
+from vm.command import CONFIGURATION, pytest_command
+from vm.errors import VmError
+from vm.exit_codes import NothingSelectedError
+
+NOT_FOUND = 4
+NOTHING = 5
+"""Exit codes of pytest."""
+
+NARROWING = {
+    "keyword": "-k",
+    "markexpr": "-m",
+    "deselect": "--deselect",
+    "ignore": "--ignore",
+    "ignore_glob": "--ignore-glob",
+    "filesystem": "--filesystem",
+    "lf": "--lf",
+}
+"""Options that leave out tests, by the name under which pytest keeps their value."""
+
+LABELS = ("severities", "epics", "features", "stories", "ids", "labels")
+"""What allure-pytest selects by; the tests have labels only where it writes a report, in the VM."""
+
+
+def check(config: pytest.Config, *, in_vm: bool) -> None:
+    """Make the paths among pytest's arguments absolute, and see to it that they select something.
+
+    Raises:
+        NothingSelectedError: they are right, and select nothing.
+        pytest.UsageError: there is no such path or test, or no VM could see it.
+    """
+    start = config.invocation_params.dir
+    words = config.args if config.args_source is config.ArgsSource.ARGS else _all(config)
+    config.args = [_absolute(word, start, in_vm=in_vm) for word in words]
+    for name in ("ignore", "ignore_glob"):
+        ignored = getattr(config.option, name) or []
+        setattr(config.option, name, [str(start / path) for path in ignored])
+    if in_vm and not config.getoption("collectonly") and _may_select_nothing(config):
+        _collect(config)
+
+
+def for_guest(config: pytest.Config) -> tuple[str, ...]:
+    """Return the arguments that the pytest in a VM is given: those of the host, also from PYTEST_ADDOPTS."""
+    arguments = (*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *config.invocation_params.args)
+    return _with(arguments, "-c", str(CONFIGURATION))
+
+
+def _with(arguments: Sequence[str], *options: str) -> tuple[str, ...]:
+    """Add options behind all others."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return (*arguments[:end], *options, *arguments[end:])
+
+
+def _all(config: pytest.Config) -> list[str]:
+    """Return what is run when no path is given, from whichever directory."""
+    return [str(config.rootpath / path) for path in config.getini("testpaths")]
+
+
+def _absolute(word: str, start: Path, *, in_vm: bool) -> str:
+    name, separator, test = word.partition("::")
+    path = Path(os.path.normpath(start / name))
+    if not path.exists():
+        raise pytest.UsageError(f"there is no {name}{_hint(name, _paths())}")
+    if in_vm:
+        path = path.resolve()
+        inside = path.relative_to(image.PROJECT) if path.is_relative_to(image.PROJECT) else None
+        if inside is None or (inside.parts[:1] and inside.parts[0] not in image.PROJECT_FILES):
+            raise pytest.UsageError(
+                f"{name}: a VM sees {', '.join(image.PROJECT_FILES)} of {image.PROJECT}, and no other file"
+            )
+    return f"{path}{separator}{test}"
+
+
+def _paths() -> list[str]:
+    files = [path.relative_to(image.PROJECT) for path in (image.PROJECT / "suites").rglob("test_*.py")]
+    return sorted({str(path) for file in files for path in (file, file.parent)})
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(word, known, n=1)
+    return f"; is {nearest[0]} meant?" if nearest else ""
+
+
+def _may_select_nothing(config: pytest.Config) -> bool:
+    """Whether it takes a collection to know that there is a test: the suites' own directories and files have some."""
+    suites = image.PROJECT / "suites"
+    plain = (
+        path.is_relative_to(suites) and (path.is_dir() or fnmatch(path.name, "test_*.py"))
+        for path in map(Path, config.args)
+    )
+    if any(getattr(config.option, f"allure_{name}", None) for name in LABELS):
+        return False
+    return any(getattr(config.option, name, None) for name in NARROWING) or not all(plain)
+
+
+def _collect(config: pytest.Config) -> None:
+    """Collect as a VM would, with the byte code that is made for VMs."""
+    done = _pytest(config, config.invocation_params.args)
+    if done.returncode == NOTHING:
+        raise NothingSelectedError(f"the selection matches no test: {_selection(config)}")
+    if done.returncode == NOT_FOUND and (unknown := _unknown(config)):
+        raise pytest.UsageError(unknown)
+    if done.returncode not in (0, NOTHING) and not config.getoption("continue_on_collection_errors"):
+        print(done.stdout, done.stderr, sep="", end="", file=sys.stderr)
+        raise pytest.UsageError("the tests can not be collected, see above; nothing was run")
+
+
+def _pytest(config: pytest.Config, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        python = ("-X", f"pycache_prefix={image.byte_code()}")
+    except VmError as error:
+        raise pytest.UsageError(str(error)) from error
+    command = pytest_command(
+        *_with(arguments, "--collect-only", "--verbosity=-1", "--no-header"), python=python
+    )
+    return subprocess.run(
+        command, cwd=config.invocation_params.dir, capture_output=True, text=True, check=False
+    )
+
+
+def _selection(config: pytest.Config) -> str:
+    """Return the selection as the user may have written it."""
+    options = []
+    for name, option in NARROWING.items():
+        value = getattr(config.option, name, None)
+        values = value if isinstance(value, list | tuple) else [value] if value else []
+        options += [option if value is True else f"{option} {shlex.quote(str(value))}" for value in values]
+    return " ".join(
+        [*options, *(os.path.relpath(word, config.invocation_params.dir) for word in config.args)]
+    )
+
+
+def _unknown(config: pytest.Config) -> str | None:
+    """Return a sentence about the first test that does not exist, and the one that may be meant."""
+    for word in config.args:
+        path, _, name = word.partition("::")
+        if not name:
+            continue
+        listed = _pytest(config, [path]).stdout.splitlines()
+        names = [line.partition("::")[2] for line in listed if "::" in line]
+        known = {prefix for test in names for prefix in _prefixes(test)}
+        if name not in known:
+            return f"there is no test {name} in {os.path.relpath(path)}{_hint(name, sorted(known))}"
+    return None
+
+
+def _prefixes(test: str) -> list[str]:
+    """Return the names that select a test: its own, without its parameters, and its class."""
+    function, _, _ = test.partition("[")
+    return [test, function, *([function.partition("::")[0]] if "::" in function else [])]
