@@ -11,7 +11,7 @@ from typing import Any
 from reports import allure, behaviours, bench, diff, kcidb, merge, page, run, trace
 from reports.behaviours import BadTableError
 from reports.browser import NoBrowserError
-from reports.export import EXPORTERS, export_all
+from reports.export import EXPORTERS, export_all, said
 from reports.matrix import build
 from reports.results import Result, kernels, read
 from reports.status import Status
@@ -27,6 +27,7 @@ _WRITE_AGAIN = {
     "kcidb": "kcidb.json, for kcidb-submit",
     "ltp": "the JSON of LTP's kirk: <kernel>/ltp.json",
     "tmt": "results.yaml, tmt's custom results",
+    "failed": "failed.txt, the tests that failed, which pytest takes as @failed.txt",
     "lava": "<kernel>/lava.txt, lines for lava-test-case",
     "allure": "allure-results, and allurerc.mjs",
 }
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         run.NoSuchRunError,
         BadTableError,
         allure.MixedUpError,
+        allure.NoNodeError,
         kcidb.BadIdError,
         NoBrowserError,
         OSError,
@@ -63,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where the runs are kept (default: %(default)s)",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.set_defaults(does=_list)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", help="default: list")
 
     def add(name: str, does: Callable[[Any], int | None], text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
@@ -155,7 +158,7 @@ def _merge(chosen: argparse.Namespace) -> None:
     if not chosen.into:
         run.point_latest_at(target)
     found = read(target / run.RESULTS)
-    for problem in (*found.left_out, *export_all(found.results, target)):
+    for problem in (*found.left_out, *said(export_all(found.results, target), target)):
         print(problem, file=sys.stderr)
     print(target / run.PAGE)
 

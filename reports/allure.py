@@ -251,7 +251,7 @@ def _take(file: Path, target: Path, known: Catalogue) -> bool:
 
 def _completed(file: Path, known: Catalogue) -> bytes | None:
     """Return a result with what the guest could not know, or None for what is none."""
-    with suppress(ValueError):
+    with suppress(*_ODD):
         result = json.loads(file.read_bytes())
         if isinstance(result, dict):
             return json.dumps(complete(result, known)).encode()
@@ -298,9 +298,19 @@ def _write_lost(result: Result, target: Path, known: Catalogue) -> None:
     _write(target / name, complete(asdict(made, filter=lambda _, value: value or value is False), known))
 
 
+_ODD = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What comes of reading, as Allure's, what a guest has made: it may be anything."""
+
+
 def lost(result: Result) -> TestResult:
     """Return the Allure result of a test whose VM was lost, with the ids that allure-pytest gives it."""
-    known = result.allure or from_node_id(result)
+    try:
+        return _lost(result, result.allure or from_node_id(result))
+    except _ODD:
+        return _lost(result, from_node_id(result))
+
+
+def _lost(result: Result, known: Mapping[str, Any]) -> TestResult:
     uuid = str(uuid5(NAMESPACE_URL, printable(f"{result.started}/{result.kernel}/{result.test}")))
     start = round(1000 * result.begin.timestamp()) if result.begin else 0
     return TestResult(

@@ -42,7 +42,8 @@ def status_of(report: pytest.TestReport) -> Status:
     known = facts(report)
     if report.when == CRASH:
         return next((status for status in VM_GONE if status == known.get("lost")), Status.LOST)
-    return Status(known["status"]) if "status" in known else _BY_OUTCOME[report.outcome]
+    # The process that ran the phase may have been anybody's: what it says is taken if it is possible.
+    return next((status for status in Status if status == known.get("status")), _BY_OUTCOME[report.outcome])
 
 
 @dataclass
@@ -178,4 +179,13 @@ def _console(report: pytest.TestReport) -> str | None:
 
 def _allure(reports: Sequence[pytest.TestReport]) -> dict[str, Any] | None:
     texts = (facts(report).get("allure") for report in reports)
-    return next((loads(text) for text in texts if text), None)
+    return next((found for text in texts if text and (found := _object(text)) is not None), None)
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """Return the object that a text in JSON is, if it is one."""
+    try:
+        found = loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -9,7 +9,9 @@ from hashlib import sha256
 
 from reports.results import Result
 
-_SERIES = re.compile(r"(ref-)?\d+\.\d+(-debug)?")
+SERIES = re.compile(r"(ref-)?\d+\.\d+(-debug)?")
+"""The name of a kernel for which there is an environment of tox."""
+
 _SUITES = "suites."
 
 
@@ -21,6 +23,12 @@ def split(test: str) -> tuple[str, str]:
     names, bracket, parameters = rest.partition("[")
     *classes, name = names.split("::")
     return ".".join([path.removesuffix(".py").replace("/", "."), *classes]), name + bracket + parameters
+
+
+def short(test: str) -> str:
+    """Return a node id without the directories of its file: for people, where room is scarce."""
+    path, separator, rest = test.partition("::")
+    return path.rpartition("/")[2] + separator + rest
 
 
 def paths(tests: Iterable[str]) -> dict[str, str]:
@@ -46,7 +54,7 @@ def _path(test: str) -> str:
 
 def command(kernel: str, accel: str) -> str:
     """Return the command that runs tests on this kernel; the tests may follow."""
-    if _SERIES.fullmatch(kernel):
+    if SERIES.fullmatch(kernel):
         return f"tox -e vm-{kernel} --"
     return "tox -e host -- --on-this-machine" if accel == "none" else "tox -e vm-custom -- --kernel PATH"
 

@@ -4,7 +4,6 @@
 import json
 import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -133,14 +132,14 @@ class Journal:
         return list(self._results.values())
 
     def close(self) -> str:
-        """Write what is left; return a line on what could not be written and lies elsewhere, "" if there is none."""
+        """Write what is left; return a line on what could not be written, "" if there is none."""
         self._write()
         with suppress(OSError):
             self._file.close()
         if not self._unwritten:
             return ""
         count = f"{len(self._unwritten)} of {len(self._results)} results"
-        return f"{count} are not in {self.path} ({_strerror(self._error)}); {_rescue(self._unwritten)}"
+        return f"{count} are not in {self.path} ({_strerror(self._error)})"
 
     def _write(self) -> None:
         try:
@@ -163,14 +162,10 @@ class Journal:
         self._size += len(line)
 
 
-def _rescue(lines: list[bytes]) -> str:
-    """Write `lines` to a temporary file and say what became of them."""
-    try:
-        with tempfile.NamedTemporaryFile(prefix="fapitest-", suffix=".jsonl", delete=False) as file:
-            file.writelines(lines)
-    except OSError as error:
-        return f"they are lost: {_strerror(error)}"
-    return f"they are in {file.name}"
+def write(path: Path, results: Iterable[Result]) -> None:
+    """Write a file of results at once. Raises OSError."""
+    with path.open("xb") as file:
+        file.writelines(map(dump, results))
 
 
 def _strerror(error: OSError | None) -> str:

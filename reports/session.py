@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from reports import run
+from reports.bisect import verdict
 from reports.collector import Collector
-from reports.results import Journal, Result
-from reports.terminal import Terminal
+from reports.results import Journal, Result, write
+from reports.terminal import Terminal, give_back, take_over
 
 _STOP = (signal.SIGTERM, signal.SIGHUP)
+_ENDED = (0, 1, 2, 5)
+"""pytest's exit codes of a session that came to its end; 2 also of one that did not."""
 SOMETHING_WAS_NOT_WRITTEN = 2
 """Exit code of a run whose results or reports could not all be written where they belong."""
 
@@ -36,10 +39,13 @@ class Recorder:
         self._wanted: str | None = config.getoption("results")
         self._problems: list[str] = []
         self._terminal: Terminal | None = None
+        self._made = self._wanted is None
+        self._interrupted = False
         self._finished = False
         self._collector = Collector()
         self._signals = [number for number in _STOP if signal.getsignal(number) is signal.SIG_DFL]
         self._journal = self._open()
+        self._display = take_over(config)
         # These would end the process at once; let them end the session, like Ctrl-C.
         for number in self._signals:
             signal.signal(number, signal.default_int_handler)
@@ -63,6 +69,7 @@ class Recorder:
         if self._wanted is None:
             return run.new(run.OUT)
         directory = self._config.invocation_params.dir / self._wanted
+        self._made = not directory.exists()
         directory.mkdir(parents=True, exist_ok=True)
         return directory.resolve()
 
@@ -78,6 +85,8 @@ class Recorder:
             print(line, file=sys.stderr)
 
     def _keep(self, result: Result) -> None:
+        if not self._journal.results:
+            self._become_latest()
         self._journal.add(result)
         if self._terminal:
             self._terminal.result(result)
@@ -87,27 +96,49 @@ class Recorder:
             self._keep(result)
 
     def _close(self) -> None:
-        from reports.export import export_all  # noqa: PLC0415 - the formats' libraries are needed here and not before
+        from reports.export import export_all, no_room, said  # noqa: PLC0415 - the formats' libraries are needed here and not before
 
-        self._problems += filter(None, [self._journal.close()])
-        self._problems += export_all(self._journal.results, self.directory)
+        self._finished = bool(self._journal.results or self._problems)
+        if not self._finished:
+            return
+        unwritten = self._journal.close()
+        self._problems += filter(None, [unwritten])
+        failed = export_all(self._journal.results, self.directory)
+        self._problems += said(failed, self.directory)
+        if unwritten or no_room(failed.values()):
+            self._write_elsewhere()
         for problem in self._problems:
             self._say(problem)
         if self._terminal:
-            self._terminal.end(self.directory)
+            self._terminal.end(self.directory, self._journal.results)
+
+    def _write_elsewhere(self) -> None:
+        """Write all results and reports to a directory of their own: where they belong there is no room."""
+        from reports.export import export_all, said  # noqa: PLC0415 - as above
+
+        elsewhere = Path(tempfile.mkdtemp(prefix="fapitest-run-"))
+        try:
+            write(elsewhere / run.RESULTS, self._journal.results)
+        except OSError as error:
+            self._problems.append(f"nor can they be written to {elsewhere}: {error.strerror}")
+            return
+        failed = export_all(self._journal.results, elsewhere)
+        self._problems += said(failed, elsewhere)
+        self._problems.append(f"all results and reports of this run are in {elsewhere}")
+        self.directory = elsewhere
 
     # ---- pytest's hooks ----
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Take over the terminal."""
-        if reporter := self._config.pluginmanager.getplugin("terminalreporter"):
-            self._terminal = Terminal(self._config, reporter)
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        if reporter and self._display:
+            self._terminal = Terminal(self._config, reporter, self._display)
             self._config.pluginmanager.register(self._terminal, "fapitest-terminal")
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self) -> None:
-        """Become the latest run, now that nothing stands in the way of the tests."""
+    def _become_latest(self) -> None:
+        """Become the latest run: there is a result to show."""
         if self.directory.parent == run.OUT:
             try:
                 run.point_latest_at(self.directory)
@@ -131,10 +162,20 @@ class Recorder:
         try:
             return (yield)
         finally:
-            self._finished = True
             self._close()
-            if self._problems:
-                session.exitstatus = SOMETHING_WAS_NOT_WRITTEN
+            session.exitstatus = self._exit_code(session.exitstatus)
+
+    def _exit_code(self, code: int) -> int:
+        """Return the exit code of the run, to which pytest's own is one contribution: a failed test says the most."""
+        if self._problems and code != pytest.ExitCode.TESTS_FAILED:
+            return SOMETHING_WAS_NOT_WRITTEN
+        if self._config.getoption("bisect", default=False) and code in _ENDED and not self._interrupted:
+            return verdict(self._journal.results)
+        return code
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Remember that not all tests were run that should have been."""
+        self._interrupted = True
 
     def pytest_terminal_summary(self) -> None:
         """Show the results of the whole run."""
@@ -143,11 +184,13 @@ class Recorder:
 
     def pytest_unconfigure(self) -> None:
         """Give back the signals, and leave no trace of a run that never began."""
+        if self._display:
+            give_back(self._display)
         for number in self._signals:
             signal.signal(number, signal.SIG_DFL)
         if not self._finished:
             self._journal.close()
             with suppress(OSError):
                 self._journal.path.unlink()
-                if self._wanted is None:
+                if self._made:
                     self.directory.rmdir()

@@ -5,10 +5,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from rich.text import Text
+
 from reports.matrix import build
+from reports.names import short
 from reports.results import Result, kernels
 from reports.status import Status, rank
-from reports.text import one_line, printable
+from reports.text import count, one_line, printable
 
 
 class Line(NamedTuple):
@@ -21,13 +24,32 @@ class Line(NamedTuple):
 def result_line(result: Result, width: int = 0) -> Line:
     """Return the line of one test, with the kernel's name padded to `width` columns."""
     text = f"{result.kernel:<{width}}  {result.status:<5}  {result.test}  ({result.duration:.2f} s)"
-    return Line(printable(f"{text}: {result.headline}" if result.headline else text), result.words.colour)
+    return Line(printable(_with_headline(text, result.headline)), result.words.colour)
+
+
+def _with_headline(text: str, headline: str) -> str:
+    return f"{text}: {one_line(headline)}" if headline else text
+
+
+def result_rows(result: Result, width: int, columns: int) -> list[Line]:
+    """Return the line of a test for a terminal: a row that names it and one that says why, cut at the edge."""
+    rows = [f"{result.kernel:<{width}}  {result.status:<5}  {short(result.test)}  ({result.duration:.2f} s)"]
+    if result.headline:
+        rows.append(f"{'':<{width}}         {result.headline}")
+    return [Line(cut(one_line(row), columns), result.words.colour) for row in rows]
+
+
+def cut(line: str, columns: int) -> str:
+    """Return a line that ends before the edge of a terminal."""
+    text = Text(line)
+    text.truncate(columns - 1, overflow="ellipsis")
+    return text.plain
 
 
 def kernel_line(kernel: str, results: Sequence[Result], width: int = 0) -> Line:
     """Return the line of a kernel on which all tests have ended."""
     bad = any(result.words.bad for result in results)
-    text = f"{kernel:<{width}}  done   {_counts(result.status for result in results)}"
+    text = f"{kernel:<{width}}  done   {count(len(results), 'test')}: {_counts(result.status for result in results)}"
     return Line(printable(text), "red" if bad else "green")
 
 
@@ -36,19 +58,28 @@ def _counts(statuses: Iterable[Status]) -> str:
     return ", ".join(f"{counts[status]} {status}" for status in reversed(Status) if counts[status])
 
 
-def summary(results: Sequence[Result]) -> list[Line]:
-    """Return what failed, worst first, why tests were skipped, and how many behaviours are how on each kernel."""
+def summary(results: Sequence[Result], columns: int | None = None) -> list[Line]:
+    """Return what failed, worst first, why tests were skipped, and how many behaviours are how on each kernel.
+
+    The table says less if it would be wider than `columns`.
+    """
     if not results:
         return [Line("no results")]
-    parts = [list(part(results)) for part in (_failures, _skips, _new_features, _table)]
+    parts = [*(list(part(results)) for part in (_failures, _skips, _new_features)), _table(results, columns)]
     lines = [line for part in parts if part for line in (*part, Line(""))]
     return lines[:-1]
 
 
 def _failures(results: Sequence[Result]) -> Iterator[Line]:
-    bad = sorted((result for result in results if result.words.bad), key=lambda result: -rank(result.status))
-    width = max((len(result.kernel) for result in bad), default=0)
-    yield from (result_line(result, width) for result in bad)
+    """Give each failure once, with the kernels on which it is the same."""
+    alike: dict[tuple[Status, str, str], list[Result]] = {}
+    for result in sorted(
+        (result for result in results if result.words.bad), key=lambda one: -rank(one.status)
+    ):
+        alike.setdefault((result.status, result.test, result.headline), []).append(result)
+    for (status, test, headline), failed in alike.items():
+        text = f"{status:<5}  {test} on {' '.join(kernels(failed))}"
+        yield Line(printable(_with_headline(text, headline)), "red")
 
 
 def _skips(results: Sequence[Result]) -> Iterator[Line]:
@@ -59,7 +90,9 @@ def _skips(results: Sequence[Result]) -> Iterator[Line]:
             reasons.setdefault(result.headline, []).append(result)
     for reason, skipped in reasons.items():
         tests = len({result.test for result in skipped})
-        text = f"skipped on {' '.join(kernels(skipped))}: {reason or 'no reason given'} ({tests} tests)"
+        text = (
+            f"skipped on {' '.join(kernels(skipped))}: {reason or 'no reason given'} ({count(tests, 'test')})"
+        )
         yield Line(one_line(text), "yellow")
 
 
@@ -71,22 +104,31 @@ def _new_features(results: Sequence[Result]) -> Iterator[Line]:
             )
 
 
-def _table(results: Sequence[Result]) -> Iterator[Line]:
+def _table(results: Sequence[Result], columns: int | None) -> list[Line]:
+    """Count the behaviours on each kernel, and say what the kernel was if there is room."""
     matrix = build(results, {})
     counts = {kernel.name: matrix.counts(kernel.name) for kernel in matrix.kernels}
-    columns = [status for status in Status if any(count[status] for count in counts.values())]
-    rows = [["kernel", "release", "accel", *columns, "behaviours", "tests"]]
+    statuses = [status for status in Status if any(count[status] for count in counts.values())]
+    rows = [["behaviours", *statuses, "all", "tests", "release", "accel"]]
     for kernel in matrix.kernels:
-        numbers = [
-            *(counts[kernel.name][status] for status in columns),
-            counts[kernel.name].total(),
-            kernel.tests.total(),
-        ]
-        rows.append(
-            [*map(one_line, (kernel.name, kernel.release or "-", kernel.accel or "-")), *map(str, numbers)]
-        )
+        of_kernel = counts[kernel.name]
+        numbers = [*(of_kernel[status] for status in statuses), of_kernel.total(), kernel.tests.total()]
+        words = (kernel.name, *map(str, numbers), kernel.release or "-", kernel.accel or "-")
+        rows.append([*map(one_line, words)])
+    lines = _aligned(rows)
+    fits = columns is None or max(map(len, lines)) <= columns
+    return [Line(line) for line in (lines if fits else _aligned([row[:-2] for row in rows]))]
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    """Return a line per row, words to the left in their columns and numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [f"{cell:<{width}}" for cell, width in zip(row[:3], widths[:3], strict=True)]
-        cells += [f"{cell:>{width}}" for cell, width in zip(row[3:], widths[3:], strict=True)]
-        yield Line("  ".join(cells))
+    numbers = [cell.isdecimal() for cell in rows[-1]]
+    lines = (
+        (
+            f"{cell:>{width}}" if number else f"{cell:<{width}}"
+            for cell, width, number in zip(row, widths, numbers, strict=True)
+        )
+        for row in rows
+    )
+    return ["  ".join(cells).rstrip() for cells in lines]

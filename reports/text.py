@@ -2,12 +2,18 @@
 """Text from a guest, made fit for people, terminals and XML."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
 
 MESSAGE_LINES = 12
 MESSAGE_CHARACTERS = 2000
 
 LINE_CHARACTERS = 300
 CONSOLE_CHARACTERS = 8000
+DETAIL_LINES = 60
+"""How many lines pytest may show of each part of a failure."""
+WHOLE = "the whole text is in allure-results, beside the page"
 CUT = "[…]"
 """Stands where text was left out."""
 
@@ -19,6 +25,19 @@ _UNPRINTABLE = re.compile(
 def printable(text: str) -> str:
     r"""Spell out (`\x1b`, `\ud800`) what a terminal or a page would obey or XML 1.0 (section 2.2) forbids."""
     return _UNPRINTABLE.sub(lambda match: _spelt(ord(match[0])), text.replace("\r\n", "\n"))
+
+
+_COMMAND = re.compile(rf"\r|\x1b\[[\d;]*m|{_UNPRINTABLE.pattern}")
+
+
+def harmless(text: str) -> str:
+    """Spell out what a terminal would obey, except for colours and carriage returns.
+
+    That is what pytest itself writes. Text of a guest is made printable where it comes in; this is a second fence.
+    """
+    return _COMMAND.sub(
+        lambda match: match[0] if match[0][-1:] in ("m", "\r") else _spelt(ord(match[0])), text
+    )
 
 
 def _spelt(code: int) -> str:
@@ -36,6 +55,39 @@ def shortened(text: str) -> str:
     """Return a message or a console fit to be shown: printable, and no more than the first lines of it."""
     kept = first_lines(text)
     return printable(kept if len(kept) >= len(text.strip()) else f"{kept}\n{CUT}")
+
+
+def presentable(value: Any) -> Any:
+    """Make what pytest shows of a failure, texts in sequences and data classes, printable and not too long."""
+    if isinstance(value, str):
+        return "\n".join(map(_line, _some(value.split("\n"))))
+    if isinstance(value, list | tuple):
+        return type(value)(map(presentable, _some(value)))
+    if is_dataclass(value):
+        for field in fields(value):
+            setattr(value, field.name, presentable(getattr(value, field.name)))
+    return value
+
+
+def _some(items: Sequence[Any]) -> Sequence[Any]:
+    """Return the first and the last of many items, and between lines a word about the rest."""
+    left_out = len(items) - DETAIL_LINES
+    if left_out <= 0:
+        return items
+    begin, end = items[: DETAIL_LINES * 2 // 3], items[-(DETAIL_LINES // 3) :]
+    word = [f"[… {count(left_out, 'more line')}; {WHOLE}]"] if isinstance(items[0], str) else []
+    return [*begin, *word, *end]
+
+
+def _line(text: str) -> str:
+    left_out = len(text) - MESSAGE_CHARACTERS
+    kept = printable(text[:MESSAGE_CHARACTERS])
+    return kept if left_out <= 0 else f"{kept} [… {count(left_out, 'more character')}; {WHOLE}]"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with what it counts: `1 test`, `2 tests`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def last_lines(console: str) -> str:

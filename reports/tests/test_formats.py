@@ -189,7 +189,7 @@ def test_all_formats_agree_number_by_number(tmp_path: Path) -> None:
     results = [*every_status("6.12"), *list(every_status("7.2"))[3:]]
     as_guests_do(results, tmp_path)
     (tmp_path / "results.jsonl").write_bytes(b"".join(map(dump, results)))
-    assert export_all(results, tmp_path) == []
+    assert export_all(results, tmp_path) == {}
     agree(tmp_path)
 
 
@@ -270,7 +270,7 @@ def odd_results() -> list[Result]:
 
 @pytest.mark.parametrize("results", [odd_results(), [], [odd_results()[-1]]], ids=["odd", "none", "one"])
 def test_every_format_survives_odd_texts(tmp_path: Path, results: list[Result]) -> None:
-    assert export_all(results, tmp_path) == []
+    assert export_all(results, tmp_path) == {}
     written = [file for file in tmp_path.rglob("*") if file.is_file() and "attachment" not in file.name]
     assert [file.name for file in written if file.stat().st_size > 2_000_000] == []
     KCIDB.validate(json.loads((tmp_path / "kcidb.json").read_text()))

@@ -59,6 +59,7 @@ def test_a_run_elsewhere_is_named_by_its_path(out: Path, tmp_path: Path) -> None
         ("ltp", ["6.12/ltp.json", "7.2/ltp.json"]),
         ("tmt", ["results.yaml"]),
         ("lava", ["6.12/lava.txt", "7.2/lava.txt"]),
+        ("failed", ["failed.txt"]),
         ("allure", ["allure-results", "allurerc.mjs"]),
     ],
 )
@@ -70,7 +71,7 @@ def test_formats(out: Path, capsys: pytest.CaptureFixture[str], command: str, wr
 
 
 def test_every_format_can_be_written_again(out: Path) -> None:
-    assert {"matrix", "junit", "ktap", "kcidb", "ltp", "tmt", "lava", "allure"} == set(EXPORTERS)
+    assert {"failed", "matrix", "junit", "ktap", "kcidb", "ltp", "tmt", "lava", "allure"} == set(EXPORTERS)
 
 
 @pytest.fixture
@@ -133,7 +134,6 @@ def test_what_was_left_out_is_said(out: Path, capsys: pytest.CaptureFixture[str]
         (["kcidb", "--origin", "Red Hat"], "reports: 'Red Hat': an origin is made of"),
         (["kcidb", "--build", "6.12=x"], "reports: 6.12=x: a build is named KERNEL=ORIGIN:ID"),
         (["diff", "latest"], "usage: "),
-        ([], "usage: "),
         (["paint"], "usage: "),
         (["junit", "a", "b"], "usage: "),
     ],
@@ -158,3 +158,19 @@ def test_trace(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert re.match("behaviour +6.12 +7.2 +source; tests\n", capsys.readouterr().out)
     assert main(["--out", str(out), "trace", "--format", "markdown"]) == 0
     assert capsys.readouterr().out.startswith("| behaviour | source | tests | 6.12 | 7.2 |\n")
+
+
+def test_without_a_command_the_runs_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_without_node_the_reason_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    line = b'{"format": 1, "kernel": "6.12", "test": "a.py::test_a", "status": "pass"}\n'
+    (tmp_path / "run" / "results.jsonl").write_bytes(line)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert main(["--out", str(tmp_path), "allure", "--html", "run"]) == 2
+    assert capsys.readouterr().err == "reports: npx is missing: install Node.js 20 or newer with npm\n"

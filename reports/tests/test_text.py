@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+import re
+
 import pytest
+from _pytest._code.code import ExceptionChainRepr, ReprFileLocation, ReprTraceback
 
 from reports.text import (
     CONSOLE_CHARACTERS,
@@ -7,10 +10,13 @@ from reports.text import (
     LINE_CHARACTERS,
     MESSAGE_CHARACTERS,
     MESSAGE_LINES,
+    count,
     first_lines,
+    harmless,
     last_lines,
     markdown,
     one_line,
+    presentable,
     printable,
     shortened,
 )
@@ -82,3 +88,45 @@ def test_last_lines() -> None:
 
 def test_markdown() -> None:
     assert markdown("a|b <b>`c`\n[d](e) é_1") == r"a\|b \<b\>\`c\` \[d\](e) é\_1"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m\r50 %\n", "\x1b[31mred\x1b[0m\r50 %\n"),
+        ("\x1b[2J\x1b]0;title\x07\x9b1m", r"\x1b[2J\x1b]0;title\x07\x9b1m"),
+        ("\x1b[1;31", r"\x1b[1;31"),
+    ],
+    ids=["what pytest writes", "commands", "cut off"],
+)
+def test_harmless(text: str, shown: str) -> None:
+    assert harmless(text) == shown
+
+
+def test_presentable_is_printable_all_the_way_down() -> None:
+    place = ReprFileLocation("\x1b[2Ja.py", 7, "Assertion\x07")
+    shown = presentable(ExceptionChainRepr([(ReprTraceback([], None, "long"), place, "\x1bc")]))
+    (_, crash, description) = shown.chain[0]
+    assert (crash.path, crash.lineno, crash.message) == (r"\x1b[2Ja.py", 7, r"Assertion\x07")
+    assert description == r"\x1bc"
+    assert presentable(("a.py", 1, "\x1b")) == ("a.py", 1, r"\x1b")
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 5_000_000, "x\n" * 2_500_000, ["x" * 5_000_000] * 1000], ids=["line", "lines", "list"]
+)
+def test_presentable_is_short_and_says_where_the_rest_is(text: str | list[str]) -> None:
+    shown = presentable(text)
+    assert len(str(shown)) < 200_000
+    assert re.search(r"\[… \d+ more (line|character)s; the whole text is in allure-results", str(shown))
+
+
+def test_presentable_keeps_the_beginning_and_the_end() -> None:
+    lines = presentable([f"{number}" for number in range(100)])
+    assert (lines[0], lines[39], lines[41], lines[-1]) == ("0", "39", "80", "99")
+    assert lines[40].startswith("[… 40 more lines; ")
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 tests"), (1, "1 test"), (2, "2 tests")])
+def test_count(number: int, said: str) -> None:
+    assert count(number, "test") == said
