@@ -34,7 +34,7 @@ from vm.catalogue import FLAVOUR, REFERENCE, SERIES
 from vm.errors import NO_ASSERTS, VmError
 from vm.hardware import GDB_PORT, MEMORY, Hardware
 from vm.link import Link
-from vm.machine import Machine, default_jobs, memory_available
+from vm.machine import OVERHEAD, Machine, default_jobs, memory_available
 from vm.progress import Downloads
 
 EPILOG = """\
@@ -306,7 +306,7 @@ def examine(_: argparse.Namespace) -> int:
     except VmError as error:
         say("QEMU", str(error), good=False)
     free = memory_available()
-    say("memory", f"{free} MiB available, {MEMORY} MiB a VM", good=free > MEMORY)
+    say("memory", f"{free} MiB available, {MEMORY + OVERHEAD} MiB a VM", good=free > MEMORY + OVERHEAD)
     say("VMs", f"{default_jobs()} at once on {os.cpu_count()} cores")
     room = shutil.disk_usage(cache.root()).free >> 20
     say("cache", f"{cache.root()}, {room} MiB free", good=room > 1024)

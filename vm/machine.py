@@ -33,6 +33,9 @@ STATE, CONSOLE = "state", "console.log"
 STATES_KEPT = 3
 """How many saved states of a kernel are kept, of about 300 MB each."""
 
+OVERHEAD = 288
+"""MiB that QEMU needs beside the memory of its VM: up to 791 in all were seen for one of 512."""
+
 SCRATCH_DISKS = 4
 SCRATCH_DISK_SIZE = 128 << 20
 """How many disks, of how many bytes, a VM gets whose kernel may lack loop devices: sparse files that end with it."""
@@ -431,4 +434,4 @@ def memory_available() -> int:
 def default_jobs(hardware: Hardware = Hardware()) -> int:  # noqa: B008  it can not be changed
     """Return how many VMs this machine takes at once: as many as its cores serve and its free memory holds."""
     cores = (os.cpu_count() or 1) // hardware.cpus
-    return max(1, min(cores, memory_available() // (hardware.memory + 128)))
+    return max(1, min(cores, memory_available() // (hardware.memory + OVERHEAD)))

@@ -2,6 +2,7 @@
 """What a user chooses of the machine reaches the kernel; what makes no sense is refused before anything boots."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from vm import hardware, image, kernels
 from vm.errors import VmError
 from vm.hardware import Hardware
-from vm.machine import Machine
+from vm.machine import Machine, default_jobs
 from vm.tests import sessions
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -114,3 +115,10 @@ def test_the_shell_runs_tests_and_ends_with_their_exit_code(tmp_path):
     )
     assert done.returncode == 1, done.stdout
     assert "test_taint" in done.stdout
+
+
+@pytest.mark.parametrize(("available", "jobs"), [(700, 1), (1500, 1), (1600, 2), (100_000, 4)])
+def test_as_many_vms_as_memory_and_cores_hold(monkeypatch, available, jobs):
+    monkeypatch.setattr("vm.machine.memory_available", lambda: available)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert default_jobs(Hardware()) == jobs
