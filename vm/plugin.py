@@ -174,11 +174,8 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int, int]:
 @pytest.hookimpl(wrapper=True, specname="pytest_cmdline_main")
 def pytest_check_arguments(config: pytest.Config) -> Generator[None, int, int]:
     """Let ``--matrix`` stand for all kernels, and find mistakes before other plugins act on the options."""
-    if (
-        not hasattr(config, "workerinput")
-        and not config.getoption("help")
-        and not config.getoption("version")
-    ):
+    in_guest = hasattr(config, "workerinput") or "FAPITEST_VM" in os.environ
+    if not (in_guest or config.getoption("help") or config.getoption("version")):
         from vm import options, selection  # noqa: PLC0415
 
         if config.getoption("matrix") and not config.getoption("kernel"):
