@@ -2,6 +2,7 @@
 """python -m reports: look at the runs that were kept, and write their formats again."""
 
 import argparse
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -42,7 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
     """
     chosen = _parser().parse_args(arguments)
     try:
-        return int(chosen.does(chosen) or 0)
+        code = int(chosen.does(chosen) or 0)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (
         run.NoSuchRunError,
         BadTableError,
@@ -54,6 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     ) as error:
         print(f"reports: {error}", file=sys.stderr)
         return 2
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -124,7 +130,10 @@ def _read(name: str, out: Path) -> tuple[list[Result], Path]:
 
 
 def _list(chosen: argparse.Namespace) -> None:
-    for directory in run.runs(chosen.out):
+    found = run.runs(chosen.out)
+    if not found:
+        print(f"no runs in {chosen.out}", file=sys.stderr)
+    for directory in found:
         results = read(directory / run.RESULTS).results
         counts = Counter(result.status for result in results)
         words = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])

@@ -320,6 +320,9 @@ def examine(_: argparse.Namespace) -> int:
 def repeat_runs(arguments: argparse.Namespace) -> int:
     """Look for verdicts that change."""
     options = {"runs": arguments.runs, "busy": arguments.busy, "selection": arguments.select}
+    with Downloads() as downloads:  # once, before the first of many runs finds it out
+        for name in arguments.kernel:
+            kernels.kernel(name, progress=downloads.show)
     return max([repeat.run(kernel, **options) for kernel in arguments.kernel])
 
 
@@ -367,12 +370,17 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     try:
         scratch.sweep()
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except VmError as error:
         print(f"fapitest: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 2
+    return code
 
 
 if __name__ == "__main__":

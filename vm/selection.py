@@ -76,7 +76,10 @@ def _absolute(word: str, start: Path, *, in_vm: bool) -> str:
     name, separator, test = word.partition("::")
     path = Path(os.path.normpath(start / name))
     if not path.exists():
-        raise pytest.UsageError(f"there is no {name}{_hint(name, _paths())}")
+        here = start.resolve() == image.PROJECT
+        raise pytest.UsageError(
+            f"there is no {name}{_hint(name, _paths())}" if here else f"there is no {path}"
+        )
     if in_vm:
         path = path.resolve()
         inside = path.relative_to(image.PROJECT) if path.is_relative_to(image.PROJECT) else None

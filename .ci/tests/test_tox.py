@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTHING = ("--", "--collect-only", "-q", "suites/pidfd_wait")
+"""Tests that are only counted."""
 OFFLINE = {
     "PIP_NO_INDEX": "1",
     "PIP_FIND_LINKS": "/nonexistent",
@@ -20,7 +21,7 @@ OFFLINE = {
 
 
 def tox(directory: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tox", "--workdir", str(directory), *words, *NOTHING]
+    command = [sys.executable, "-m", "tox", "--workdir", str(directory), *words]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("TOX_", "PYTEST"))}
     return subprocess.run(
         command, cwd=ROOT, env=clean | environment, capture_output=True, text=True, check=False
@@ -29,12 +30,20 @@ def tox(directory: Path, *words: str, **environment: str) -> subprocess.Complete
 
 @pytest.mark.timeout(600)
 def test_other_kernels_install_nothing(tmp_path: Path) -> None:
-    first = tox(tmp_path, "-e", "vm-6.12")
+    first = tox(tmp_path, "-e", "vm-6.12", *NOTHING)
     assert first.returncode == 0, first.stdout + first.stderr
     (environment,) = tmp_path.glob("environments/run-*/complete")
     made = (environment.parent / "pyvenv.cfg").stat().st_mtime_ns
-    both = tox(tmp_path, "-p", "2", "-e", "vm-6.1,vm-7.2", **OFFLINE)
+    both = tox(tmp_path, "-p", "2", "-e", "vm-6.1,vm-7.2", *NOTHING, **OFFLINE)
     assert both.returncode == 0, both.stdout + both.stderr
     assert "installing" not in both.stdout + both.stderr
     assert list(tmp_path.glob("environments/run-*/complete")) == [environment]
     assert (environment.parent / "pyvenv.cfg").stat().st_mtime_ns == made
+
+
+@pytest.mark.timeout(300)
+def test_a_kernel_that_there_is_not_is_no_success(tmp_path: Path) -> None:
+    """tox takes vm-6.21 for an environment: it would do nothing, and congratulate."""
+    done = tox(tmp_path, "-e", "vm-6.21")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "unknown kernel 'vm-6.21'; known are 5.10" in done.stdout + done.stderr

@@ -250,6 +250,7 @@ def test_kvm_that_does_not_work_is_not_used(tmp_path):
 COMMANDS = {
     "unknown kernel": (["fetch", "9.9"], 2, "unknown kernel '9.9'"),
     "shell": (["shell", "9.9"], 2, "unknown kernel '9.9'"),
+    "repeat": (["repeat", "9.9"], 2, "unknown kernel '9.9'"),
     "list": (["list"], 0, "trixie-backports"),
     "doctor": (["doctor"], 0, "ok   QEMU:"),
     "doctor on apt": (["doctor"], 0, "ok   apt:       archive "),
@@ -266,3 +267,15 @@ def test_the_command_line(name):
     assert done.returncode == code, done.stderr
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["vm", "list"], ["reports", "list"]], ids=lambda words: words[0])
+def test_whoever_reads_may_stop(words):
+    """As in: python -m vm list | head -1."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", *words]
+    done = subprocess.run(command, cwd=image.PROJECT, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert b"Traceback" not in done.stderr
+    assert b"Broken pipe" not in done.stderr
