@@ -274,7 +274,7 @@ class KernelSession:
         elif not self._scheduler.has_tests(kernel):
             self.not_booted.append(kernel)
             self._add("vm::boot", kernel, lost.ending, f"{lost.reason} ({when})", lost.console)
-        if lost.again:
+        if lost.again and not self._session.shouldfail:
             self._line(
                 f"{kernel}: going on in a fresh VM" + ("" if lost.test else f": {lost.reason} ({when})")
             )
