@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vm.command import pytest_command
+from vm.command import CONFIGURATION, pytest_command
 from vm.image import PROJECT
 
 FAULTS = "vm/tests/faults"
@@ -57,10 +57,9 @@ class Session:
         found = []
         for directory in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                program = (directory / "cmdline").read_bytes().split(b"\0")[0]
-                if b"qemu" in program and _mark(self.results) in (directory / "environ").read_bytes().split(
-                    b"\0"
-                ):
+                words = (directory / "cmdline").read_bytes().split(b"\0")
+                a_vm = b"qemu" in words[0] and b"-kernel" in words  # not one that is asked for its version
+                if a_vm and _mark(self.results) in (directory / "environ").read_bytes().split(b"\0"):
                     found.append(int(directory.name))
         return found
 
@@ -76,7 +75,10 @@ def start(
     """Start a run with the given options of pytest; its output comes in order, as in a terminal."""
     # Whoever runs these tests in a script's background has signals ignored, and the run would inherit that.
     heeding = ("env", "--default-signal=INT,TERM,HUP")
-    command = [*prefix, *heeding, *pytest_command("--results", str(results), *options)]
+    words = pytest_command("--results", str(results), *options)
+    if (directory / CONFIGURATION.name).exists():  # another checkout
+        words[words.index(str(CONFIGURATION))] = str(directory / CONFIGURATION.name)
+    command = [*prefix, *heeding, *words]
     process = subprocess.Popen(
         command,
         cwd=directory,
