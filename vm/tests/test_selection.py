@@ -7,8 +7,9 @@ import shutil
 import pytest
 
 from vm import kernels, repeat
+from vm.bootimage import image_release
 from vm.image import PROJECT
-from vm.tests import sessions
+from vm.tests import pieces, sessions
 
 SMALL = f"{sessions.FAULTS}/complaint.py"
 
@@ -59,7 +60,9 @@ def test_paths_in_the_arguments_move_nothing(tmp_path, tree):
     """pytest takes an existing path in its arguments for a hint where the project is, be it a kernel's."""
     results = tmp_path / "out"
     results.mkdir()
-    words = ["--kernel", str(tree), "--modules", str(tree), "--ignore", "vm", str(PROJECT / SMALL)]
+    release = image_release(tree / "arch/x86/boot/bzImage")
+    modules = pieces.write(tmp_path / "modules", {"vfat.ko": pieces.module("vfat", release)})
+    words = ["--kernel", str(tree), "--modules", str(modules), "--ignore", "vm", str(PROJECT / SMALL)]
     session = sessions.run(*words, results=results, directory=tmp_path)
     assert list(session.statuses(tree.name).values()) == ["pass", "fail", "pass", "pass"], session.output
 
