@@ -27,7 +27,7 @@ from typing import Any
 LINE = 4 << 20
 """Bytes that one line of a guest may have."""
 
-VOLUME = 128 << 20
+VOLUME = 64 << 20
 """Bytes that a guest may send in its life; a run of all suites sends about 15 MB."""
 
 FILE = 2 << 20
