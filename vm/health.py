@@ -145,7 +145,16 @@ _LIMITS = {
 
 
 class UncleanGuestError(Exception):
-    """A test has left its VM in a state in which no other test may be run; the text says in which."""
+    """A test has left its VM in a state in which no other test may be run.
+
+    Attributes:
+        state: which state that is, in words.
+    """
+
+    def __init__(self, state: str) -> None:
+        """Say in which state it is."""
+        super().__init__(f"left the machine unclean: {state}")
+        self.state = state
 
 
 class Cleanliness:
@@ -163,7 +172,7 @@ class Cleanliness:
         that left it so runs, and not while an innocent one does.
         """
         if wrong := [*self._paths(), *self._room(), *self._changed_limits(), *self._clock()]:
-            raise UncleanGuestError(f"left the machine unclean: {'; '.join(wrong)}")
+            raise UncleanGuestError("; ".join(wrong))
 
     @staticmethod
     def _paths() -> Iterator[str]:

@@ -52,7 +52,6 @@ _KILLED_FOR = {
     Ending.HANG: "it gave no sign of life",
     Ending.LOST: "pytest in it ended before its time",
     Ending.NONSENSE: "it said what no guest of ours says",
-    Ending.UNCLEAN: "a test left it in a state in which no other test may run",
     Ending.DONE: "it was done",
 }
 

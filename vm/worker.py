@@ -100,7 +100,7 @@ class Worker:
             if self._clean:
                 self._clean.check()
         except UncleanGuestError as unclean:
-            self._unclean = str(unclean)
+            self._unclean = unclean.state
             return unclean
         return None
 
