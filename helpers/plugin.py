@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from helpers import behaviours, features, known_issues, proposals
+from helpers import features, proposals
+from helpers.contract import behaviours, known_issues
+from helpers.contract.properties import Property
 from helpers.filesystems import FILESYSTEMS
 from helpers.skips import TypedSkip
 
@@ -142,7 +144,7 @@ def _catalogue(config: pytest.Config) -> dict[str, behaviours.Behaviour]:
 
 def _describe(item: pytest.Item, verified: Iterable[behaviours.Behaviour]) -> None:
     for behaviour in verified:
-        item.user_properties.append(("behaviour", behaviour.id))
+        item.user_properties.append((Property.BEHAVIOUR, behaviour.id))
         if item.config.pluginmanager.hasplugin("allure_listener"):
             _describe_to_allure(item, behaviour)
 
@@ -179,9 +181,9 @@ def pytest_runtest_makereport(
     if isinstance(skip, pytest.skip.Exception) and not isinstance(skip, TypedSkip) and _in_suites(item):
         call.excinfo = _refuse(skip)
     report = yield
-    report.user_properties += [("new-feature", name) for name in features.new()]
+    report.user_properties += [(Property.NEW_FEATURE, name) for name in features.new()]
     if isinstance(skip, TypedSkip):
-        report.user_properties += [("skip-kind", skip.kind), ("skip-text", skip.text)]
+        report.user_properties += [(Property.SKIP_KIND, skip.kind), (Property.SKIP_TEXT, skip.text)]
         path, line, _ = item.location
         report.longrepr = (path, (line or 0) + 1, f"{skip.kind}: {skip.text}")
     return report

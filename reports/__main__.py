@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reports import allure, behaviours, bench, diff, kcidb, merge, page, run, trace
-from reports.behaviours import BadTableError
+from helpers.contract import behaviours
+from helpers.contract.behaviours import BehaviourError
+from helpers.contract.results import Result, kernels, read
+from helpers.contract.status import Status
+from reports import allure, bench, diff, kcidb, merge, page, run, trace
 from reports.browser import NoBrowserError
 from reports.export import EXPORTERS, export_all, said
 from reports.matrix import build
-from reports.results import Result, kernels, read
-from reports.status import Status
 from reports.summary import summary
 from reports.text import one_line
 
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except (
         run.NoSuchRunError,
-        BadTableError,
+        BehaviourError,
         allure.MixedUpError,
         allure.NoNodeError,
         kcidb.BadIdError,

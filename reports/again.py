@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from helpers.contract.results import Result, in_order
 from reports.names import SERIES
-from reports.results import Result, in_order
 from reports.text import printable
 
 FAILED = "failed.txt"

@@ -31,11 +31,12 @@ from allure_commons.types import AttachmentType, LabelType
 from allure_commons.utils import md5, platform_label, represent
 from attr import asdict
 
-from reports import behaviours
-from reports.behaviours import Behaviour
-from reports.results import Result, kernels
+from helpers.contract import behaviours
+from helpers.contract.behaviours import Behaviour
+from helpers.contract.results import Result, kernels
+from helpers.contract.status import VM_GONE
 from reports.run import kernel_directory, replace_file
-from reports.status import VM_GONE
+from reports.sources import references
 from reports.text import last_lines, one_line, printable, shortened
 
 DIRECTORY = "allure-results"
@@ -94,7 +95,7 @@ class MixedUpError(Exception):
 def export(results: Sequence[Result], run: Path) -> list[Path]:
     """Make `<run>/allure-results` anew, and write `<run>/allurerc.mjs`.
 
-    Raises OSError, MixedUpError, BadTableError.
+    Raises OSError, MixedUpError, BehaviourError.
     """
     known = behaviours.load()
     by_kernel = kernels(results)
@@ -265,7 +266,7 @@ def complete(result: dict[str, Any], known: Catalogue) -> dict[str, Any]:
     verified = [known[story] for story in stories if story in known]
     links = result.setdefault("links", [])
     have = {link.get("url") for link in links}
-    for reference in (one for behaviour in verified for one in behaviours.references(behaviour.source)):
+    for reference in (one for behaviour in verified for one in references(behaviour.source)):
         if reference.url and reference.url not in have:
             have.add(reference.url)
             links.append({"type": "link", "url": reference.url, "name": reference.text})
@@ -283,7 +284,7 @@ def severity(behaviour: Behaviour) -> str:
     """Tell how firm a promise is: the manual's is critical, one that manual and kernel dispute is minor."""
     if behaviour.documented:
         return "minor"
-    promised = any("/man-pages/" in reference.url for reference in behaviours.references(behaviour.source))
+    promised = any("/man-pages/" in reference.url for reference in references(behaviour.source))
     return "critical" if promised else "normal"
 
 

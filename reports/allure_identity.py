@@ -23,6 +23,8 @@ from allure_commons.utils import (
 from allure_pytest import utils
 from attr import asdict
 
+from helpers.contract.properties import Property
+
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
@@ -31,7 +33,7 @@ def pytest_runtest_makereport(
     """Add the property `allure` to the report of the setup."""
     report = yield
     if call.when == "setup":
-        report.user_properties.append(("allure", json.dumps(identity(item))))
+        report.user_properties.append((Property.ALLURE, json.dumps(identity(item))))
     return report
 
 
@@ -56,7 +58,7 @@ def identity(item: pytest.Item) -> dict[str, Any]:
 
 
 def _parameters(item: pytest.Item, values: dict[str, object]) -> list[Any]:
-    kernel = {name: value for name, value in item.user_properties if name == "kernel"}
+    kernel = {name: value for name, value in item.user_properties if name == Property.KERNEL}
     return [Parameter(name=name, value=represent(value)) for name, value in {**kernel, **values}.items()]
 
 

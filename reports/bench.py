@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from helpers.contract.behaviours import Behaviour
+from helpers.contract.results import Reason, Result, dump, read
+from helpers.contract.status import VM_GONE, Status
 from reports import page, run
-from reports.behaviours import Behaviour
 from reports.browser import chromium
 from reports.diff import compare
 from reports.matrix import build
-from reports.results import Reason, Result, dump, read
-from reports.status import VM_GONE, Status
 
 BEHAVIOURS = 1000
 KERNELS = 15

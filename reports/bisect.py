@@ -3,9 +3,9 @@
 
 from collections.abc import Iterable
 
+from helpers.contract.results import Result
+from helpers.contract.status import Status
 from reports.last_failed import NO_TEST
-from reports.results import Result
-from reports.status import Status
 
 GOOD, BAD, CAN_NOT_BE_JUDGED = 0, 1, 125
 """Exit codes, as in git-bisect(1), "bisect run"."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from reports.results import Reason, Result
-from reports.status import VM_GONE, Status, rank
+from helpers.contract.properties import Property
+from helpers.contract.results import Reason, Result
+from helpers.contract.status import VM_GONE, Status, rank
 from reports.text import first_lines
 
 CRASH = "???"
@@ -34,16 +35,18 @@ def facts(report: pytest.TestReport) -> dict[str, str]:
 
 def kernel_of(report: pytest.TestReport) -> str:
     """Return the name of the kernel that a report is about."""
-    return facts(report).get("kernel", NO_KERNEL)
+    return facts(report).get(Property.KERNEL, NO_KERNEL)
 
 
 def status_of(report: pytest.TestReport) -> Status:
     """Return the status of one phase: what the process that ran it found out, or what became of its VM."""
     known = facts(report)
     if report.when == CRASH:
-        return next((status for status in VM_GONE if status == known.get("lost")), Status.LOST)
+        return next((status for status in VM_GONE if status == known.get(Property.LOST)), Status.LOST)
     # The process that ran the phase may have been anybody's: what it says is taken if it is possible.
-    return next((status for status in Status if status == known.get("status")), _BY_OUTCOME[report.outcome])
+    return next(
+        (status for status in Status if status == known.get(Property.STATUS)), _BY_OUTCOME[report.outcome]
+    )
 
 
 @dataclass
@@ -109,9 +112,9 @@ class Collector:
         self._seen.add(key)
         known = facts(report)
         self._machines.setdefault(kernel, {}).update(
-            {name: known[name] for name in ("release", "accel") if name in known}
+            {name: known[name] for name in (Property.RELEASE, Property.ACCEL) if name in known}
         )
-        if named := _every("behaviour", report):
+        if named := _every(Property.BEHAVIOUR, report):
             self._behaviours[test] = named
 
     def _machine(self, kernel: str) -> dict[str, Any]:
@@ -135,7 +138,7 @@ class Collector:
                 (self._clock() - running.started).total_seconds() if gone else _total(running.reports), 6
             ),
             started=running.started.isoformat(timespec="milliseconds"),
-            new_features=_every("new-feature", *running.reports),
+            new_features=_every(Property.NEW_FEATURE, *running.reports),
             console=_console(worst) if gone else None,
             allure=_allure(running.reports) if gone else None,
         )
@@ -160,16 +163,18 @@ def _total(reports: Iterable[pytest.TestReport]) -> float:
 
 
 def _message(report: pytest.TestReport) -> str:
-    return facts(report).get("message") or ("" if report.passed else first_lines(str(report.longrepr)))
+    return facts(report).get(Property.MESSAGE) or ("" if report.passed else first_lines(str(report.longrepr)))
 
 
 def _reason(status: Status, report: pytest.TestReport) -> Reason | None:
     """A skip carries its type if the test gave one; an expected failure is a known issue."""
     known = facts(report)
     if status is Status.SKIP:
-        return Reason(known.get("skip-kind", "untyped"), known.get("skip-text") or _message(report))
+        return Reason(
+            known.get(Property.SKIP_KIND, "untyped"), known.get(Property.SKIP_TEXT) or _message(report)
+        )
     if status in (Status.XFAIL, Status.XPASS):
-        return Reason("known-issue", known.get("message", ""))
+        return Reason("known-issue", known.get(Property.MESSAGE, ""))
     return None
 
 
@@ -178,7 +183,7 @@ def _console(report: pytest.TestReport) -> str | None:
 
 
 def _allure(reports: Sequence[pytest.TestReport]) -> dict[str, Any] | None:
-    texts = (facts(report).get("allure") for report in reports)
+    texts = (facts(report).get(Property.ALLURE) for report in reports)
     return next((found for text in texts if text and (found := _object(text)) is not None), None)
 
 

@@ -10,9 +10,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from helpers.contract.results import Result, kernels, read
+from helpers.contract.status import Status, rank
 from reports import run
-from reports.results import Result, kernels, read
-from reports.status import Status, rank
 from reports.text import markdown, one_line, shortened
 
 

@@ -5,8 +5,8 @@ import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from helpers.contract.results import Result
 from reports import again, allure, junit, kcidb, ktap, lava, ltp, page, tmt
-from reports.results import Result
 
 Exporter = Callable[[Sequence[Result], Path], list[Path]]
 """Takes results and the run's directory, returns the files or directories that it wrote there."""

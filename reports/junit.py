@@ -10,8 +10,8 @@ from pathlib import Path
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
+from helpers.contract.results import Result, kernels
 from reports.names import split
-from reports.results import Result, kernels
 from reports.run import kernel_directory, replace_file
 from reports.text import last_lines, one_line, printable, shortened
 

@@ -11,10 +11,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from helpers.contract.results import Result, kernels
+from helpers.contract.status import Status
 from reports.names import paths, rerun
-from reports.results import Result, kernels
 from reports.run import replace_file
-from reports.status import Status
 from reports.text import last_lines, one_line, shortened
 
 ORIGIN = "fapitest"

@@ -8,8 +8,8 @@ and what the test said stand in diagnostic lines before it.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from helpers.contract.results import Result, kernels
 from reports.names import paths
-from reports.results import Result, kernels
 from reports.run import kernel_directory, replace_file
 from reports.text import one_line, printable, shortened
 

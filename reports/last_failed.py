@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers.contract.results import Result, read
 from reports import run
-from reports.results import Result, read
 
 NO_TEST = "vm::boot"
 """What the result of a VM that did not come up is called."""

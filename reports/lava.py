@@ -7,8 +7,8 @@ In a job: `while read id result; do lava-test-case "$id" --result "$result"; don
 from collections.abc import Sequence
 from pathlib import Path
 
+from helpers.contract.results import Result, kernels
 from reports.names import paths
-from reports.results import Result, kernels
 from reports.run import kernel_directory, replace_file
 
 

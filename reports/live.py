@@ -16,8 +16,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from helpers.contract.results import Result, in_order
 from reports.names import short
-from reports.results import Result, in_order
 from reports.text import count, harmless, one_line
 
 RUNNING, WAITING, PREPARING = "running", "waiting", "preparing"

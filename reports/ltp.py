@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from helpers.contract.results import Result, kernels
 from reports.names import paths, rerun
-from reports.results import Result, kernels
 from reports.run import kernel_directory, replace_file
 from reports.text import one_line, printable, shortened
 

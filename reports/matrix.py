@@ -8,11 +8,12 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+from helpers.contract.behaviours import Behaviour
+from helpers.contract.results import Result, kernels
+from helpers.contract.status import Status, combined, rank
 from reports import names
-from reports.behaviours import Behaviour, references
 from reports.diff import Change, Comparison, Kind
-from reports.results import Result, kernels
-from reports.status import Status, combined, rank
+from reports.sources import references
 from reports.text import last_lines, one_line, printable, shortened
 
 NO_INTERFACE = "tests that name no behaviour"
@@ -72,7 +73,7 @@ class Matrix:
     @property
     def interfaces(self) -> dict[str, list[Row]]:
         """The rows of each interface."""
-        return {name: list(rows) for name, rows in groupby(self.rows, lambda row: row.behaviour.interface)}
+        return {name: list(rows) for name, rows in groupby(self.rows, lambda row: row.behaviour.suite)}
 
     @cached_property
     def broken(self) -> list[Row]:
@@ -126,11 +127,11 @@ def build(
     for result in (result for tests in by_kernel.values() for result in tests):
         for name in result.behaviours or [result.test]:
             found.setdefault(name, {}).setdefault(result.kernel, []).append(result)
-    seen = {behaviours[name].interface for name in found if name in behaviours}
-    known = [behaviour for behaviour in behaviours.values() if whole or behaviour.interface in seen]
+    seen = {behaviours[name].suite for name in found if name in behaviours}
+    known = [behaviour for behaviour in behaviours.values() if whole or behaviour.suite in seen]
     unknown = sorted(
         (_unknown(name, found[name]) for name in found if name not in behaviours),
-        key=lambda one: one.interface,
+        key=lambda one: one.suite,
     )
     rows = [Row(behaviour, found.get(behaviour.id, {})) for behaviour in [*known, *unknown]]
     return Matrix(run, [_kernel(*item) for item in by_kernel.items()], rows, comparison)
@@ -189,7 +190,7 @@ def _behaviour(row: Row, matrix: Matrix) -> dict[str, Any]:
     }
     return {
         "id": printable(one.id),
-        "interface": one.interface,
+        "interface": one.suite,
         "statement": one.statement,
         "source": one.source,
         "links": [reference.url for reference in references(one.source) if reference.url],

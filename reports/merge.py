@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from helpers.contract.results import kernels, read
 from reports import run
-from reports.results import kernels, read
 
 
 def merge(sources: Sequence[Path], target: Path) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from hashlib import sha256
 
-from reports.results import Result
+from helpers.contract.results import Result
 
 SERIES = re.compile(r"(ref-)?\d+\.\d+(-debug)?")
 """The name of a kernel for which there is an environment of tox."""

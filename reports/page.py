@@ -7,11 +7,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from reports import behaviours, diff
+from helpers.contract import behaviours
+from helpers.contract.results import Result
+from helpers.contract.status import MEANING, VOCABULARY, Status
+from reports import diff
 from reports.matrix import Matrix, Row, build, document
-from reports.results import Result
 from reports.run import PAGE, replace_file
-from reports.status import MEANING, VOCABULARY, Status
+from reports.sources import references
 from reports.text import markdown, one_line, printable
 
 SIGNS = {
@@ -74,7 +76,7 @@ _TEMPLATES.filters |= {
     "md": markdown,
     "one_line": one_line,
     "printable": printable,
-    "references": behaviours.references,
+    "references": references,
 }
 _TEMPLATES.globals |= {
     "MEANING": MEANING,

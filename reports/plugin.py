@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from helpers.contract.properties import Property
+from helpers.contract.status import Status
 from reports.last_failed import LastFailed, last_failed
-from reports.status import Status
 from reports.text import first_lines
 
 _LAST_FAILED = pytest.StashKey[LastFailed]()
@@ -73,7 +74,7 @@ def pytest_runtest_makereport(
     """Add the status of the phase and the first lines of its message to the report."""
     report = yield
     status, text = judge(call.excinfo, report)
-    report.user_properties += [("status", str(status)), ("message", first_lines(text))]
+    report.user_properties += [(Property.STATUS, str(status)), (Property.MESSAGE, first_lines(text))]
     return report
 
 

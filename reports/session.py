@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.contract.results import Journal, Result, write
 from reports import run
 from reports.bisect import verdict
 from reports.collector import Collector
-from reports.results import Journal, Result, write
 from reports.terminal import Terminal, give_back, take_over
 
 _STOP = (signal.SIGTERM, signal.SIGHUP)

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from rich.text import Text
 
+from helpers.contract.results import Result, kernels
+from helpers.contract.status import Status, rank
 from reports.matrix import build
 from reports.names import short
-from reports.results import Result, kernels
-from reports.status import Status, rank
 from reports.text import count, one_line, printable
 
 

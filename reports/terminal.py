@@ -9,13 +9,13 @@ from typing import TextIO, cast
 
 import pytest
 
+from helpers.contract.results import Result
+from helpers.contract.status import VOCABULARY, Status
 from reports import again
 from reports.collector import CRASH, kernel_of, status_of
 from reports.live import Display, wanted
 from reports.names import SERIES
-from reports.results import Result
 from reports.run import PAGE
-from reports.status import VOCABULARY, Status
 from reports.summary import Line, kernel_line, result_line, result_rows, summary
 from reports.text import one_line, presentable, printable
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from helpers.contract.results import Result, kernels
 from reports.names import paths
-from reports.results import Result, kernels
 from reports.run import kernel_directory, replace_file
 from reports.text import one_line
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.behaviours import SUITES, Behaviour
+from helpers.contract.behaviours import SUITES, Behaviour
+from helpers.contract.properties import Property
 from reports.matrix import Matrix, Row
 from reports.text import markdown, one_line
 
@@ -92,7 +93,7 @@ class _Collected:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:
             self.tests[item.nodeid] = [
-                str(value) for name, value in item.user_properties if name == "behaviour"
+                str(value) for name, value in item.user_properties if name == Property.BEHAVIOUR
             ]
 
 

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from helpers.contract.properties import Property
+from helpers.contract.status import Status
 from vm import hooks, protocol
 from vm.bootimage import Kernel, image_release
 from vm.conversation import Changed, Said
@@ -33,7 +35,7 @@ OK, FAILED, INTERRUPTED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pyte
 CRASH = "???"
 """The phase of a report of a test whose VM was lost: pytest-xdist's word for it."""
 
-_STATUS = {Ending.PANIC: "panic", Ending.OOPS: "panic", Ending.HANG: "hang"}
+_STATUS = {Ending.PANIC: Status.PANIC, Ending.OOPS: Status.PANIC, Ending.HANG: Status.HANG}
 """How a VM ended -> the status of the test that it was running; every other end is ``lost``."""
 
 _WHEN = {
@@ -249,7 +251,11 @@ class KernelSession:
 
     def _facts(self, kernel: str) -> list[tuple[str, object]]:
         """What the host knows of a kernel: no guest can speak for another."""
-        return [("kernel", kernel), ("release", self.plan.releases[kernel]), ("accel", self.plan.accel)]
+        return [
+            (Property.KERNEL, kernel),
+            (Property.RELEASE, self.plan.releases[kernel]),
+            (Property.ACCEL, self.plan.accel),
+        ]
 
     def _write(self, kernel: str, name: str, content: bytes) -> None:
         """Write a file of a guest, whose name the protocol has found harmless; a full disk costs the file alone."""
@@ -289,7 +295,7 @@ class KernelSession:
             reason,
             CRASH,  # type: ignore[arg-type]
             [("console", console)] if console else [],
-            user_properties=[*self._facts(kernel), ("lost", _STATUS.get(ending, "lost"))],
+            user_properties=[*self._facts(kernel), (Property.LOST, _STATUS.get(ending, Status.LOST))],
         )
         self.config.hook.pytest_runtest_logreport(report=report)
 
@@ -303,5 +309,5 @@ class KernelSession:
             terminal.write_line(text)
 
 
-_OURS = frozenset({"kernel", "release", "accel", "lost"})
+_OURS = frozenset({Property.KERNEL, Property.RELEASE, Property.ACCEL, Property.LOST})
 """Properties that the host gives a report, whatever the guest says."""

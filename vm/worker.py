@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from helpers.contract.properties import Property
 from vm.allure_files import write_into
 from vm.health import Cleanliness, KernelComplaint, UncleanGuestError, Watch
 from vm.outbox import Outbox
@@ -25,7 +26,11 @@ class Worker:
 
     def __init__(self, kernel: str, accel: str) -> None:
         """Name the kernel and the accelerator of this worker."""
-        self.properties = [("kernel", kernel), ("release", os.uname().release), ("accel", accel)]
+        self.properties = [
+            (Property.KERNEL, kernel),
+            (Property.RELEASE, os.uname().release),
+            (Property.ACCEL, accel),
+        ]
         self._channel: Channel | None = None
         self._outbox: Outbox | None = None
         self._watch: Watch | None = None

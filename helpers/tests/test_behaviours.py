@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.behaviours import Behaviour, BehaviourError, load
+from helpers.contract.behaviours import Behaviour, BehaviourError, load
 
 GOOD = """
 [INIT-BASIC]

@@ -5,8 +5,8 @@ import datetime as dt
 
 import pytest
 
-from helpers import known_issues
-from helpers.known_issues import KnownIssue, KnownIssuesError
+from helpers.contract import known_issues
+from helpers.contract.known_issues import KnownIssue, KnownIssuesError
 
 ENTRY = """
 [[issue]]

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome
 
+from helpers.contract.results import Result, read
 from reports.browser import NoBrowserError, chromium
-from reports.results import Result, read
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.contract.results import Result
+from helpers.contract.status import Status
 from reports import again
-from reports.results import Result
-from reports.status import Status
 
 
 def result(kernel: str, test: str = "a.py::x", status: Status = Status.FAIL) -> Result:

@@ -15,6 +15,9 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from helpers.contract.behaviours import Behaviour
+from helpers.contract.results import Result, read
+from helpers.contract.status import Status
 from reports.allure import (
     CATEGORIES,
     MixedUpError,
@@ -26,9 +29,6 @@ from reports.allure import (
     lost,
     render,
 )
-from reports.behaviours import Behaviour
-from reports.results import Result, read
-from reports.status import Status
 from reports.tests.conftest import Finished, Project, on
 
 GOLDEN = Path(__file__).parent / "golden"

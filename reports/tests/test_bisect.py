@@ -3,9 +3,9 @@
 
 import pytest
 
+from helpers.contract.results import Result
+from helpers.contract.status import Status
 from reports.bisect import BAD, CAN_NOT_BE_JUDGED, GOOD, verdict
-from reports.results import Result
-from reports.status import Status
 
 VERDICTS = {
     "pass": GOOD,

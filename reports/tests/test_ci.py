@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from reports.behaviours import SUITES
+from helpers.contract.behaviours import SUITES
 from reports.tests.conftest import ROOT
 
 BIN = Path(sys.executable).parent

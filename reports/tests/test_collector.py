@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from helpers.contract.results import Reason, Result
+from helpers.contract.status import Status
 from reports.collector import CRASH, Collector
-from reports.results import Reason, Result
-from reports.status import Status
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.contract.results import Reason, Result, dump
+from helpers.contract.status import Status
 from reports import diff
 from reports.diff import Kind, compare
-from reports.results import Reason, Result, dump
-from reports.status import Status
 
 
 def result(status: str, kernel: str = "6.1", test: str = "a.py::x", reason: str = "") -> Result:

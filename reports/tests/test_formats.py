@@ -18,14 +18,14 @@ from jsonschema import ValidationError
 from kcidb_io.schema import LATEST as KCIDB
 from tap.parser import Parser
 
+from helpers.contract.behaviours import Behaviour
+from helpers.contract.results import Reason, Result, dump, kernels, read
+from helpers.contract.status import VM_GONE, VOCABULARY, Status
 from reports import allure, junit, kcidb, ktap, lava, ltp, page
 from reports import tmt as our_tmt
-from reports.behaviours import Behaviour
 from reports.export import EXPORTERS, export_all
 from reports.matrix import build, document
-from reports.results import Reason, Result, dump, kernels, read
 from reports.run import find, kernel_directory
-from reports.status import VM_GONE, VOCABULARY, Status
 
 GOLDEN = Path(__file__).parent / "golden"
 RESULTS = read(GOLDEN / "results.jsonl").results

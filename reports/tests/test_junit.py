@@ -7,9 +7,9 @@ from xml.etree import ElementTree as ET
 import pytest
 import xmlschema
 
+from helpers.contract.results import Result, kernels, read
+from helpers.contract.status import Status
 from reports import junit
-from reports.results import Result, kernels, read
-from reports.status import Status
 
 GOLDEN = Path(__file__).parent / "golden"
 SCHEMA = xmlschema.XMLSchema(GOLDEN / "junit.xsd")

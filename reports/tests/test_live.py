@@ -9,9 +9,9 @@ from typing import Any, TextIO, cast
 
 import pytest
 
+from helpers.contract.results import Result
+from helpers.contract.status import Status
 from reports.live import Board, Display, Progress, wanted
-from reports.results import Result
-from reports.status import Status
 from reports.tests import terminals
 from reports.tests.conftest import Project
 from reports.tests.terminals import Emulator

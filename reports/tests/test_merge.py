@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.contract.results import Result, dump, read
+from helpers.contract.status import Status
 from reports.__main__ import main
 from reports.merge import merge
-from reports.results import Result, dump, read
-from reports.status import Status
 
 
 def job(directory: Path, *results: Result) -> Path:

@@ -4,9 +4,9 @@ import re
 import pytest
 from kcidb_io.schema import LATEST
 
+from helpers.contract.results import Result
+from helpers.contract.status import Status
 from reports.names import paths, rerun, split
-from reports.results import Result
-from reports.status import Status
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,14 @@ from selenium.webdriver.support.color import Color
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
+from helpers.contract.behaviours import Behaviour
+from helpers.contract.results import Reason, Result
+from helpers.contract.status import Status
 from reports import page
-from reports.behaviours import Behaviour
 from reports.browser import chromium
 from reports.diff import compare
 from reports.matrix import build
-from reports.results import Reason, Result
 from reports.run import PAGE
-from reports.status import Status
 from reports.tests.test_formats import CATALOGUE, ODD, RESULTS, odd_results
 from reports.text import printable
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.results import Journal, Reason, Result, dump, read, write
-from reports.status import VM_GONE, VOCABULARY, Status
+from helpers.contract.results import Journal, Reason, Result, dump, read, write
+from helpers.contract.status import VM_GONE, VOCABULARY, Status
 
 PLAIN = Result("6.12", "6.12.57-amd64", "tcg", "suites/a.py::test_x", ["MARK-1"], Status.PASS, duration=0.25)
 FULL = Result(

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.results import read
-from reports.status import Status
+from helpers.contract.results import read
+from helpers.contract.status import Status
 from reports.tests.conftest import Finished, Project, on, without_times
 
 EVERY_STATUS = """

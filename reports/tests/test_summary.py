@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 from pathlib import Path
 
-from reports.results import Reason, Result, read
-from reports.status import Status
+from helpers.contract.results import Reason, Result, read
+from helpers.contract.status import Status
 from reports.summary import kernel_line, result_rows, summary
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers.contract.behaviours import Behaviour
 from reports import trace
-from reports.behaviours import Behaviour
 from reports.matrix import build
 from reports.tests.conftest import ROOT
 from reports.tests.test_formats import CATALOGUE, RESULTS

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers import known_issues
 from helpers.children import in_child
+from helpers.contract import known_issues
 from helpers.credentials import unprivileged
 from helpers.errors import OK, UnexpectedAnswer, errno_name
 from helpers.fanotify import FanotifyGroup

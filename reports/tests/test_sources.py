@@ -1,34 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-from pathlib import Path
-
 import pytest
 
-from reports.behaviours import BadTableError, Behaviour, load, references
+from reports.sources import references
 
 MAN = "https://man7.org/linux/man-pages"
 TREE = "https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree"
-
-
-def write(suites: Path, interface: str, text: str) -> None:
-    (suites / interface).mkdir()
-    (suites / interface / "behaviours.toml").write_text(text)
-
-
-def test_load(tmp_path: Path) -> None:
-    write(tmp_path, "b", '[B-1]\nstatement = "s"\nsource = "x(2)"\nsince = "5.1"\nbackports = ["5.0.9"]')
-    write(tmp_path, "a", '[A-2]\nuntested = "why"\nnew = 1\n[A-1]\n')
-    assert list(load(tmp_path).values()) == [
-        Behaviour("A-2", "a", untested="why"),
-        Behaviour("A-1", "a"),
-        Behaviour("B-1", "b", "s", "x(2)", "5.1"),
-    ]
-
-
-@pytest.mark.parametrize("text", ["[A-1", "\x00", "[A-1]\na = 1\n[A-1]\na = 2"])
-def test_a_bad_table_is_told_in_a_line(tmp_path: Path, text: str) -> None:
-    write(tmp_path, "a", text)
-    with pytest.raises(BadTableError, match=r"a/behaviours\.toml: .+"):
-        load(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,6 @@ def of(issues: Iterable[KnownIssue], test: str, kernel: str) -> KnownIssue | Non
 
 def panics(test: str) -> bool:
     """Whether a test (node id) is known to panic this kernel: a test of many calls leaves out those that it makes."""
-    issues = load(Path(__file__).parents[1] / "suites" / FILE)
+    issues = load(Path(__file__).parents[2] / "suites" / FILE)
     issue = of(issues, test, os.environ.get("FAPITEST_KERNEL", ""))
     return issue is not None and issue.panics

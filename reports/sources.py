@@ -1,53 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the tables of the suites say about each behaviour, and where on the web its source can be read."""
+"""Where on the web the source of a behaviour can be read."""
 
 import re
-import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
-
-SUITES = Path(__file__).parents[1] / "suites"
-
-
-class BadTableError(Exception):
-    """A table of behaviours cannot be read; the text says which and why."""
-
-
-@dataclass(frozen=True)
-class Behaviour:
-    """One documented behaviour of an interface; the texts are those of its table, "" where it says nothing."""
-
-    id: str
-    interface: str
-    statement: str = ""
-    source: str = ""
-    since: str = ""
-    until: str = ""
-    documented: str = ""
-    actual: str = ""
-    untested: str = ""
-
-
-_TEXTS = [name for name in Behaviour.__annotations__ if name not in ("id", "interface")]
-
-
-def load(suites: Path = SUITES) -> dict[str, Behaviour]:
-    """Return the behaviours of all suites by id, interface by interface. Raises BadTableError."""
-    found: dict[str, Behaviour] = {}
-    for path in sorted(suites.glob("*/behaviours.toml")):
-        try:
-            tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise BadTableError(f"{path}: {error}") from None
-        for name, table in tables.items():
-            texts = {key: str(table[key]) for key in _TEXTS if isinstance(table, dict) and key in table}
-            found[name] = Behaviour(name, path.parent.name, **texts)
-    return found
-
-
-# ---- links ----
 
 
 class Reference(NamedTuple):

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reports.status import VOCABULARY, Status, Words
+from helpers.contract.status import VOCABULARY, Status, Words
 
 FORMAT = 1
 """Version of the stored form. It is in every line, so that files can be cut and joined with text tools."""

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 FILE_NAME = "behaviours.toml"
+SUITES = Path(__file__).parents[2] / "suites"
 
 _ID = re.compile(r"[A-Z][A-Z0-9]*(-[A-Z0-9.]+)+")
 
@@ -33,13 +34,16 @@ class BehaviourError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Behaviour:
-    """One documented behaviour; the fields are those of its table, `suite` is the folder it lies in."""
+    """One documented behaviour; the fields are those of its table, `suite` is the folder it lies in.
+
+    A behaviour of a former time, which no table knows any more, has an id and a heading for a suite.
+    """
 
     id: str
     suite: str
-    statement: str
-    source: str
-    since: str
+    statement: str = ""
+    source: str = ""
+    since: str = ""
     until: str = ""
     backports: tuple[str, ...] = ()
     documented: str = ""
@@ -53,7 +57,7 @@ _LISTS = {"backports", "requires"}
 _NEEDED = {"statement", "source", "since"}
 
 
-def load(suites: Path) -> dict[str, Behaviour]:
+def load(suites: Path = SUITES) -> dict[str, Behaviour]:
     """Return the behaviours of all suites in this folder by id; raise BehaviourError at the first mistake."""
     found: dict[str, Behaviour] = {}
     for path in sorted(suites.glob(f"*/{FILE_NAME}")):
