@@ -144,7 +144,7 @@ ROWS = [
     Row("tox -e vm-ref-6.12", SUITES, whole=True, why=BUILDS),
     Row("python -m reports", r"6\.12 .*pass"),
     Row("python -m reports list", r"6\.12 .*pass", persons=PERSONS),
-    Row("python -m reports summary", "kernel +release +accel", persons=PERSONS),
+    Row("python -m reports summary", "tests +release +accel", persons=PERSONS),
     Row("python -m reports trace", "INIT-TID"),
     Row("python -m reports diff OLD NEW", "no changes", typed="python -m reports diff latest latest"),
     Row("python -m reports merge RUN ...", "matrix.html", typed="python -m reports merge latest"),
