@@ -63,6 +63,8 @@ class Conversation:
         self._ids: tuple[str, ...] = ()
         self._numbers: dict[str, int] = {}
         self._given: deque[int] = deque()
+        self.collecting = ""
+        """The file whose tests the guest is at collecting, or was last."""
         self._torn_down = False
         """Whether the last report of the first of the tests given has come."""
         self._told_to_end = False
@@ -117,6 +119,11 @@ class Conversation:
     def _ready(self, _: protocol.Ready) -> None:
         self._expect(State.READY)
         self.go(State.CONNECTED)
+
+    @_hear.register
+    def _collecting(self, event: protocol.Collecting) -> None:
+        self._expect(State.CONNECTED)
+        self.collecting = event.name
 
     @_hear.register
     def _collected(self, event: protocol.Collected) -> None:

@@ -144,6 +144,25 @@ _LIMITS = {
 }
 
 
+TO_EXIT = 2.0
+"""Seconds within which a process that was killed must be gone."""
+
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD, linux/sched.h
+
+
+def processes() -> dict[int, str]:
+    """Return the processes of user space that have not exited: pid -> name. See proc_pid_stat(5)."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            before, _, after = stat.read_text(errors="replace").rpartition(")")
+            pid, _, name = before.partition(" (")
+            fields = after.split()
+            if fields[0] not in "ZX" and not int(fields[6]) & _KERNEL_THREAD:
+                found[int(pid)] = name
+    return found
+
+
 class UncleanGuestError(Exception):
     """A test has left its VM in a state in which no other test may be run.
 
@@ -164,6 +183,7 @@ class Cleanliness:
         """Take the guest as it is now for a clean one."""
         self._limits = {name: resource.getrlimit(number) for name, number in _LIMITS.items()}
         self._time = time.monotonic()
+        self._processes = processes().keys()
 
     def check(self) -> None:
         """Raise UncleanGuestError if it is no longer clean.
@@ -173,6 +193,18 @@ class Cleanliness:
         """
         if wrong := [*self._paths(), *self._room(), *self._changed_limits(), *self._clock()]:
             raise UncleanGuestError("; ".join(wrong))
+
+    def check_processes(self) -> None:
+        """Raise UncleanGuestError if processes are left that were not there at the beginning.
+
+        For the end of a module: fixtures of a wider scope than a test may keep some until then.
+        """
+        deadline = time.monotonic() + TO_EXIT
+        while left := {pid: name for pid, name in processes().items() if pid not in self._processes}:
+            if time.monotonic() >= deadline:
+                named = ", ".join(f"{name} ({pid})" for pid, name in left.items())
+                raise UncleanGuestError(f"processes that it started are left: {named}")
+            time.sleep(0.01)
 
     @staticmethod
     def _paths() -> Iterator[str]:

@@ -188,6 +188,8 @@ class Place:
     def _lose(self, life: Life, talk: Conversation, ending: Ending, reason: str, console: str) -> None:
         """Say what became of a VM, and decide whether its kernel goes on in another one."""
         kernel, stage = life.kernel, life.state
+        if stage is State.CONNECTED and talk.collecting:
+            reason = f"{reason}, while it collected {talk.collecting}"
         test, left = talk.left()
         self._scheduler.give_back(kernel, left)
         came_up = stage is State.RUNNING

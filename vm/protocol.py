@@ -66,6 +66,13 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Collecting:
+    """The guest begins to collect a file's tests."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Collected:
     """The guest has collected its tests: their node ids."""
 
@@ -152,7 +159,17 @@ class InternalError:
 
 
 Event = (
-    Ready | Collected | NotCollected | Phase | Completed | Unclean | Files | Warned | Finished | InternalError
+    Ready
+    | Collecting
+    | Collected
+    | NotCollected
+    | Phase
+    | Completed
+    | Unclean
+    | Files
+    | Warned
+    | Finished
+    | InternalError
 )
 
 
@@ -228,6 +245,7 @@ def _content(value: Any) -> bytes:
 
 EVENTS: Mapping[str, tuple[Callable[..., Event], Mapping[str, Callable[[Any], Any]]]] = {
     "ready": (Ready, {}),
+    "collecting": (Collecting, {"name": _name}),
     "collected": (Collected, {"tests": _many(_name, TESTS)}),
     "not-collected": (
         NotCollected,

@@ -59,6 +59,11 @@ class Worker:
         if self._outbox:
             self._outbox.send()
 
+    def pytest_collectstart(self, collector: pytest.Collector) -> None:
+        """Tell the host which file may be the one that ends the VM."""
+        if self._channel and isinstance(collector, pytest.Module):
+            self._channel.tell("collecting", name=collector.nodeid)
+
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the kernel into the properties of every test, and for Allure into a label."""
         label = pytest.mark.allure_label(self.properties[0][1], label_type="env")
@@ -76,7 +81,9 @@ class Worker:
         yield
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self) -> Generator[None, None, None]:
+    def pytest_runtest_teardown(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, None, None]:
         """Fail a test during which the kernel complained, or which left the VM unclean, whatever its teardown did."""
         __tracebackhide__ = True
         wrong: list[Exception] = []
@@ -84,7 +91,10 @@ class Worker:
             yield
         except Exception as error:  # noqa: BLE001  it is raised again, with what else there is to say
             wrong.append(error)
-        wrong += filter(None, [self._log_error(), self._state_error()])
+        wrong += filter(
+            None,
+            [self._log_error(), self._state_error(ends_module=not nextitem or nextitem.path != item.path)],
+        )
         if len(wrong) > 1:
             raise ExceptionGroup("more than one thing went wrong", wrong)
         if wrong:
@@ -99,11 +109,13 @@ class Worker:
             return complaint
         return None
 
-    def _state_error(self) -> Exception | None:
+    def _state_error(self, *, ends_module: bool) -> Exception | None:
         """Return what is wrong with the VM, and remember it for the host."""
         try:
             if self._clean:
                 self._clean.check()
+                if ends_module:
+                    self._clean.check_processes()
         except UncleanGuestError as unclean:
             self._unclean = unclean.state
             return unclean

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vm import cache, image, kernels
 from vm.command import CONFIGURATION, pytest_command
 from vm.image import PROJECT
 
@@ -104,12 +106,23 @@ def wait_until(condition: Callable[[], Any], what: str, patience: float = PATIEN
         time.sleep(0.05)
 
 
+def private_cache(directory: Path) -> dict[str, str]:
+    """Make a cache with the guest image, the 6.12 kernel and lists a week old; return its environment variable."""
+    kernels.kernel("6.12")
+    image.base()
+    for name in ("apt", "base", "kernels/6.12", "kvm"):
+        if (cache.root() / name).exists():
+            shutil.copytree(cache.root() / name, directory / name)
+    for stamp in directory.glob("apt/*/updated"):
+        os.utime(stamp, (0, 0))
+    return {"FAPITEST_CACHE": str(directory)}
+
+
 @contextlib.contextmanager
-def endless(results: Path) -> Iterator[Session]:
+def endless(results: Path, *options: str, **arguments: Any) -> Iterator[Session]:
     """A run that stands in the middle of a test that never ends, with one test passed before it."""
-    session = start(
-        "--kernel", "6.12", "--accel", "tcg", f"{FAULTS}/endless.py", "--timeout", "0", results=results
-    )
+    words = ["--kernel", "6.12", "--accel", "tcg", f"{FAULTS}/endless.py", "--timeout", "0", *options]
+    session = start(*words, results=results, **arguments)
     try:
         wait_until(lambda: session.records() or session.process.poll() is not None, "the first result")
         yield session

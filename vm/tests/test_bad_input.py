@@ -2,7 +2,6 @@
 """What a user gets for a mistake or a machine in bad shape: one clear line, a sensible exit code, no traceback."""
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vm import accel, cache, image, kernels, tools
+from vm import accel, image, kernels, tools
 from vm.errors import VmError
 from vm.tests import sessions
 
@@ -24,16 +23,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a
 
 @pytest.fixture
 def private_cache(tmp_path):
-    """A cache of the test's own that has the guest image and the 6.12 kernel, and whose lists are a week old."""
-    kernels.kernel("6.12")
-    image.base()
-    private = tmp_path / "cache"
-    for name in ("apt", "base", "kernels/6.12", "kvm"):
-        if (cache.root() / name).exists():
-            shutil.copytree(cache.root() / name, private / name)
-    for stamp in private.glob("apt/*/updated"):
-        os.utime(stamp, (0, 0))
-    return {"FAPITEST_CACHE": str(private)}
+    return sessions.private_cache(tmp_path / "cache")
 
 
 @pytest.fixture

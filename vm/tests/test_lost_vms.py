@@ -2,7 +2,9 @@
 """What a run makes of kernels that panic, stand still, run out of memory or complain: real VMs, real faults."""
 
 import os
+import shutil
 import signal
+import time
 
 import pytest
 
@@ -86,12 +88,23 @@ def test_a_kernel_that_keeps_dying_is_given_up(tmp_path):
     assert "not run: too many VMs of 6.12 were lost" in session.records()[-1]["message"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda s: s.name)
 def test_an_interrupted_run_keeps_its_results_and_leaves_no_vm(tmp_path, number):
     with sessions.endless(tmp_path / "out") as session:
         session.process.send_signal(number)
         session.wait()
     assert session.code == 2, session.output
+    assert session.statuses("6.12")["endless.py::test_before"] == "pass"
+    assert session.virtual_machines() == []
+    assert "Traceback" not in session.output
+
+
+def test_a_second_interrupt_leaves_no_vm_and_no_traceback(tmp_path):
+    with sessions.endless(tmp_path / "out") as session:
+        session.process.send_signal(signal.SIGINT)
+        session.process.send_signal(signal.SIGINT)
+        session.wait()
+    assert session.code in (2, -signal.SIGINT), session.output
     assert session.statuses("6.12")["endless.py::test_before"] == "pass"
     assert session.virtual_machines() == []
     assert "Traceback" not in session.output
@@ -112,6 +125,52 @@ def test_a_killed_qemu_costs_one_test(tmp_path):
             os.kill(pid, signal.SIGKILL)
         session.wait()
     assert list(session.statuses("6.12").values()) == ["pass", "lost", "pass"], session.output
+
+
+def test_a_qemu_that_stands_still_costs_one_test(tmp_path):
+    with sessions.endless(tmp_path / "out", "--vm-silence", "10") as session:
+        for pid in session.virtual_machines():
+            os.kill(pid, signal.SIGSTOP)
+        session.wait()
+    assert list(session.statuses("6.12").values()) == ["pass", "hang", "pass"], session.output
+    assert session.virtual_machines() == []
+
+
+def test_a_controller_that_stood_still_blames_nobody(tmp_path):
+    """Its own pause, as on a laptop that sleeps, is no silence of a VM."""
+    many = f"{sessions.FAULTS}/many.py"
+    session = sessions.start("--kernel", "6.12", "--vm-silence", "5", many, results=tmp_path / "out")
+    sessions.wait_until(session.records, "the first result")
+    session.process.send_signal(signal.SIGSTOP)
+    time.sleep(12)  # longer than a VM may say nothing: what is tested is that this time passes
+    session.process.send_signal(signal.SIGCONT)
+    session.wait()
+    assert set(session.statuses("6.12").values()) == {"pass"}, session.output
+
+
+def test_a_killed_helping_vm_costs_nothing_but_itself(tmp_path):
+    """The second VM of a kernel, killed while it is being restored."""
+    many = f"{sessions.FAULTS}/many.py"
+    session = sessions.start("--kernel", "6.12", "--vm-jobs", "2", many, results=tmp_path / "out")
+    sessions.wait_until(lambda: len(session.virtual_machines()) == 2, "the second VM")
+    os.kill(max(session.virtual_machines()), signal.SIGKILL)
+    session.wait()
+    statuses = list(session.statuses("6.12").values())
+    assert (len(statuses), "pass" in statuses) == (600, True), session.output
+    assert len([status for status in statuses if status != "pass"]) <= 1, session.output
+
+
+def test_a_cache_that_is_deleted_costs_the_tests_that_need_another_vm(tmp_path):
+    environment = sessions.private_cache(tmp_path / "cache")
+    with sessions.endless(tmp_path / "out", environment=environment) as session:
+        shutil.rmtree(tmp_path / "cache")
+        for pid in session.virtual_machines():
+            os.kill(pid, signal.SIGKILL)
+        session.wait()
+    assert session.code == 1, session.output
+    assert list(session.statuses("6.12").values())[:2] == ["pass", "lost"]
+    assert len(session.records()) == 3
+    assert "INTERNALERROR" not in session.output
 
 
 def test_two_runs_at_once_both_finish(tmp_path):

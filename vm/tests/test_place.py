@@ -123,6 +123,11 @@ EARLY: dict[str, Any] = {
     "it can not be started": (OSError(28, "No space left on device"), Ending.LOST, State.BOOTING),
     "it ends before pytest begins": (nothing, Ending.PANIC, State.READY),
     "it ends before it collects": (lambda g: g.tell("ready"), Ending.PANIC, State.CONNECTED),
+    "it stands still while it collects": (
+        lambda g: (g.tell("ready"), g.tell("collecting", name="suites/test_a.py"), silent(g)),
+        Ending.HANG,
+        State.CONNECTED,
+    ),
     "it stands still before pytest begins": (silent, Ending.HANG, State.READY),
     "it is done without collecting": (
         lambda g: (g.tell("ready"), g.tell("finished", code=4, reason="")),
@@ -138,6 +143,12 @@ def test_a_kernel_that_never_collects_is_lost_once(tmp_path, name, monkeypatch):
     guest, ending, stage = EARLY[name]
     (loss,) = lost(told(tmp_path, guest, silence=0.5))
     assert (loss.ending, loss.stage, loss.test, loss.again) == (ending, stage, "", False)
+
+
+def test_the_file_that_was_being_collected_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(place, "TO_COLLECT", 0.5)
+    (loss,) = lost(told(tmp_path, EARLY["it stands still while it collects"][0], silence=0.5))
+    assert loss.reason.endswith("while it collected suites/test_a.py")
 
 
 @pytest.mark.parametrize("name", EARLY)

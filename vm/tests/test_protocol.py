@@ -26,6 +26,7 @@ PHASE = {
 }
 GOOD: dict[str, dict[str, Any]] = {
     "ready": {},
+    "collecting": {"name": "suites/test_a.py"},
     "collected": {"tests": ["a::b", "a::c[\u20ac]"]},
     "not-collected": {"name": "suites/a.py", "text": "ImportError", "outcome": "failed"},
     "phase": PHASE,
