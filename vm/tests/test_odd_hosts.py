@@ -17,7 +17,7 @@ FINE = {
     "few open files": ("prlimit", "--nofile=40:40"),
 }
 POOR = {
-    "little address space": (("prlimit", f"--as={600 << 20}"), "QEMU"),
+    "little address space": (("prlimit", f"--as={1 << 30}"), "QEMU"),
     "a full TMPDIR": (
         ("sh", "-c", 'mount -t tmpfs -o size=1m tmpfs /tmp && exec "$0" "$@"'),
         "No space left",
