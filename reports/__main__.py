@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """python -m reports: look at the runs that were kept, and write their formats again."""
 
+from reports import interrupts
+
+if __name__ == "__main__":
+    interrupts.end_at_once()  # the imports below take a second
+
 import argparse
 import os
 import sys
@@ -18,7 +23,7 @@ from reports.browser import NoBrowserError
 from reports.export import EXPORTERS, export_all, said
 from reports.matrix import build
 from reports.summary import summary
-from reports.text import one_line
+from reports.text import count, one_line
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33"}
 _RUN_HELP = "a run's name, as `list` shows it, or its directory (default: latest)"
@@ -43,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     `diff` and `trace --check` return 1 for what they are there to find.
     """
     chosen = _parser().parse_args(arguments)
+    interrupts.heed()
     try:
         code = int(chosen.does(chosen) or 0)
         sys.stdout.flush()
@@ -51,15 +57,23 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except (
         run.NoSuchRunError,
+        merge.TakenError,
         BehaviourError,
         allure.MixedUpError,
         allure.NoNodeError,
         kcidb.BadIdError,
         NoBrowserError,
-        OSError,
     ) as error:
         print(f"reports: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(
+            f"reports: {': '.join(map(str, filter(None, (error.filename, error.strerror))))}", file=sys.stderr
+        )
+        return 2
+    except KeyboardInterrupt:
+        print(interrupts.LINE, file=sys.stderr)
+        return interrupts.INTERRUPTED
     return code
 
 
@@ -133,7 +147,7 @@ def _read(name: str, out: Path) -> tuple[list[Result], Path]:
 def _list(chosen: argparse.Namespace) -> None:
     found = run.runs(chosen.out)
     if not found:
-        print(f"no runs in {chosen.out}", file=sys.stderr)
+        print(run.none_yet(chosen.out), file=sys.stderr)
     for directory in found:
         results = read(directory / run.RESULTS).results
         counts = Counter(result.status for result in results)
@@ -167,6 +181,7 @@ def _merge(chosen: argparse.Namespace) -> None:
     merge.merge(sources, target)
     if not chosen.into:
         run.point_latest_at(target)
+        print(f"{run.LATEST} is {target.name} now", file=sys.stderr)
     found = read(target / run.RESULTS)
     for problem in (*found.left_out, *said(export_all(found.results, target), target)):
         print(problem, file=sys.stderr)
@@ -177,7 +192,7 @@ def _trace(chosen: argparse.Namespace) -> int:
     known = behaviours.load()
     if chosen.check:
         mistakes = trace.mistakes(known, trace.collected())
-        print(*mistakes, f"{len(known)} behaviours, {len(mistakes)} mistakes", sep="\n")
+        print(*mistakes, f"{count(len(known), 'behaviour')}, {count(len(mistakes), 'mistake')}", sep="\n")
         return int(bool(mistakes))
     results, _ = _read(chosen.run, chosen.out)
     print(_TRACE[chosen.format](build(results, known, whole=True)), end="")
@@ -200,6 +215,8 @@ def _export(chosen: argparse.Namespace) -> None:
     if chosen.command == "allure" and chosen.html:
         written = [allure.render(directory)]
         print(f"to open it: npx allure@3 open {written[0]}", file=sys.stderr)
+    if chosen.command == "failed" and not any(path.stat().st_size for path in written):
+        print("no failed tests", file=sys.stderr)
     for path in written:
         print(path)
 

@@ -9,13 +9,21 @@ from helpers.contract.results import kernels, read
 from reports import run
 
 
+class TakenError(Exception):
+    """There is a run where a new one was to be made; the text says where."""
+
+
 def merge(sources: Sequence[Path], target: Path) -> None:
     """Fill a new run's directory with the results of others and the files of their kernels.
 
-    Where two have a test on the same kernel the last one counts. Raises OSError; FileExistsError if there is a run.
+    Where two have a test on the same kernel the last one counts. Raises OSError; TakenError if there is a run.
     """
     target.mkdir(parents=True, exist_ok=True)
-    with (target / run.RESULTS).open("xb") as joined:
+    try:
+        file = (target / run.RESULTS).open("xb")
+    except FileExistsError:
+        raise TakenError(f"{target} holds a run already, and no run is overwritten; name another") from None
+    with file as joined:
         for source in sources:
             content = (source / run.RESULTS).read_bytes()
             joined.write(content if content.endswith(b"\n") or not content else content + b"\n")

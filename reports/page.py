@@ -14,7 +14,7 @@ from reports import diff
 from reports.matrix import Matrix, Row, build, document
 from reports.run import PAGE, replace_file
 from reports.sources import references
-from reports.text import markdown, one_line, printable
+from reports.text import count, markdown, one_line, printable
 
 SIGNS = {
     Status.PASS: "✓",
@@ -42,7 +42,7 @@ def verdict(matrix: Matrix) -> str:
     if not matrix.kernels:
         return "No results."
     run = sum(1 for row in matrix.rows if row.results)
-    where = f"{run} behaviours on {_kernels(len(matrix.kernels))}"
+    where = f"{count(run, 'behaviour')} on {count(len(matrix.kernels), 'kernel')}"
     wrong = [row for row in matrix.broken if row.breaking]
     if not matrix.broken:
         return f"Nothing is broken: {where}."
@@ -50,12 +50,10 @@ def verdict(matrix: Matrix) -> str:
         return f"No kernel breaks a behaviour, but {len(matrix.broken)} could not be judged: {where}."
     kernels = {name for row in wrong for name in row.breaking}
     rest = len(matrix.broken) - len(wrong)
-    text = f"{len(kernels)} of {_kernels(len(matrix.kernels))} break {len(wrong)} of {run} behaviours"
+    verb = "breaks" if len(kernels) == 1 else "break"
+    broken = f"{verb} {len(wrong)} of {count(run, 'behaviour')}"
+    text = f"{len(kernels)} of {count(len(matrix.kernels), 'kernel')} {broken}"
     return f"{text}; {rest} more could not be judged." if rest else f"{text}."
-
-
-def _kernels(number: int) -> str:
-    return "1 kernel" if number == 1 else f"{number} kernels"
 
 
 def part(row: Row, kernel: str) -> str:

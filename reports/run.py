@@ -45,10 +45,20 @@ def point_latest_at(run: Path) -> None:
 
 def find(name: str, out: Path = OUT) -> Path:
     """Return the directory of a run by its name in `out` or its path. Raises NoSuchRunError."""
-    for run in (out / name, Path(name)):
+    places = list(dict.fromkeys(path.absolute() for path in (out / name, Path(name))))
+    for run in places:
         if (run / RESULTS).is_file():
             return run.resolve()
-    raise NoSuchRunError(f"no run {name}: neither {out / name} nor {Path(name).absolute()} holds a {RESULTS}")
+    if name == LATEST:
+        raise NoSuchRunError(none_yet(out))
+    if len(places) == 1:
+        raise NoSuchRunError(f"no run {name}: it holds no {RESULTS}")
+    raise NoSuchRunError(f"no run {name}: neither {places[0]} nor {places[1]} holds a {RESULTS}")
+
+
+def none_yet(out: Path) -> str:
+    """Say that there is no run, and how to make one."""
+    return f"no runs in {out} yet; to make one: tox -e vm-6.12"
 
 
 def runs(out: Path = OUT) -> list[Path]:

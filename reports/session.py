@@ -190,6 +190,8 @@ class Recorder:
             signal.signal(number, signal.SIG_DFL)
         if not self._finished:
             self._journal.close()
+            if any(self.directory.glob("*/console*.log")):
+                return  # a kernel had begun to boot: a run, without results
             with suppress(OSError):
                 self._journal.path.unlink()
                 if self._made:

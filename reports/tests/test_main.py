@@ -130,6 +130,7 @@ def test_what_was_left_out_is_said(out: Path, capsys: pytest.CaptureFixture[str]
     [
         (["junit", "nowhere"], "reports: no run nowhere: neither "),
         (["summary", "20260101T000000Z"], "reports: the run "),
+        (["summary", "/nonexistent"], "reports: no run /nonexistent: it holds no results.jsonl\n"),
         (["diff", "latest", "nowhere"], "reports: no run nowhere: neither "),
         (["kcidb", "--origin", "Red Hat"], "reports: 'Red Hat': an origin is made of"),
         (["kcidb", "--build", "6.12=x"], "reports: 6.12=x: a build is named KERNEL=ORIGIN:ID"),
@@ -150,7 +151,19 @@ def test_a_full_disk_is_told_in_a_line(tiny: Path, capsys: pytest.CaptureFixture
     shutil.copy(GOLDEN / "results.jsonl", tiny)
     (tiny / "filler").write_bytes(b"x" * 56_000)
     assert main(["junit", str(tiny)]) == 2
-    assert capsys.readouterr().err == "reports: [Errno 28] No space left on device\n"
+    assert capsys.readouterr().err == "reports: No space left on device\n"
+
+
+def test_before_any_run_the_way_to_one_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--out", str(tmp_path), "summary"]) == 2
+    assert capsys.readouterr().err == f"reports: no runs in {tmp_path} yet; to make one: tox -e vm-6.12\n"
+
+
+def test_that_nothing_failed_is_said(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = '{"format": 1, "kernel": "6.12", "test": "a.py::test_a", "status": "pass"}\n'
+    (out / "latest" / "results.jsonl").write_text(line)
+    assert main(["--out", str(out), "failed"]) == 0
+    assert capsys.readouterr().err == "no failed tests\n"
 
 
 def test_trace(out: Path, capsys: pytest.CaptureFixture[str]) -> None:

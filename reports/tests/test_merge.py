@@ -56,7 +56,9 @@ def test_the_command_writes_the_page_of_all(
     jobs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--out", str(tmp_path / "out"), "merge", *map(str, jobs)]) == 0
-    page = Path(capsys.readouterr().out.strip())
+    said = capsys.readouterr()
+    page = Path(said.out.strip())
+    assert said.err == f"latest is {page.parent.name} now\n"
     assert page == (tmp_path / "out" / "latest").resolve() / "matrix.html"
     columns = json.loads(page.with_suffix(".json").read_text())["kernels"]
     assert [column["name"] for column in columns] == ["6.12", "7.2"]
@@ -66,7 +68,8 @@ def test_the_command_writes_the_page_of_all(
 def test_no_run_is_overwritten(jobs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     before = (jobs[0] / "results.jsonl").read_bytes()
     assert main(["merge", "--into", str(jobs[0]), *map(str, jobs)]) == 2
-    assert "File exists" in capsys.readouterr().err
+    said = f"reports: {jobs[0]} holds a run already, and no run is overwritten; name another\n"
+    assert capsys.readouterr().err == said
     assert (jobs[0] / "results.jsonl").read_bytes() == before
 
 

@@ -328,18 +328,22 @@ def test_odd_texts_are_shown_as_they_are(browser: Chrome, tmp_path: Path) -> Non
         ([], "No results."),
         (
             [Result("6.1", "", "", "a.py::x", ["MARK-1"], Status.PASS)],
-            "Nothing is broken: 1 behaviours on 1 kernel.",
+            "Nothing is broken: 1 behaviour on 1 kernel.",
         ),
         (
             [Result("6.1", "", "", "vm::boot", [], Status.LOST)],
-            "No kernel breaks a behaviour, but 1 could not be judged: 1 behaviours on 1 kernel.",
+            "No kernel breaks a behaviour, but 1 could not be judged: 1 behaviour on 1 kernel.",
         ),
         (
             [Result("6.1", "", "", "a.py::x", ["MARK-1"], Status.SKIP, Reason("kconfig", "no"))],
-            "Nothing is broken: 1 behaviours on 1 kernel.",
+            "Nothing is broken: 1 behaviour on 1 kernel.",
+        ),
+        (
+            [Result("6.1", "", "", "a.py::x", ["MARK-1"], Status.FAIL)],
+            "1 of 1 kernel breaks 1 of 1 behaviour.",
         ),
     ],
-    ids=["nothing", "good", "lost", "skipped"],
+    ids=["nothing", "good", "lost", "skipped", "broken"],
 )
 def test_small_runs(browser: Chrome, tmp_path: Path, results: list[Result], says: str) -> None:
     opened(browser, tmp_path / PAGE, page.html(build(results, CATALOGUE, RUN)))

@@ -280,6 +280,14 @@ def test_two_runs_at_once(project: Project) -> None:
     assert str((project.out / "latest").resolve()) in directories
 
 
+def test_a_run_without_results_is_not_the_latest(project: Project) -> None:
+    for selection in ("test_pass", "nothing"):
+        with project.start("--on-this-machine", "-k", selection, kernel="6.1") as run:
+            run.communicate()
+        latest = (project.out / "latest").resolve()
+        assert len(read(latest / "results.jsonl").results) == 1
+
+
 def test_a_run_is_never_overwritten(project: Project, two: Finished) -> None:
     before = (two.directory / "results.jsonl").read_bytes()
     run = project.run_here(results="two")
