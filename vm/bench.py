@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from vm.bootimage import Kernel
 from vm.command import pytest_command
 from vm.hardware import Hardware
 from vm.machine import Machine
+from vm.progress import waiting
 from vm.scratch import directory
+from vm.words import count
 
 FAULT = image.PROJECT / "vm/tests/faults/panic.py"
 SLOWEST = 10
@@ -27,7 +29,7 @@ def run(name: str, kernel: Kernel, accel: str, *, modules: Sequence[Path] = (), 
     print(f"{kernel.name} ({kernel.origin}), {accel}\n")
     given = [word for source in modules for word in ("--modules", str(source))]
     with directory() as scratch:
-        _line("guest image, from the cache", _timed(image.base))
+        _measure("guest image, from the cache", image.base)
         _boot(kernel, accel, scratch, hardware)
         options = ["--kernel", name, *given, "--accel", accel, *hardware.words]
         results = _session("the suites: whole session", options, scratch / "suites")
@@ -40,32 +42,31 @@ def _line(phase: str, seconds: float, note: str = "") -> None:
     print(f"{phase:44} {seconds:8.2f} s  {note}".rstrip(), flush=True)
 
 
-def _timed(call: Any) -> float:
+def _measure(phase: str, call: Callable[[], object]) -> None:
     begin = time.monotonic()
-    call()
-    return time.monotonic() - begin
+    with waiting(phase):
+        call()
+    _line(phase, time.monotonic() - begin)
 
 
 def _boot(kernel: Kernel, accel: str, scratch: Path, hardware: Hardware) -> None:
     machine = Machine(kernel, accel=accel, directory=scratch / "boot", hardware=hardware)
     try:
-        _line("initramfs written, QEMU started", _timed(machine.start))
-        _line("QEMU's start to the guest being ready", machine.wait_ready())
+        _measure("initramfs written, QEMU started", machine.start)
+        _measure("QEMU's start to the guest being ready", machine.wait_ready)
     finally:
         machine.kill()
 
 
 def _session(phase: str, options: list[str], results: Path) -> list[dict[str, Any]]:
     command = pytest_command(*options, "--results", str(results), "-q")
-    begin = time.monotonic()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-    _line(phase, time.monotonic() - begin)
+    _measure(phase, lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=False))
     lines = (results / "results.jsonl").read_text().splitlines()
     return [record for record in map(json.loads, lines) if "test" in record]
 
 
 def _tests(results: list[dict[str, Any]]) -> None:
-    _line(f"  {len(results)} tests", sum(r["duration"] for r in results), "in the tests themselves")
+    _line(f"  {count(len(results), 'test')}", sum(r["duration"] for r in results), "in the tests themselves")
     print(f"\nthe {SLOWEST} slowest tests")
     for record in sorted(results, key=lambda r: -float(r["duration"]))[:SLOWEST]:
         _line(f"  {record['test'].rpartition('/')[2]}", record["duration"])

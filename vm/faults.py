@@ -21,6 +21,8 @@ from vm.build import PLACE, Reference
 from vm.command import pytest_command
 from vm.errors import VmError
 from vm.image import PROJECT
+from vm.progress import waiting
+from vm.words import count
 
 FAULTS = PLACE / "faults"
 
@@ -115,7 +117,7 @@ def run(reference: Reference, faults: Sequence[Fault], progress: archive.Progres
     finally:
         # The tree is left as the reference kernel needs it.
         build.build(reference, progress)
-    print(f"{len(faults)} faults, {len(faults) - missed} caught")
+    print(f"{count(len(faults), 'fault')}, {len(faults) - missed} caught")
     return missed
 
 
@@ -146,7 +148,8 @@ def red(reference: Reference, tests: Sequence[str]) -> list[str]:
         _copy(reference.tree, kernel)
         out = Path(scratch) / "out"
         command = pytest_command("-q", "--kernel", str(kernel), "--results", str(out), *tests)
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+        with waiting(f"{reference.name}: running {tests[0]}{' and others' if tests[1:] else ''}"):
+            done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
         results = list(_results(out / "results.jsonl"))
     if not results:
         said = (done.stderr or done.stdout).strip().splitlines()

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -18,14 +22,64 @@ KERNELS = "kernels"
 """Stands for a kernel's name while the kernels of a run are made ready."""
 
 
+PULSE = 4.0
+"""Seconds after which there is another line about what takes so long."""
+
+
+class _Pulse:
+    """Lines on standard error about what goes on: one at once, and more as long as that takes."""
+
+    def __init__(self) -> None:
+        self._what, self._percent, self._begin = "", 0.0, 0.0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True, name="pulse")
+
+    def tell(self, what: str, percent: float = 0.0) -> None:
+        """Say what goes on, if it is something else than before; it is over at 100 per cent."""
+        if what != self._what:
+            self._begin = time.monotonic()
+            print(f"fapitest: {what}", file=sys.stderr, flush=True)
+        self._what, self._percent = what, percent
+        if not self._thread.ident:
+            self._thread.start()
+
+    def _beat(self) -> None:
+        while not self._done.wait(PULSE):
+            if self._percent < 100:
+                part = f", {self._percent:.0f} %" if self._percent else ""
+                seconds = time.monotonic() - self._begin
+                print(f"fapitest: {self._what}{part}, {seconds:.0f} s", file=sys.stderr, flush=True)
+
+    def stop(self) -> None:
+        """Say nothing more."""
+        self._done.set()
+        if self._thread.ident:
+            self._thread.join()
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on standard error that something is waited for: in a moving line at a terminal, now and then elsewhere."""
+    if sys.stderr.isatty():
+        with Console(stderr=True).status(what):
+            yield
+        return
+    pulse = _Pulse()
+    pulse.tell(what)
+    try:
+        yield
+    finally:
+        pulse.stop()
+
+
 class Downloads:
-    """A display of what is being fetched; one bar per thing at a terminal, one line per thing elsewhere."""
+    """A display of what is being fetched: a bar per thing at a terminal, elsewhere a line per thing and every PULSE."""
 
     def __init__(self) -> None:
         """Nothing is shown before something is fetched."""
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._said: set[str] = set()
+        self._pulse = _Pulse()
 
     def __enter__(self) -> Self:
         """Return the display."""
@@ -33,15 +87,14 @@ class Downloads:
 
     def __exit__(self, *_: object) -> None:
         """Leave the terminal as it was."""
+        self._pulse.stop()
         if self._bars:
             self._bars.stop()
 
     def show(self, what: str, percent: float) -> None:
         """Show that of `what` so many per cent are there."""
         if not sys.stderr.isatty():
-            if what not in self._said:
-                self._said.add(what)
-                print(f"fapitest: {what}", file=sys.stderr, flush=True)
+            self._pulse.tell(what, percent)
             return
         if self._bars is None:
             columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vm.command import pytest_command
+from vm.progress import waiting
+from vm.words import count
 
 Verdicts = Mapping[str, str]
 """Test -> status, of one run."""
@@ -30,7 +32,8 @@ def run(kernel: str, *, runs: int, busy: int, selection: Sequence[str]) -> int:
     with _load(busy):
         for number in range(1, runs + 1):
             begin = time.monotonic()
-            verdicts = _verdicts(kernel, selection, kept / str(number))
+            with waiting(f"{kernel}: run {number} of {runs}"):
+                verdicts = _verdicts(kernel, selection, kept / str(number))
             found.append(verdicts)
             counts = ", ".join(
                 f"{count} {status}" for status, count in sorted(Counter(verdicts.values()).items())
@@ -45,7 +48,7 @@ def run(kernel: str, *, runs: int, busy: int, selection: Sequence[str]) -> int:
         print(f"{kernel}: the runs differ; their results: {kept}")
         return 1
     shutil.rmtree(kept)
-    print(f"{kernel}: {runs} runs, {len(found[0])} tests, the same verdicts")
+    print(f"{kernel}: {count(runs, 'run')}, {count(len(found[0]), 'test')}, the same verdicts")
     return 0
 
 
