@@ -171,6 +171,7 @@ def main(words: Sequence[str]) -> None:
     except NotMadeError as error:
         sys.exit(f"fapitest: {error}")
     except KeyboardInterrupt:
+        print("fapitest: interrupted", file=sys.stderr)
         sys.exit(2)
     program = directory / "bin" / "python"
     os.environ["VIRTUAL_ENV"] = str(directory)

@@ -5,10 +5,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from vm import interrupts
+
+if __name__ == "__main__":
+    interrupts.end_at_once()  # the imports below take a second
 
 from rich.console import Console
 from rich.table import Table
@@ -35,7 +41,8 @@ from vm.errors import NO_ASSERTS, VmError
 from vm.hardware import GDB_PORT, MEMORY, Hardware
 from vm.link import Link
 from vm.machine import OVERHEAD, Machine, default_jobs, memory_available
-from vm.progress import Downloads
+from vm.progress import Downloads, waiting
+from vm.words import count
 
 EPILOG = """\
 Tests run in VMs through pytest: tox -e vm-6.12, or python -m pytest --kernel 6.12.
@@ -75,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     building = command(
         "build", build_kernels, "build reference kernels from Debian's source and the patches of vm/reference"
     )
-    building.add_argument("kernel", nargs="+", help="ref-6.12 or ref-7.2")
+    building.add_argument("kernel", nargs="+", help=f"one of {', '.join(kernels.references())}")
     building.add_argument(
         "--debug",
         action="store_true",
@@ -118,11 +125,10 @@ def _parser() -> argparse.ArgumentParser:
         )
         added.add_argument(
             "--gdb",
-            metavar="PORT",
-            nargs="?",
-            const=str(GDB_PORT),
-            help=f"let the VM stand still until a debugger attaches to PORT of localhost (default: {GDB_PORT})",
+            action="store_true",
+            help=f"let the VM stand still until a debugger attaches to port {GDB_PORT} of localhost",
         )
+        added.add_argument("--gdb-port", metavar="PORT", help="the same at another port")
         added.add_argument(
             "--accel",
             choices=["auto", "kvm", "tcg"],
@@ -147,10 +153,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     repeated.add_argument(
         "--select",
-        nargs="+",
+        action="append",
         default=[],
         metavar="PATH",
-        help="only these suites or tests, as pytest takes them",
+        help="only this suite or test, as pytest takes it; may be repeated",
     )
     baseline = command(
         "baseline", propose_baseline, "print the features of a kernel, to review as its baseline"
@@ -192,8 +198,7 @@ def list_kernels(_: argparse.Namespace) -> int:
 def _reference(name: str) -> build.Reference:
     reference = build.named(name.removeprefix("vm-"))
     if reference is None:
-        known = ", ".join(f"ref-{series}" for series in REFERENCE)
-        raise VmError(f"{name} is no reference kernel; those are {known}")
+        raise kernels.unknown(name, kernels.references())
     return reference
 
 
@@ -220,8 +225,9 @@ def build_kernels(arguments: argparse.Namespace) -> int:
 def fetch_kernels(arguments: argparse.Namespace) -> int:
     """Fetch kernels, asking the archive anew."""
     failed = 0
+    chosen = [kernels.series_of(name) for name in arguments.kernel or SERIES]
     with Downloads() as downloads:
-        for name in arguments.kernel or SERIES:
+        for name in chosen:
             try:
                 kernel = kernels.refresh(name, downloads.show)
                 print(f"{kernel.name}: {kernel.packages['version']} from {kernel.origin}")
@@ -232,16 +238,25 @@ def fetch_kernels(arguments: argparse.Namespace) -> int:
 
 
 def _chosen(arguments: argparse.Namespace) -> tuple[Kernel, str, Hardware]:
-    asked = hardware.chosen(
-        **{name: getattr(arguments, name) for name in ("cpus", "memory", "append", "gdb")}
-    )
+    asked = hardware.chosen(**{name: getattr(arguments, name) for name in hardware.CHOICES})
     with Downloads() as downloads:
         kernel = kernels.kernel(arguments.kernel, modules=arguments.modules, progress=downloads.show)
     return kernel, accel.choose(arguments.accel, kernel), asked
 
 
+def _check_selection(arguments: Sequence[str]) -> int:
+    """Return 0 if a pytest in a VM can do something with its arguments; else say why not, and return its exit code."""
+    if not arguments:
+        return 0
+    from vm import selection  # noqa: PLC0415  it imports pytest, which takes longer than all that other commands need
+
+    return selection.check_alone(arguments)
+
+
 def open_shell(arguments: argparse.Namespace) -> int:
     """Boot a kernel with a shell on this terminal, or with pytest; exit with what that exits with."""
+    if code := _check_selection(arguments.pytest):
+        return code
     kernel, chosen, asked = _chosen(arguments)
     run = ["python", "-m", "pytest", "--on-this-machine", *arguments.pytest] if arguments.pytest else []
     if asked.advice:
@@ -263,14 +278,8 @@ def propose_baseline(arguments: argparse.Namespace) -> int:
             kernel = kernels.kernel(name, progress=downloads.show)
         with scratch.directory() as directory:
             machine = Machine(kernel, accel=accel.choose("auto", kernel), directory=directory)
-            try:
-                machine.start()
-                machine.wait_ready()
-                with Link(machine.socket) as link:
-                    link.begin(machine.order(module="helpers.features", arguments=[]), PATIENCE)
-                    proposal = link.rest(PATIENCE).decode("utf-8", "replace")
-            finally:
-                machine.kill()
+            with waiting(f"{kernel.name}: booting, to ask it what it can do"):
+                proposal = _answer(machine)
         if arguments.write:
             baselines = image.PROJECT / "helpers" / "baselines"
             baselines.mkdir(exist_ok=True)
@@ -278,6 +287,18 @@ def propose_baseline(arguments: argparse.Namespace) -> int:
         else:
             print(proposal, end="")
     return 0
+
+
+def _answer(machine: Machine) -> str:
+    """Return what a kernel says that it can do."""
+    try:
+        machine.start()
+        machine.wait_ready()
+        with Link(machine.socket) as link:
+            link.begin(machine.order(module="helpers.features", arguments=[]), PATIENCE)
+            return link.rest(PATIENCE).decode("utf-8", "replace")
+    finally:
+        machine.kill()
 
 
 def examine(_: argparse.Namespace) -> int:
@@ -307,7 +328,7 @@ def examine(_: argparse.Namespace) -> int:
         say("QEMU", str(error), good=False)
     free = memory_available()
     say("memory", f"{free} MiB available, {MEMORY + OVERHEAD} MiB a VM", good=free > MEMORY + OVERHEAD)
-    say("VMs", f"{default_jobs()} at once on {os.cpu_count()} cores")
+    say("VMs", f"{default_jobs()} at once on {count(os.cpu_count() or 1, 'core')}")
     room = shutil.disk_usage(cache.root()).free >> 20
     say("cache", f"{cache.root()}, {room} MiB free", good=room > 1024)
     try:
@@ -319,6 +340,8 @@ def examine(_: argparse.Namespace) -> int:
 
 def repeat_runs(arguments: argparse.Namespace) -> int:
     """Look for verdicts that change."""
+    if code := _check_selection(arguments.select):
+        return code
     options = {"runs": arguments.runs, "busy": arguments.busy, "selection": arguments.select}
     with Downloads() as downloads:  # once, before the first of many runs finds it out
         for name in arguments.kernel:
@@ -344,7 +367,7 @@ def clean_up(arguments: argparse.Namespace) -> int:
         what = f"kept ({removal.reason})" if removal.size is None else f"{removal.size / 2**20:.1f} MiB"
         print(f"{removal.path}: {what}")
     removed = [removal.size for removal in removals if removal.size is not None]
-    print(f"removed {len(removed)} entr{'y' if len(removed) == 1 else 'ies'}, {sum(removed) / 2**20:.1f} MiB")
+    print(f"removed {count(len(removed), 'entry', 'entries')}, {sum(removed) / 2**20:.1f} MiB")
     return 0
 
 
@@ -359,15 +382,27 @@ def _forget_runs() -> list[clean.Removal]:
     return removals
 
 
+def _unrecognized(arguments: argparse.Namespace, unknown: Sequence[str]) -> str:
+    text = f"unrecognized arguments: {shlex.join(unknown)}"
+    if arguments.run is not open_shell:
+        return text
+    meant = shlex.join(["shell", arguments.kernel, "--", *unknown, *arguments.pytest])
+    return f"{text}; what is for pytest stands behind --: python -m vm {meant}"
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; what a person can put right is one line and exit code 2."""
     words = list(sys.argv[1:] if words is None else words)
     # What stands behind -- is pytest's; argparse alone would mix it with the options before.
     end = words.index("--") if words[:1] == ["shell"] and "--" in words else len(words)
-    arguments = _parser().parse_args(words[:end], argparse.Namespace(pytest=words[end + 1 :]))
+    parser = _parser()
+    arguments, unknown = parser.parse_known_args(words[:end], argparse.Namespace(pytest=words[end + 1 :]))
+    if unknown:
+        parser.error(_unrecognized(arguments, unknown))
     if sys.flags.optimize:
         print(f"fapitest: {NO_ASSERTS}", file=sys.stderr)
         return 2
+    interrupts.heed()
     try:
         scratch.sweep()
         code = int(arguments.run(arguments))
@@ -379,7 +414,8 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"fapitest: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 2
+        print(interrupts.LINE, file=sys.stderr)
+        return interrupts.INTERRUPTED
     return code
 
 

@@ -25,6 +25,9 @@ LONGEST_COMMAND_LINE = 2047
 
 GDB_PORT = 1234
 
+CHOICES = ("cpus", "memory", "append", "gdb", "gdb_port")
+"""What `chosen` takes, by the names under which the values of the options are kept."""
+
 _COMMAND_LINE = (
     "console=ttyS0 loglevel=5 panic=-1 oops=panic random.trust_cpu=on tsc=reliable no_timer_check audit=1"
     # A group that is closed waits for a grace period, 6 to 12 ms in which the VM's processor stands still; most tests
@@ -72,7 +75,12 @@ class Hardware:
     @property
     def words(self) -> list[str]:
         """The options of pytest and of ``python -m vm`` that ask for this machine."""
-        values = {"--cpus": self.cpus, "--memory": self.memory, "--append": self.append, "--gdb": self.gdb}
+        values = {
+            "--cpus": self.cpus,
+            "--memory": self.memory,
+            "--append": self.append,
+            "--gdb-port": self.gdb,
+        }
         return [f"{name}={value}" for name, value in values.items() if value]
 
     @property
@@ -87,9 +95,14 @@ class Hardware:
 
 
 def chosen(
-    *, cpus: str | None = None, memory: str | None = None, append: Sequence[str] = (), gdb: str | None = None
+    *,
+    cpus: str | None = None,
+    memory: str | None = None,
+    append: Sequence[str] = (),
+    gdb: bool = False,
+    gdb_port: str | None = None,
 ) -> Hardware:
-    """Return the machine that a user's options describe.
+    """Return the machine that a user's options describe; a port of a debugger's asks for the debugger too.
 
     Raises:
         VmError: a value makes no sense, or does not fit this host; the text is one line.
@@ -101,11 +114,9 @@ def chosen(
             "--memory", memory, MEMORY, LEAST_MEMORY, total, "MiB, which is what this machine has"
         ),
         append=" ".join(append),
-        gdb=None
-        if gdb is None
-        else _number(
-            "--gdb", gdb, GDB_PORT, 1, 65535, "(a port of this machine); before a test write --gdb=PORT"
-        ),
+        gdb=_number("--gdb-port", gdb_port, GDB_PORT, 1, 65535, "(a port of this machine)")
+        if gdb or gdb_port
+        else None,
     )
     if not re.fullmatch(r"[ -~]*", hardware.append):
         raise VmError(
@@ -136,7 +147,7 @@ def _check_free(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise VmError(
-                f"--gdb {port}: the port can not be used: {error.strerror}; give another: --gdb=PORT"
+                f"--gdb: port {port} can not be used: {error.strerror}; give another with --gdb-port PORT"
             ) from error
 
 

@@ -18,6 +18,7 @@ from vm.build import Reference
 from vm.catalogue import FLAVOUR, PACKAGE, REFERENCE, SERIES
 from vm.errors import VmError
 from vm.packages import deb_members, merged, tree_members, unpack
+from vm.words import nearest
 
 
 def kernel(name: str, *, modules: Sequence[Path] = (), progress: archive.Progress = apt.quiet) -> Kernel:
@@ -50,6 +51,8 @@ def _catalogued(name: str, progress: archive.Progress) -> Kernel | None:
 
 
 def _users(name: str, modules: Sequence[Path]) -> Kernel:
+    if not name:
+        raise VmError("--kernel '': name a series, such as 6.12, or the path of a kernel of yours")
     if (
         "=" in name
         or "/" in name
@@ -57,8 +60,18 @@ def _users(name: str, modules: Sequence[Path]) -> Kernel:
         or Path(name).expanduser().exists()
     ):
         return own.kernel(name, modules)
-    known = ", ".join([*SERIES, *(f"ref-{series}" for series in REFERENCE)])
-    raise VmError(f"unknown kernel {name!r}; known are {known}, or the path of a kernel of yours")
+    raise unknown(name, [*SERIES, *references()], "or the path of a kernel of yours")
+
+
+def references() -> list[str]:
+    """Return the names of the reference kernels."""
+    return [Reference(series, debug=debug).name for series in REFERENCE for debug in (False, True)]
+
+
+def unknown(name: str, known: Sequence[str], *more: str) -> VmError:
+    """Return what to say of a name that is none of those that are known."""
+    hint = nearest(name.removeprefix("vm-"), known)
+    return VmError(f"unknown kernel {name!r}{hint or ';'} known are {', '.join([*known, *more])}")
 
 
 # --- Debian's archive ---------------------------------------------------------------------------------------------
@@ -89,8 +102,7 @@ def cached(series: str) -> Kernel | None:
 
 def is_named(name: str) -> bool:
     """Whether a name is one of the catalogue's, so that a kernel that can not be had is nobody's mistake."""
-    references = {f"ref-{series}{kind}" for series in REFERENCE for kind in ("", "-debug")}
-    return name.removeprefix("vm-") in {*SERIES, *references}
+    return name.removeprefix("vm-") in {*SERIES, *references()}
 
 
 def latest(series: str, *, again: bool = False, progress: archive.Progress = apt.quiet) -> Package:
@@ -146,15 +158,22 @@ def _updated(series: str, package: Package, progress: archive.Progress) -> Kerne
     return here
 
 
-def refresh(name: str, progress: archive.Progress) -> Kernel:
+def series_of(name: str) -> str:
+    """Return the series of a kernel of Debian's. Raises VmError if there is none of that name."""
+    series = name.removeprefix("vm-")
+    if series in references():
+        raise VmError(f"{name} is built, not fetched: python -m vm build {series}")
+    if series not in SERIES:
+        raise unknown(name, list(SERIES))
+    return series
+
+
+def refresh(series: str, progress: archive.Progress) -> Kernel:
     """Return the kernel of a series after asking the archive anew, fetching it if there is a newer one.
 
     Raises:
-        VmError: no such series, or the kernel can not be had.
+        VmError: the kernel can not be had.
     """
-    series = name.removeprefix("vm-")
-    if series not in SERIES:
-        raise VmError(f"unknown kernel {name!r}; known are {', '.join(SERIES)}")
     return _updated(series, latest(series, again=True, progress=progress), progress)
 
 

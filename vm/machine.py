@@ -21,7 +21,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from vm import accel, cache, image, scratch, state, tools, unprivileged
+from vm import accel, cache, image, keyboard, scratch, state, tools, unprivileged
 from vm.accel import DEVICE
 from vm.bootimage import Kernel
 from vm.console import Console, headline
@@ -154,6 +154,8 @@ class Machine:
     def interact(self, command: Sequence[str] = ()) -> int:
         """Run QEMU with its console on this terminal until a shell in the guest, or `command`, has ended.
 
+        Where there is no terminal the shell ends with the standard input.
+
         Returns the exit code of what ran in the guest.
 
         Raises:
@@ -166,7 +168,10 @@ class Machine:
             log = self._vm / "console"
             console = f"stdio,id=console,signal=off,logfile={_escaped(log)}"
             with self._command(console, "-initrd", self._initramfs) as (words, files):
-                self._process = subprocess.Popen(words, pass_fds=files)
+                typed = None if keyboard.is_a_terminal() else subprocess.PIPE
+                self._process = subprocess.Popen(words, stdin=typed, pass_fds=files)
+            if typed:
+                keyboard.type_for(self._process)
             self._process.wait()
             if said := _ENDED.findall(log.read_text(errors="replace").replace("\r", "")):
                 return int(said[-1])

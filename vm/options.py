@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from enum import IntEnum
@@ -10,6 +11,7 @@ from importlib.metadata import packages_distributions
 from typing import NamedTuple
 
 import pytest
+from _pytest.mark.expression import Expression
 
 from vm import image
 from vm.command import CONFIGURATION
@@ -114,6 +116,24 @@ REFUSED = {
 }
 """Refused options by the name under which pytest keeps their value."""
 
+NEED_KERNEL = {
+    "modules": "--modules",
+    "cpus": "--cpus",
+    "memory": "--memory",
+    "append": "--append",
+    "gdb": "--gdb",
+    "gdb_port": "--gdb-port",
+    "vm_jobs": "--vm-jobs",
+    "accel": "--accel",
+    "vm_silence": "--vm-silence",
+    "vm_losses": "--vm-losses",
+    "bisect": "--bisect",
+}
+"""Options that are about VMs, by the name under which pytest keeps their value."""
+
+EXPRESSIONS = {"keyword": "-k", "markexpr": "-m"}
+"""Options whose value is an expression that selects tests, by the name under which pytest keeps it."""
+
 NEEDED = frozenset(
     {
         "allure_pytest", "assertion", "capture", "debugging", "fixtures", "helpers.plugin", "main", "mark",
@@ -145,9 +165,10 @@ def _complaints(config: pytest.Config) -> Iterator[str]:
         value = getattr(config.option, name, None)
         if value and value not in refusal.harmless and refusal.where <= here:
             yield f"{refusal.option}: {refusal.reason}"
-    if here is Where.ANY:
+    yield from _expressions(config)
+    if here is not Where.VM:
         yield from _without_kernel(config)
-    else:
+    if here is not Where.ANY:
         yield from _in_a_run(config)
 
 
@@ -159,11 +180,23 @@ def _in_guest(config: pytest.Config, plugin: str) -> bool:
     return any(name in image.distributions() for name in packages_distributions().get(module, ()))
 
 
+def _expressions(config: pytest.Config) -> Iterator[str]:
+    """Find what pytest would find once it has collected all tests."""
+    for name, option in EXPRESSIONS.items():
+        text = getattr(config.option, name).strip()
+        try:
+            Expression.compile(text)
+        except SyntaxError as error:
+            yield f"{option} {shlex.quote(text)}: column {error.offset}: {error.msg}"
+
+
 def _without_kernel(config: pytest.Config) -> Iterator[str]:
-    if getattr(config.option, "lf", False):
+    for name, option in NEED_KERNEL.items():
+        value = config.getoption(name)
+        if not (value is None or value is False or value == []):
+            yield f"{option}: needs --kernel NAME|PATH"
+    if getattr(config.option, "lf", False) and place(config) is Where.ANY:
         yield "--lf: only runs on a kernel are remembered; name one with --kernel 6.12"
-    if config.getoption("bisect"):
-        yield "--bisect: name the kernel that is to be judged, with --kernel PATH"
 
 
 def _in_a_run(config: pytest.Config) -> Iterator[str]:
@@ -180,7 +213,7 @@ def _in_a_run(config: pytest.Config) -> Iterator[str]:
         yield "--kernel and --on-this-machine exclude each other"
     if (jobs := config.getoption("vm_jobs")) is not None and jobs < 1:
         yield f"--vm-jobs {jobs}: at least one VM must run"
-    if config.getoption("gdb") and (jobs or 1) > 1:
+    if (config.getoption("gdb") or config.getoption("gdb_port")) and (jobs or 1) > 1:
         yield f"--gdb: a debugger has one VM at a time; leave out --vm-jobs {jobs}"
     if config.getoption("bisect") and len(config.getoption("kernel")) != 1:
         yield "--bisect judges one kernel; name one with --kernel PATH"

@@ -55,6 +55,8 @@ def split(word: str) -> tuple[str | None, str]:
     label, equals, path = word.partition("=")
     if not equals or "/" in label:
         return None, word
+    if not path:
+        raise VmError(f"--kernel {word}: no path stands behind the =; write NAME=PATH")
     if not LABEL.fullmatch(label) or label in {".", ".."}:
         raise VmError(
             f"--kernel {word}: {label!r} can not be a kernel's name; "
@@ -101,7 +103,8 @@ def kernel(word: str, sources: Sequence[Path] = ()) -> Kernel:
     """
     label, text = split(word)
     if (path := path_of(text)) is None:
-        raise VmError(f"--kernel {word}: there is no such file or directory")
+        no_label = "; a NAME before = has no /" if "=" in text else ""
+        raise VmError(f"--kernel {word}: there is no such file or directory{no_label}")
     try:
         return _kernel(path, label, sources)
     except VmError as error:

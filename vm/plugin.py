@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from vm import exit_codes, hooks
+from vm import exit_codes, hooks, interrupts
 from vm.errors import UnfitKernelError
 from vm.exit_codes import NothingSelectedError
 from vm.worker import Worker
@@ -57,7 +57,9 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of this room."""
+    """Add the options of this room. Those that need a kernel have no default: `options` asks which were given."""
+    # Where pytest found its configuration says nothing about a mistyped option.
+    parser.extra_info.clear()
     group = parser.getgroup("vm", "virtual machines")
     group.addoption(
         "--kernel",
@@ -91,12 +93,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--gdb",
-        nargs="?",
-        const="1234",
-        metavar="PORT",
-        help="let each VM, one at a time, stand still until a debugger attaches to PORT of localhost (default: 1234), "
-        "with no time limits; behind the option write --gdb=PORT, or no test",
+        action="store_true",
+        help="let each VM, one at a time, stand still until a debugger attaches to port 1234 of localhost, "
+        "with no time limits",
     )
+    group.addoption("--gdb-port", metavar="PORT", help="the same at another port")
     group.addoption(
         "--vm-jobs",
         type=int,
@@ -106,22 +107,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--accel",
         choices=["auto", "kvm", "tcg"],
-        default="auto",
         help="how VMs are run (default: KVM if it works)",
     )
     group.addoption(
         "--vm-silence",
         type=float,
-        default=SILENCE,
         metavar="SECONDS",
-        help="end a VM that gives no sign of life for so long",
+        help=f"end a VM that gives no sign of life for so long (default: {SILENCE:.0f})",
     )
     group.addoption(
         "--vm-losses",
         type=int,
-        default=LOSSES,
         metavar="N",
-        help="give up a kernel's tests once N of its VMs were lost",
+        help=f"give up a kernel's tests once N of its VMs were lost (default: {LOSSES})",
     )
     group.addoption(
         "--on-this-machine",
@@ -154,6 +152,7 @@ def pytest_load_initial_conftests(
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int, int]:
     """Give the run its exit code where pytest knows none: for an empty selection, and for ``git bisect run``."""
+    interrupts.heed()
     bisect = (
         config.getoption("bisect") and not hasattr(config, "workerinput") and not config.option.collectonly
     )
@@ -162,6 +161,9 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int, int]:
     except NothingSelectedError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         code = pytest.ExitCode.NO_TESTS_COLLECTED
+    except KeyboardInterrupt:
+        print(interrupts.LINE, file=sys.stderr)
+        code = pytest.ExitCode.INTERRUPTED
     except pytest.UsageError as error:
         if not bisect:
             raise
@@ -193,14 +195,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Become a controller of VMs, a worker in one, or nothing at all."""
     if hasattr(config, "workerinput"):
         if "kernel" in config.workerinput:
-            if config.getoption("gdb"):
+            if config.getoption("gdb") or config.getoption("gdb_port"):
                 config.option.timeout = 0
             config.args = config.workerinput["tests"]
             config.option.ignore, config.option.ignore_glob = config.workerinput["ignored"]
             _become_worker(config, config.workerinput["kernel"], config.workerinput["accel"])
     elif config.getoption("kernel"):
         if not config.getoption("collectonly"):
-            _end_on_sigterm()
+            _end_on_signals(config)
     elif config.getoption("on_this_machine"):
         if os.geteuid() != 0:
             raise pytest.UsageError(
@@ -217,13 +219,23 @@ def _become_worker(config: pytest.Config, kernel: str, accel: str) -> None:
     config.pluginmanager.register(worker, "vm-worker")
 
 
-def _end_on_sigterm() -> None:
-    """Let SIGTERM do what Ctrl-C does: end the VMs, keep the results, exit with 2."""
+def _end_on_signals(config: pytest.Config) -> None:
+    """Let each of these do what Ctrl-C does: end the VMs, keep the results, say so in one line, exit with 2."""
 
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt("SIGTERM")
+    def interrupt(number: int, _frame: object) -> None:
+        # Of a plain KeyboardInterrupt pytest shows where it hit, which is any line of ours.
+        raise pytest.Session.Interrupted(f"by {signal.Signals(number).name}")
 
-    signal.signal(signal.SIGTERM, interrupt)
+    def give_back() -> None:
+        for number, handler in before.items():
+            if signal.getsignal(number) is interrupt:  # else somebody else has given it back
+                signal.signal(number, handler)
+
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
+    config.add_cleanup(give_back)
+    for number in before:
+        signal.signal(number, interrupt)
 
 
 @pytest.hookimpl(trylast=True)
@@ -272,23 +284,28 @@ def _plan(config: pytest.Config) -> Plan:
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled(), Preparation(config) as preparation:
         kernels, absent = _kernels(config, preparation.show)
-        chosen = accel.choose(config.getoption("accel"), kernels[0])
+        chosen = accel.choose(config.getoption("accel") or "auto", kernels[0])
     return Plan(
         kernels=kernels,
         absent=absent,
         jobs=config.getoption("vm_jobs") or (1 if hardware.gdb else default_jobs(hardware)),
         accel=chosen,
         results=Path(config.getoption("results")),
-        silence=math.inf if hardware.gdb else config.getoption("vm_silence"),
-        losses=config.getoption("vm_losses"),
+        silence=math.inf if hardware.gdb else _given(config, "vm_silence", SILENCE),
+        losses=_given(config, "vm_losses", LOSSES),
         hardware=hardware,
     )
+
+
+def _given(config: pytest.Config, name: str, default: float) -> Any:
+    value = config.getoption(name)
+    return default if value is None else value
 
 
 def _hardware(config: pytest.Config) -> Hardware:
     from vm import hardware  # noqa: PLC0415
 
-    return hardware.chosen(**{name: config.getoption(name) for name in ("cpus", "memory", "append", "gdb")})
+    return hardware.chosen(**{name: config.getoption(name) for name in hardware.CHOICES})
 
 
 def _kernels(config: pytest.Config, show: Progress) -> tuple[list[Kernel], dict[str, str]]:

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from vm import image
 from vm.command import CONFIGURATION, pytest_command
 from vm.errors import VmError
 from vm.exit_codes import NothingSelectedError
+from vm.progress import waiting
+from vm.words import nearest
 
 NOT_FOUND = 4
 NOTHING = 5
@@ -55,6 +56,20 @@ def check(config: pytest.Config, *, in_vm: bool) -> None:
         _collect(config)
 
 
+class _Check:
+    """pytest's plugin that checks what the pytest in a VM is to be given, and goes no further."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        check(config, in_vm=True)
+        return 0
+
+
+def check_alone(arguments: Sequence[str]) -> int:
+    """Do the same where there is no run yet: return 0, or say what is wrong and return the exit code of pytest."""
+    return pytest.main([*pytest_command()[3:], *arguments], plugins=[_Check()])
+
+
 def for_guest(config: pytest.Config) -> tuple[str, ...]:
     """Return the arguments that the pytest in a VM is given: those of the host, also from PYTEST_ADDOPTS."""
     arguments = (*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *config.invocation_params.args)
@@ -78,7 +93,7 @@ def _absolute(word: str, start: Path, *, in_vm: bool) -> str:
     if not path.exists():
         here = start.resolve() == image.PROJECT
         raise pytest.UsageError(
-            f"there is no {name}{_hint(name, _paths())}" if here else f"there is no {path}"
+            f"there is no {name}{nearest(name, _paths())}" if here else f"there is no {path}"
         )
     if in_vm:
         path = path.resolve()
@@ -93,11 +108,6 @@ def _absolute(word: str, start: Path, *, in_vm: bool) -> str:
 def _paths() -> list[str]:
     files = [path.relative_to(image.PROJECT) for path in (image.PROJECT / "suites").rglob("test_*.py")]
     return sorted({str(path) for file in files for path in (file, file.parent)})
-
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(word, known, n=1)
-    return f"; is {nearest[0]} meant?" if nearest else ""
 
 
 def _may_select_nothing(config: pytest.Config) -> bool:
@@ -125,16 +135,15 @@ def _collect(config: pytest.Config) -> None:
 
 
 def _pytest(config: pytest.Config, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    try:
-        python = ("-X", f"pycache_prefix={image.byte_code()}")
-    except VmError as error:
-        raise pytest.UsageError(str(error)) from error
-    command = pytest_command(
-        *_with(arguments, "--collect-only", "--verbosity=-1", "--no-header"), python=python
-    )
-    return subprocess.run(
-        command, cwd=config.invocation_params.dir, capture_output=True, text=True, check=False
-    )
+    with waiting("looking for the selected tests"):
+        try:
+            python = ("-X", f"pycache_prefix={image.byte_code()}")
+        except VmError as error:
+            raise pytest.UsageError(str(error)) from error
+        words = _with(arguments, "--collect-only", "--verbosity=-1", "--no-header")
+        command = pytest_command(*words, python=python)
+        where = config.invocation_params.dir
+        return subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
 
 
 def _selection(config: pytest.Config) -> str:
@@ -159,7 +168,7 @@ def _unknown(config: pytest.Config) -> str | None:
         names = [line.partition("::")[2] for line in listed if "::" in line]
         known = {prefix for test in names for prefix in _prefixes(test)}
         if name not in known:
-            return f"there is no test {name} in {os.path.relpath(path)}{_hint(name, sorted(known))}"
+            return f"there is no test {name} in {os.path.relpath(path)}{nearest(name, sorted(known))}"
     return None
 
 

@@ -46,4 +46,4 @@ def test_a_kernel_that_there_is_not_is_no_success(tmp_path: Path) -> None:
     """tox takes vm-6.21 for an environment: it would do nothing, and congratulate."""
     done = tox(tmp_path, "-e", "vm-6.21")
     assert done.returncode == 4, done.stdout + done.stderr
-    assert "unknown kernel 'vm-6.21'; known are 5.10" in done.stdout + done.stderr
+    assert "unknown kernel 'vm-6.21'; is 6.1 meant? known are 5.10" in done.stdout + done.stderr

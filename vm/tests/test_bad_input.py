@@ -37,13 +37,14 @@ def no_archive(tmp_path):
 
 
 MISTAKES = {
-    "unknown kernel": (["--kernel", "6.13"], 4, "unknown kernel '6.13'; known are 5.10, 6.1, 6.12"),
+    "unknown kernel": (["--kernel", "6.13"], 4, "unknown kernel '6.13'; is 6.1 meant? known are 5.10, 6.1"),
     "missing path": (["--kernel", "/nowhere/bzImage"], 4, "--kernel /nowhere/bzImage: there is no such file"),
     "not a boot image": (["--kernel", "README.md"], 4, "is not a boot image (bzImage) of an x86-64 kernel"),
     "pdb": (["--kernel", "6.12", "--pdb"], 4, "--pdb: can not reach into a VM; try: python -m vm shell"),
     "no VM at all": (["--kernel", "6.12", "--vm-jobs", "0"], 4, "at least one VM must run"),
     "no kernel": ([], 4, "name one to boot in a VM, with --kernel 6.12"),
     "both": (["--kernel", "6.12", "--on-this-machine"], 4, "exclude each other"),
+    "unknown option": (["--kernel", "6.12", "--cpu=2"], 4, "error: unrecognized arguments: --cpu=2"),
 }
 
 
@@ -76,6 +77,14 @@ def test_a_kernel_without_the_drivers_fails_with_the_end_of_its_console(tmp_path
     assert (session.code, record["test"], record["status"]) == (2, "vm::boot", "lost"), session.output
     assert "this kernel lacks virtio_pci or virtio_console" in record["message"]
     assert record["console"]
+
+
+def test_the_baseline_of_a_kernel_without_the_drivers_is_refused_in_one_line():
+    command = [sys.executable, "-m", "vm", "baseline", str(kernels.kernel("5.10").image)]
+    done = subprocess.run(command, cwd=image.PROJECT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "this kernel lacks virtio_pci or virtio_console" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 def test_one_kernel_that_does_not_boot_leaves_the_others_alone(tmp_path):
@@ -238,8 +247,18 @@ def test_kvm_that_does_not_work_is_not_used(tmp_path):
 
 
 COMMANDS = {
-    "unknown kernel": (["fetch", "9.9"], 2, "unknown kernel '9.9'"),
+    "unknown kernel": (["fetch", "9.9"], 2, "fapitest: unknown kernel '9.9'; known are 5.10, 6.1"),
+    "fetch what is built": (["fetch", "ref-6.12"], 2, "ref-6.12 is built, not fetched: python -m vm build"),
+    "build": (["build", "ref-6.13"], 2, "unknown kernel 'ref-6.13'; is ref-6.12 meant? known are ref-6.12,"),
+    "shell without --": (["shell", "6.12", "suites/x"], 2, "python -m vm shell 6.12 -- suites/x"),
+    "shell with a typo": (["shell", "6.12", "--", "suites/pidfd_wiat"], 4, "is suites/pidfd_wait meant?"),
+    "shell without tests": (["shell", "6.12", "--", "-k", "no_such"], 5, "matches no test: -k no_such"),
     "shell": (["shell", "9.9"], 2, "unknown kernel '9.9'"),
+    "repeat with a typo": (
+        ["repeat", "--select", "suites/pidfd_wiat", "6.12"],
+        4,
+        "is suites/pidfd_wait meant?",
+    ),
     "repeat": (["repeat", "9.9"], 2, "unknown kernel '9.9'"),
     "list": (["list"], 0, "trixie-backports"),
     "doctor": (["doctor"], 0, "ok   QEMU:"),

@@ -3,7 +3,7 @@
 
 import pytest
 
-from vm import build, kernels, modules, tools
+from vm import build, modules, tools
 from vm.build import PLACE, Reference
 from vm.catalogue import REFERENCE
 from vm.errors import VmError
@@ -22,11 +22,6 @@ from vm.errors import VmError
 def test_names(name, reference):
     assert build.named(name) == reference
     assert reference is None or reference.name == name
-
-
-def test_a_series_without_reference_kernel_is_told():
-    with pytest.raises(VmError, match=r"no reference kernel of Linux 5\.10; known are ref-6\.12, ref-7\.2"):
-        kernels.kernel("ref-5.10")
 
 
 # --- configuration ------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ BISECT = {
     "mistyped path": (["--kernel", "6.12", "vm/tests/falts"], 132, "there is no vm/tests/falts"),
     "mistyped test": (["--kernel", "6.12", f"{PANIC}::test_panik"], 132, "is test_panic meant?"),
     "nothing selected": (["--kernel", "6.12", "-k", "nothing"], 133, "matches no test: -k nothing"),
-    "no kernel": ([], 132, "name the kernel that is to be judged"),
+    "no kernel": ([], 132, "--bisect: needs --kernel NAME|PATH"),
     "two kernels": (["--kernel", "6.1", "--kernel", "6.12"], 132, "judges one kernel"),
     "mistyped kernel": (["--kernel", "/nowhere/linux"], 132, "there is no such file"),
     "unknown series": (["--kernel", "6.13"], 132, "unknown kernel"),
@@ -43,10 +43,11 @@ def test_bisect_stops_at_a_mistake_and_goes_on_where_nothing_was_built(tmp_path,
     assert not session.results.exists()
 
 
-def test_a_panic_is_a_failure_that_x_stops_at(tmp_path):
-    session = sessions.run("--kernel", "6.12", "-x", PANIC, results=tmp_path / "out")
+@pytest.mark.parametrize(("module", "status"), [(PANIC, "panic"), (SMALL, "fail")], ids=["panic", "fail"])
+def test_x_stops_at_a_failure_and_the_exit_code_is_1(tmp_path, module, status):
+    session = sessions.run("--kernel", "6.12", "-x", module, results=tmp_path / "out")
     assert session.code == 1, session.output
-    assert "panic" in session.statuses("6.12").values()
+    assert list(session.statuses("6.12").values())[-1] == status
     assert "going on in a fresh VM" not in session.output
 
 

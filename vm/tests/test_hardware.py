@@ -24,7 +24,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "too much": ({"memory": "99999999"}, "which is what this machine has"),
     "two lines": ({"append": ["a\nb"]}, "--append 'a\\nb': a kernel's command line has"),
     "too long": ({"append": ["x" * 2048]}, "it takes 2047"),
-    "a test": ({"gdb": "suites/pidfd_wait"}, "--gdb suites/pidfd_wait: give a number from 1 to 65535"),
+    "a test": ({"gdb_port": "suites"}, "--gdb-port suites: give a number from 1 to 65535"),
 }
 
 
@@ -42,7 +42,7 @@ def test_a_port_that_is_in_use():
         socket.create_server(("127.0.0.1", 0)) as server,
         pytest.raises(VmError, match="the port can not be used"),
     ):
-        hardware.chosen(gdb=str(server.getsockname()[1]))
+        hardware.chosen(gdb_port=str(server.getsockname()[1]))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def continued(port):
 def test_the_guest_is_the_machine_that_was_asked_for_and_waits_for_the_debugger(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    words = ["--cpus", "2", "--memory", "640", "--append", "fapitest.word=1", f"--gdb={port}"]
+    words = ["--cpus", "2", "--memory", "640", "--append", "fapitest.word=1", f"--gdb-port={port}"]
     run = sessions.start(
         "--kernel", "6.12", *words, f"{sessions.FAULTS}/machine.py", results=tmp_path / "out"
     )
@@ -95,6 +95,15 @@ def test_the_guest_is_the_machine_that_was_asked_for_and_waits_for_the_debugger(
         run.wait()
     assert [record["status"] for record in run.records()] == ["pass"] * 3, run.output
     assert f"target remote 127.0.0.1:{port}" in run.output
+
+
+@pytest.mark.timeout(300)
+def test_the_shell_ends_with_its_input():
+    """The end stands behind a line that is cut off, which is what remains of one that was typed too early."""
+    command = [sys.executable, "-m", "vm", "shell", "6.12"]
+    done = subprocess.run(command, cwd=image.PROJECT, input=b"unfinished", capture_output=True, check=False)
+    assert done.returncode in {0, 127}, done.stdout
+    assert b"fapitest: ended with" in done.stdout
 
 
 @pytest.mark.timeout(300)

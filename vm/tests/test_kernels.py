@@ -50,6 +50,13 @@ def test_a_bare_image_is_a_kernel(tmp_path, monkeypatch):
     ("name", "message"),
     [
         ("9.9", "unknown kernel '9.9'; known are 5.10, 6.1"),
+        ("vm-6.21", "unknown kernel 'vm-6.21'; is 6.1 meant? known are"),
+        ("ref-5.10", "unknown kernel 'ref-5.10'"),
+        ("ref-7.2-debgu", "is ref-7.2-debug meant? known are 5.10, 6.1"),
+        ("nothing", "ref-6.12, ref-6.12-debug, ref-7.2, ref-7.2-debug, or the path of a kernel of yours"),
+        ("", "--kernel '': name a series, such as 6.12, or the path of a kernel of yours"),
+        ("a=", "--kernel a=: no path stands behind the =; write NAME=PATH"),
+        ("../x=FILE", "--kernel ../x=FILE: there is no such file or directory; a NAME before = has no /"),
         ("./bzImage-nowhere", "there is no such file"),
         ("nowhere.deb", "there is no such file"),
     ],

@@ -2,6 +2,7 @@
 """What a run that was cut off leaves is removed by the next one, and by nobody while it is in use."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -71,13 +72,16 @@ def booting(private):
     return run
 
 
-def test_an_interrupt_during_boot_leaves_nothing(private):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_during_boot_is_a_line_and_leaves_a_run_without_results(private, number):
     run = booting(private)
-    run.process.send_signal(signal.SIGINT)
+    run.process.send_signal(number)
     run.wait()
     assert run.code == 2, run.output
-    assert "Traceback" not in run.output
+    assert f"! Interrupted: by {number.name} !" in run.output
+    assert not {"Traceback", "KeyboardInterrupt"} & set(re.findall(r"\w+", run.output))
     assert (list((private / "tmp").iterdir()), run.virtual_machines()) == ([], [])
+    assert {path.name for path in run.results.iterdir()} == {"mine", "results.jsonl"}
 
 
 def test_the_next_command_removes_what_a_killed_run_has_left(private):

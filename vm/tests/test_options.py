@@ -55,6 +55,8 @@ REFUSED = {
     "the plugins of this project and of the packages that it needs": ["-p mypy.types"],
     "at least one VM must run": ["--vm-jobs=0"],
     "exclude each other": ["--on-this-machine"],
+    "-k '(': column 2: expected": ["-k (", "-k ( --collect-only"],
+    "-m 'a~b': column 3: expected": ["-m a~b"],
 }  # fmt: skip
 """Why options are refused: a part of the line that says so -> the options."""
 
@@ -79,7 +81,7 @@ WITHOUT_A_VM = ["--collect-only", "--help", "--version"]
 """Options that need no VM."""
 
 ELSEWHERE = [
-    "--cpus", "--memory", "--append", "--gdb",
+    "--cpus", "--memory", "--append", "--gdb", "--gdb-port",
     "-x", "--lf", "--results", "--kernel", "--modules", "--matrix", "--interface", "--junit-xml", "-c",
     "--allure-severities", "--allure-epics", "--allure-features", "--allure-stories", "--allure-ids", "--allure-label",
 ]  # fmt: skip
@@ -125,7 +127,9 @@ def said(tmp_path_factory):
     results = tmp_path_factory.mktemp("results") / "out"
     every = [words for row in REFUSED.values() for words in row]
     always = [*pytest_command()[3:], SMALL, "--kernel", "6.12", "--results", str(results)]
-    lines = "\n".join(json.dumps([*always, *words.split()]) for words in every)
+    lines = "\n".join(
+        json.dumps([*always, *(word.replace("~", " ") for word in words.split())]) for words in every
+    )
     python = [sys.executable, "-c", ONE_AFTER_THE_OTHER]
     done = subprocess.run(python, cwd=PROJECT, input=lines, stdout=subprocess.PIPE, text=True, check=True)
     assert not results.exists()
@@ -140,7 +144,21 @@ def test_what_can_not_work_is_refused_in_one_line(said, words, reason):
     lines = [line for line in output.splitlines() if line and "pytest debug information" not in line]
     assert (code, len(lines)) == (4, 1), output
     assert lines[0].startswith("ERROR: ")
-    assert reason in lines[0]
+    assert reason.replace("~", " ") in lines[0]
+
+
+WITHOUT_KERNEL = [
+    "--cpus=2", "--memory=640", "--append=x", "--gdb", "--gdb-port=1", "--modules=x", "--vm-jobs=0", "--accel=auto",
+    "--vm-silence=120", "--vm-losses=10",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("here", [[], ["--on-this-machine"]], ids=["no-kernel", "this-machine"])
+@pytest.mark.parametrize("word", WITHOUT_KERNEL)
+def test_what_is_about_vms_needs_a_kernel(word, here):
+    done = subprocess.run(pytest_command(word, *here, SMALL), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.split() == f"ERROR: {word.partition('=')[0]}: needs --kernel NAME|PATH".split()
 
 
 def test_python_without_asserts_is_refused(tmp_path):

@@ -33,7 +33,7 @@ MISTAKES = {
     "expression": (["-k", "nothing", SMALL], 5, f"matches no test: -k nothing {SMALL}"),
     "marker": (["-m", "behaviour", SMALL], 5, f"matches no test: -m behaviour {SMALL}"),
     "deselected": (["--deselect", SMALL, SMALL], 5, f"matches no test: --deselect {SMALL} {SMALL}"),
-    "syntax": (["-k", "(", SMALL], 4, "Wrong expression passed to '-k'"),
+    "behind an option without a value": (["--gdb", "vm/tests/falts"], 4, "there is no vm/tests/falts"),
 }
 
 
