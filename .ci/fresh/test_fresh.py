@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -123,6 +125,7 @@ ROWS = [
     Row(ACTIVATE, typed=f"{ACTIVATE} && command -v python", says=r"\.tox/\S+/bin/python", persons=PERSONS),
     Row("python -m vm list", r"6\.12 .*trixie", persons=PERSONS, quick=True),
     Row("python -m vm doctor", "ok +QEMU", persons=PERSONS),
+    Row("python -m vm setup"),
     Row("python -m vm fetch", r"6\.12: 6\.12\.", narrowed="6.12", why="fetches eleven kernels"),
     Row("python -m vm shell 6.12", "Power down", keyboard="exit\n" * 8),  # what is typed too early is lost
     Row("python -m vm shell 6.12 -- suites/pidfd_wait", SUITES),
@@ -142,12 +145,22 @@ ROWS = [
     Row("python -m vm baseline 6.12", r"6\.12"),
     Row("python -m vm build ref-6.12", "ref-6.12", whole=True, why=BUILDS),
     Row("tox -e vm-ref-6.12", SUITES, whole=True, why=BUILDS),
+    Row(
+        "python -m vm faults",
+        "1 fault, 1 caught",
+        whole=True,
+        typed="python -m vm faults ref-6.12 queue_fd/tail",
+        why=BUILDS,
+    ),
     Row("python -m reports", r"6\.12 .*pass"),
     Row("python -m reports list", r"6\.12 .*pass", persons=PERSONS),
     Row("python -m reports summary", "tests +release +accel", persons=PERSONS),
     Row("python -m reports trace", "INIT-TID"),
     Row("python -m reports diff OLD NEW", "no changes", typed="python -m reports diff latest latest"),
     Row("python -m reports merge RUN ...", "matrix.html", typed="python -m reports merge latest"),
+    Row(
+        "python -m reports bench", "chromium", code=2, why="a minimal system has no Chromium, and is told so"
+    ),
     Row("python -m reports matrix", "matrix.html"),
     Row("python -m reports failed", "failed.txt"),
     Row("python -m reports junit", "junit.xml"),
@@ -226,6 +239,16 @@ def test_table_and_readme_name_the_same_commands() -> None:
     known = {row.command for row in ROWS}
     assert [command for command in COMMANDS if command not in known] == [], "not in the table of this module"
     assert sorted(known.difference(COMMANDS)) == [], "in the table, but not in the README"
+
+
+@pytest.mark.parametrize("room", ["vm", "reports"])
+def test_readme_names_the_commands_that_help_lists(room: str) -> None:
+    helps = subprocess.run(
+        [sys.executable, "-m", room, "--help"], cwd=system.PROJECT, capture_output=True, text=True, check=True
+    )
+    listed = re.findall(r"^    ([a-z]+)(?= |$)", helps.stdout, re.MULTILINE)
+    named = {found[1] for command in COMMANDS if (found := re.match(rf"python -m {room} ([a-z]+)", command))}
+    assert sorted(named) == sorted(listed)
 
 
 def test_what_is_typed_elsewhere_is_there() -> None:
