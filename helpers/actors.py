@@ -30,8 +30,8 @@ _LARGEST_MESSAGE = 1 << 18
 _PR_SET_PDEATHSIG = 1
 
 
-class ActorDied(Exception):  # noqa: N818 - what happened
-    """The actor was gone before it had said that it was done."""
+class ActorDied(AssertionError):  # noqa: N818 - what happened
+    """The actor was gone before it had said that it was done: the kernel has ended it, as of `ChildDied`."""
 
 
 class Actor:

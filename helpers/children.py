@@ -21,8 +21,11 @@ T = TypeVar("T")
 _LENGTH = struct.Struct("=Q")
 
 
-class ChildDied(Exception):  # noqa: N818 - what happened
-    """The child ended without an answer; the message has the signal's name or the exit status."""
+class ChildDied(AssertionError):  # noqa: N818 - what happened
+    """The child ended without an answer; the message has the signal's name or the exit status.
+
+    What its own code raises comes back. What ends it without a word is the kernel.
+    """
 
 
 def fork() -> int:
@@ -92,7 +95,7 @@ def _pickle_error(error: BaseException) -> bytes:
     try:
         pickle.loads(message := pickle.dumps((False, error)))  # noqa: S301 - made one line above
     except Exception:  # noqa: BLE001 - classes decide how they pickle, and may fail in any way
-        kind = AssertionError if isinstance(error, AssertionError) else RuntimeError
+        kind = AssertionError if isinstance(error, (AssertionError, OSError)) else RuntimeError
         return pickle.dumps((False, kind(f"in the child:\n{trace}")))
     return message
 

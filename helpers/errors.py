@@ -3,13 +3,21 @@
 
 An answer is an errno as an integer, and OK (0) for success, so that tables of expected answers read like the
 manual: `(Init.CLASS_CONTENT | Init.REPORT_FID, EINVAL)`.
+
+A test that ends with an OSError has got an answer that it did not expect, whichever system call gave it: `judged` makes
+it an UnexpectedAnswer. That holds for the calls of Python's os module too, and for fixtures. A group that listens
+decides what open(2) answers, a mark what umount(2) does, and in a VM there is nobody else who could refuse a call.
 """
 
 import contextlib
 import errno
+import os
+import sysconfig
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MethodType
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import pytest
 from _pytest.mark import ParameterSet
@@ -24,8 +32,22 @@ OK = 0
 _NAMES = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP"}
 
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_PACKAGES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purelib"))
+_MESSENGERS = ("helpers/children.py", "helpers/actors.py")
+"""The modules which raise what a child has raised."""
+
+
 class UnexpectedAnswer(AssertionError):  # noqa: N818 - an answer, not an error of ours
-    """The kernel answered, but not what it promises."""
+    """The kernel answered, but not what it promises.
+
+    `behaviours` are the ids of those that were seen broken, where a test asks for many; () stands for all of them.
+    """
+
+    def __init__(self, text: str, behaviours: Iterable[str] = ()) -> None:
+        """Say what the kernel answered, and perhaps which behaviours that breaks."""
+        super().__init__(text)
+        self.behaviours = tuple(dict.fromkeys(behaviours))
 
 
 def errno_name(answer: int) -> str:
@@ -82,6 +104,73 @@ def _answer(error: OSError) -> int:
     if error.errno is None:  # Not from a system call, so no answer of the kernel.
         raise error
     return error.errno
+
+
+def judged(error: BaseException) -> BaseException:
+    """Return the exception by which a test is judged that this one ended: an answer of the kernel as such.
+
+    Any other exception is the suite's own, and returned as it is; of a group each is looked at.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        parts = [judged(each) for each in error.exceptions]
+        return error.derive(parts).with_traceback(error.__traceback__)
+    if not isinstance(error, OSError) or not _is_of_the_kernel(error):
+        return error
+    answer = UnexpectedAnswer(_told(error)).with_traceback(error.__traceback__)
+    answer.__cause__, answer.__context__ = error.__cause__, error.__context__
+    for note in getattr(error, "__notes__", ()):
+        answer.add_note(note)
+    return answer
+
+
+def _is_of_the_kernel(error: OSError) -> bool:
+    """Tell whether the kernel refused a call, and not a program that is not there, or a disk that is full."""
+    frames = traceback.extract_tb(error.__traceback__)
+    a_program = bool(frames) and Path(frames[-1].filename).name == "subprocess.py"
+    no_room = error.errno in _NO_ROOM and not _names_its_call(error)
+    return error.errno is not None and not a_program and not no_room
+
+
+def _names_its_call(error: OSError) -> bool:
+    """Tell whether helpers.syscalls made the call, and the error has it with its arguments."""
+    return error.strerror != os.strerror(error.errno or 0)
+
+
+def _told(error: OSError) -> str:
+    """Return the call, its flags and the errno; of Python's own calls the line where they are made."""
+    if _names_its_call(error):
+        return str(error.strerror)
+    ours = [
+        frame.line or ""
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not (frame.filename.startswith(_PACKAGES) or frame.filename.endswith(_MESSENGERS))
+    ]
+    call = ours[-1].removeprefix("return ").removesuffix(":") if ours else "a system call"
+    where = f": {error.filename!r}" if error.filename is not None else ""
+    return f"{call}: {errno_name(error.errno or 0)} ({error.strerror}{where})"
+
+
+class Deviation(NamedTuple):
+    """An answer that the rules of an interface do not give: the behaviour that decides, and call and answers."""
+
+    behaviour: str
+    text: str
+
+
+_SHOWN = 3
+
+
+def hold_to_rules(found: Sequence[Deviation]) -> None:
+    """Fail for the behaviours that were found broken, and for no other; show some answers of each."""
+    table: dict[str, list[str]] = {}
+    for each in found:
+        table.setdefault(each.behaviour, []).append(each.text)
+    if table:
+        shown = [
+            "\n".join([f"{name}: wrong answers ({len(texts)}), such as", *texts[:_SHOWN]])
+            for name, texts in table.items()
+        ]
+        raise UnexpectedAnswer("\n".join(shown), table)
 
 
 Row = tuple[object, ...]

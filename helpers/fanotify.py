@@ -49,6 +49,7 @@ class FanotifyGroup:
             shown=lambda: f"fanotify_init({self.flags}, {Open(event_f_flags)})",
         )
         self._delivered: list[int] = []
+        self._asked = 0
 
     def __enter__(self) -> Self:
         """Return the group."""
@@ -79,6 +80,7 @@ class FanotifyGroup:
     def mark(self, flags: int, mask: int, path: Path | None = None, dirfd: int = AT_FDCWD) -> None:
         """Call fanotify_mark(2) on this group."""
         fanotify_mark(self.fd, flags, mask, path, dirfd)
+        self._asked |= int(mask) if flags & Mark.ADD else 0
 
     def read_bytes(self, size: int = BUFFER_SIZE) -> bytes:
         """Call read(2) once and return its bytes; the caller owns the descriptors in them."""
@@ -93,7 +95,7 @@ class FanotifyGroup:
 
     def wait(self) -> Self:
         """Wait until there is an event to read; raise DeadlinePassed if none comes."""
-        readable(self, f"an event of {self}")
+        readable(self, f"an event of {self}, asked for {Mask(self._asked)}")
         return self
 
     def read_one(self) -> Event:

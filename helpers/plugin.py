@@ -3,7 +3,7 @@
 
 import functools
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from helpers import features, proposals
 from helpers.contract import behaviours, known_issues
 from helpers.contract.properties import Property
+from helpers.errors import UnexpectedAnswer, judged
 from helpers.filesystems import FILESYSTEMS
 from helpers.skips import TypedSkip
 
@@ -176,19 +177,33 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell what a typed skip says, and which features no baseline knows; let an untyped skip fail."""
-    skip = call.excinfo.value if call.excinfo else None
-    if isinstance(skip, pytest.skip.Exception) and not isinstance(skip, TypedSkip) and _in_suites(item):
-        call.excinfo = _refuse(skip)
+    """Have a wrong answer of the kernel fail the test, and an untyped skip; add what they and the features say."""
+    if call.excinfo and _in_suites(item):
+        call.excinfo = _judged(call.excinfo)
     report = yield
     report.user_properties += [(Property.NEW_FEATURE, name) for name in features.new()]
-    if isinstance(skip, TypedSkip):
-        report.user_properties += [(Property.SKIP_KIND, skip.kind), (Property.SKIP_TEXT, skip.text)]
-        path, line, _ = item.location
-        report.longrepr = (path, (line or 0) + 1, f"{skip.kind}: {skip.text}")
+    match call.excinfo.value if call.excinfo else None:
+        case TypedSkip() as skip:
+            report.user_properties += [(Property.SKIP_KIND, skip.kind), (Property.SKIP_TEXT, skip.text)]
+            path, line, _ = item.location
+            report.longrepr = (path, (line or 0) + 1, f"{skip.kind}: {skip.text}")
+        case UnexpectedAnswer(behaviours=[_, *_] as broken):
+            _blame_only(report, broken)
     return report
 
 
-def _refuse(skip: BaseException) -> pytest.ExceptionInfo[BaseException]:
-    refused = UntypedSkip(f"skipped without a typed reason (helpers.skips): {skip}")
-    return pytest.ExceptionInfo.from_exception(refused.with_traceback(skip.__traceback__))
+def _judged(excinfo: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:
+    """Return what a phase of a test ended with, as the exception by which it is judged."""
+    error = excinfo.value
+    if isinstance(error, pytest.skip.Exception) and not isinstance(error, TypedSkip):
+        text = f"skipped without a typed reason (helpers.skips): {error}"
+        told: BaseException = UntypedSkip(text).with_traceback(error.__traceback__)
+    else:
+        told = judged(error)
+    return excinfo if told is error else pytest.ExceptionInfo.from_exception(told)
+
+
+def _blame_only(report: pytest.TestReport, broken: Sequence[str]) -> None:
+    """Have a report on a test of many behaviours speak of those alone that were seen broken."""
+    others = [pair for pair in report.user_properties if pair[0] != Property.BEHAVIOUR]
+    report.user_properties = [*others, *((Property.BEHAVIOUR, name) for name in broken)]

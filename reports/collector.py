@@ -115,7 +115,7 @@ class Collector:
             {name: known[name] for name in (Property.RELEASE, Property.ACCEL) if name in known}
         )
         if named := _every(Property.BEHAVIOUR, report):
-            self._behaviours[test] = named
+            self._behaviours.setdefault(test, named)
 
     def _machine(self, kernel: str) -> dict[str, Any]:
         return {"release": "", "accel": "", **self._machines.get(kernel, {})}
@@ -130,7 +130,8 @@ class Collector:
             kernel=kernel,
             **self._machine(kernel),
             test=test,
-            behaviours=self._behaviours.get(test, []),
+            # of a test of many rules the phase that failed names those alone that were broken
+            behaviours=_every(Property.BEHAVIOUR, worst) or self._behaviours.get(test, []),
             status=status,
             reason=_reason(status, worst),
             message=_message(worst),

@@ -2,20 +2,28 @@
 """Unexpected answers are told by names."""
 
 import os
-from errno import EBADF, EINVAL, EOPNOTSUPP, EPERM
+import subprocess
+from collections.abc import Callable
+from errno import EBADF, EINVAL, ENOSPC, EOPNOTSUPP, EPERM
+from pathlib import Path
 
 import pytest
 
+from helpers.children import in_child
 from helpers.errors import (
     OK,
+    Deviation,
     UnexpectedAnswer,
     by_behaviour,
     cases,
     errno_name,
     expect,
     expect_errno,
+    hold_to_rules,
+    judged,
     outcome,
 )
+from helpers.fanotify import fanotify_mark
 from helpers.uapi import Init
 
 
@@ -104,3 +112,85 @@ def test_cases_by_behaviour_are_marked() -> None:
     assert [mark.mark.args for mark in case.marks if isinstance(mark, pytest.MarkDecorator)] == [
         ("INIT-FID",)
     ]
+
+
+def refusal(call: Callable[[], object]) -> BaseException:
+    """Return what a test is judged by that ended with this call."""
+    with pytest.raises((OSError, ExceptionGroup)) as raised:
+        call()
+    return judged(raised.value)
+
+
+def run_what_is_not_there() -> None:
+    subprocess.run(["/nowhere/mkfs"], check=True)
+
+
+def by_helpers() -> None:
+    fanotify_mark(-1, 0x1, 0x20)
+
+
+def by_python() -> None:
+    Path("/nowhere").read_text()
+
+
+def by_a_child() -> None:
+    in_child(by_python)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (by_helpers, "fanotify_mark(-1, FAN_MARK_ADD, FAN_OPEN, -100, None): EBADF (Bad file descriptor)"),
+        (by_python, "Path(\"/nowhere\").read_text(): ENOENT (No such file or directory: '/nowhere')"),
+        (by_a_child, "in_child(by_python): ENOENT (No such file or directory: '/nowhere')"),
+    ],
+)
+def test_a_refused_call_is_a_wrong_answer_that_names_it(call: Callable[[], object], said: str) -> None:
+    answer = refusal(call)
+    assert isinstance(answer, UnexpectedAnswer)
+    assert str(answer) == said
+
+
+def no_room() -> None:
+    raise OSError(ENOSPC, os.strerror(ENOSPC), "/file")
+
+
+@pytest.mark.parametrize("call", [run_what_is_not_there, no_room, fail_without_a_number])
+def test_what_is_no_answer_of_the_kernel(call: Callable[[], object]) -> None:
+    assert isinstance(refusal(call), OSError)
+
+
+def test_no_room_for_marks_is_an_answer() -> None:
+    def call() -> None:
+        raise OSError(ENOSPC, "fanotify_mark(3): ENOSPC (No space left on device)")
+
+    assert isinstance(refusal(call), UnexpectedAnswer)
+
+
+def test_of_several_exceptions_each_is_judged() -> None:
+    def call() -> None:
+        raise ExceptionGroup("both", [KeyError("x"), OSError(EPERM, os.strerror(EPERM))])
+
+    group = refusal(call)
+    assert isinstance(group, ExceptionGroup)
+    assert [type(each) for each in group.exceptions] == [KeyError, UnexpectedAnswer]
+
+
+def test_rules_blame_the_behaviours_that_deviate() -> None:
+    found = [Deviation("B-2", f"call {number}") for number in range(9)] + [Deviation("B-7", "another")]
+    with pytest.raises(UnexpectedAnswer) as raised:
+        hold_to_rules(found)
+    assert raised.value.behaviours == ("B-2", "B-7")
+    assert str(raised.value).splitlines() == [
+        "B-2: wrong answers (9), such as",
+        *("call 0", "call 1", "call 2"),
+        "B-7: wrong answers (1), such as",
+        "another",
+    ]
+    hold_to_rules([])
+
+
+def test_blame_travels_from_a_child() -> None:
+    with pytest.raises(UnexpectedAnswer) as raised:
+        in_child(lambda: hold_to_rules([Deviation("B-2", "call")]))
+    assert raised.value.behaviours == ("B-2",)

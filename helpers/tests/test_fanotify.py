@@ -11,6 +11,7 @@ from helpers.descriptors import is_open, open_descriptors
 from helpers.errors import UnexpectedAnswer
 from helpers.fanotify import FanotifyGroup, fanotify_init, fanotify_mark
 from helpers.uapi import Init, Mark, Mask, Open
+from helpers.waiting import DeadlinePassed
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="groups which report descriptors are root's")
 
@@ -42,6 +43,12 @@ def test_disowned_descriptor_stays_open(group: FanotifyGroup, tmp_path: Path) ->
     group.close()
     assert is_open(fd)
     os.close(fd)
+
+
+def test_missing_event_is_named(group: FanotifyGroup) -> None:
+    awaited = r"waited .* s in vain: an event of <group FAN_NONBLOCK>, asked for FAN_OPEN\|FAN_EVENT_ON_CHILD"
+    with pytest.raises(DeadlinePassed, match=awaited):
+        group.wait()
 
 
 def test_read_one_refuses_two(group: FanotifyGroup, tmp_path: Path) -> None:

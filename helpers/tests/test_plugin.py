@@ -91,6 +91,42 @@ def test_other_rooms_name_nothing(suite: pytest.Pytester) -> None:
     suite.runpytest_inprocess().assert_outcomes(skipped=1)
 
 
+def test_a_wrong_answer_of_some_rules_breaks_no_other_behaviour(suite: pytest.Pytester) -> None:
+    test = """
+from helpers.errors import Deviation, hold_to_rules
+@behaviour("INIT-BASIC", "INIT-OTHER")
+def test_it(): hold_to_rules([Deviation("INIT-OTHER", "init(): expected ok, answered EPERM")] * 9)
+"""
+    assert properties(suite, test) == [("behaviour", "INIT-OTHER")]
+    run(suite, test).stdout.fnmatch_lines(["*UnexpectedAnswer: INIT-OTHER: wrong answers (9), such as"])
+
+
+CALL = "import os\n@behaviour('INIT-BASIC')\n"
+REFUSED = "os.open('/nowhere', 0): ENOENT (No such file or directory: '/nowhere')"
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        ("def test_it(): os.open('/nowhere', 0)", f"*UnexpectedAnswer: def test_it(): {REFUSED}"),
+        (
+            "def test_it(refused): pass\n@pytest.fixture\ndef refused():\n    os.open('/nowhere', 0)",
+            f"*UnexpectedAnswer: {REFUSED}",
+        ),
+        (
+            "def test_it(refused): pass\n@pytest.fixture\ndef refused():\n    yield\n    os.open('/nowhere', 0)",
+            f"*UnexpectedAnswer: {REFUSED}",
+        ),
+        ("def test_it(): {}['x']", "*KeyError: 'x'"),
+    ],
+    ids=["call", "setup", "teardown", "of-the-suite"],
+)
+def test_a_call_that_the_kernel_refuses_is_a_wrong_answer(
+    suite: pytest.Pytester, test: str, said: str
+) -> None:
+    run(suite, f"{CALL}{test}").stdout.fnmatch_lines([said])
+
+
 def test_typed_skip_is_told(suite: pytest.Pytester) -> None:
     test = "@behaviour('INIT-BASIC')\ndef test_it(): skips.kconfig('CONFIG_X is not set')"
     assert properties(suite, test)[1:] == [("skip-kind", "kconfig"), ("skip-text", "CONFIG_X is not set")]

@@ -86,6 +86,17 @@ def test_a_result() -> None:
     )
 
 
+def test_a_test_of_many_rules_speaks_of_those_that_were_broken() -> None:
+    every = [("behaviour", "B-1"), ("behaviour", "B-2")]
+    failed, passed = collect(
+        report("setup", "pass", properties=every),
+        report("call", "fail", properties=[("behaviour", "B-2")]),
+        report("teardown", "pass", properties=every),
+        *(report(when, "pass", kernel="7.2", properties=every) for when in ("setup", "call", "teardown")),
+    )
+    assert (failed.behaviours, passed.behaviours) == (["B-2"], ["B-1", "B-2"])
+
+
 @pytest.mark.parametrize(
     ("status", "properties", "reason"),
     [

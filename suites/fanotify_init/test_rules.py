@@ -8,12 +8,10 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from helpers.children import in_child
-from helpers.errors import OK, UnexpectedAnswer, errno_name
+from helpers.errors import OK, Deviation, errno_name, hold_to_rules
 from helpers.syscalls import bind
 from helpers.uapi import Init
 from suites.fanotify_init.rules import CALLERS, ROOT, RULES, USER, Caller, Judge
-
-SHOWN = 10
 
 BITS = [1 << bit for bit in range(32)]
 FLAGS = [0, *BITS]
@@ -22,7 +20,7 @@ PAIRS = [one | other for one, other in itertools.combinations(BITS, 2)]
 WORDS = range(1 << 16)
 
 
-def deviations(words: Iterable[int], judge: Judge) -> Iterator[str]:
+def deviations(words: Iterable[int], judge: Judge) -> Iterator[Deviation]:
     """Call with every word, and tell which answers are not what the rules say."""
     fanotify_init = bind("fanotify_init", ctypes.c_uint, ctypes.c_uint)
     close = bind("close", ctypes.c_int)
@@ -32,8 +30,8 @@ def deviations(words: Iterable[int], judge: Judge) -> Iterator[str]:
             close(result)
         answer, (expected, behaviour) = max(-result, OK), judge.verdict(flags)
         if answer != expected:
-            call = f"fanotify_init({Init(flags)})"
-            yield f"{call}: expected {errno_name(expected)} ({behaviour}), answered {errno_name(answer)}"
+            answers = f"expected {errno_name(expected)}, answered {errno_name(answer)}"
+            yield Deviation(behaviour, f"fanotify_init({Init(flags)}): {answers}")
 
 
 CASES = [
@@ -55,6 +53,4 @@ CASES = [
 @pytest.mark.parametrize(("caller", "words"), CASES)
 def test_rules(caller: Caller, words: Iterable[int]) -> None:
     judge = Judge(caller)
-    found = in_child(lambda: list(deviations(words, judge)), *caller.steps, deadline=30)
-    if found:
-        raise UnexpectedAnswer("\n".join([f"{len(found)} wrong answers, among them", *found[:SHOWN]]))
+    hold_to_rules(in_child(lambda: list(deviations(words, judge)), *caller.steps, deadline=30))

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import socket
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pytest
 from helpers.children import in_child
 from helpers.contract import known_issues
 from helpers.credentials import unprivileged
-from helpers.errors import OK, UnexpectedAnswer, errno_name
+from helpers.errors import OK, Deviation, errno_name, hold_to_rules
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, has, require
 from helpers.filesystems import mount_point
@@ -37,7 +37,6 @@ from suites.fanotify_mark.rules import (
 )
 from suites.fanotify_mark.targets import look_at
 
-SHOWN = 10
 NO_DESCRIPTOR = 1 << 20
 
 MODES = [
@@ -158,7 +157,7 @@ EXAMPLES = words(
 
 def deviations(
     known: Known, group: Group, fd: int, target: Target, path: bytes, words: Iterable[Word]
-) -> Iterator[str]:
+) -> Iterator[Deviation]:
     """Make the calls, each on an object without other marks, and tell which answers the rules do not give."""
     call = bind("fanotify_mark", ctypes.c_int, ctypes.c_uint, ctypes.c_uint64, ctypes.c_int, ctypes.c_char_p)
     spare_the_kernel = (
@@ -176,13 +175,12 @@ def deviations(
         wanted, behaviour = expected(known, group, target, before, flags, mask)
         if answer != wanted:
             there = f" that has {Mark(before.flags)}, {Mask(before.mask)}" if before.mask else ""
-            yield (
-                f"{Mark(flags)}, {Mask(mask)} on a {target.name}{there}:"
-                f" expected {errno_name(wanted)} ({behaviour}), answered {errno_name(answer)}"
-            )
+            call_made = f"{group.name}: {Mark(flags)}, {Mask(mask)} on a {target.name}{there}"
+            answers = f"expected {errno_name(wanted)}, answered {errno_name(answer)}"
+            yield Deviation(behaviour, f"{call_made}: {answers}")
 
 
-def sweep(known: Known, group: Group, sweeps: Iterable[tuple[Target, Path, list[Word]]]) -> list[str]:
+def sweep(known: Known, group: Group, sweeps: Iterable[tuple[Target, Path, list[Word]]]) -> list[Deviation]:
     """Make the group, and return all that deviates."""
     with ExitStack() as opened:
         fd = descriptor(group, opened)
@@ -200,12 +198,6 @@ def descriptor(group: Group, opened: ExitStack) -> int:
     if not group.fanotify:
         return opened.enter_context(tempfile.TemporaryFile()).fileno()
     return opened.enter_context(FanotifyGroup(group.init)).fd
-
-
-def complain(found: Sequence[str]) -> None:
-    """Fail if anything was found."""
-    if found:
-        raise UnexpectedAnswer("\n".join([f"{len(found)} wrong answers, among them", *found[:SHOWN]]))
 
 
 SWEEPS: dict[str, list[Sweep]] = {"every-word-of-flags": EVERY_WORD, "every-mask": EVERY_MASK}
@@ -226,7 +218,7 @@ def test_rules(group: Group, words: str, ext4_dir: Path) -> None:
     (ext4_dir / LINK.name).symlink_to(DIRECTORY.name)
     known, steps = known_here(), [] if group.admin else [unprivileged]
     calls = [(target, ext4_dir / target.name, made) for target, made in SWEEPS[words]]
-    complain(in_child(lambda: sweep(known, group, calls), *steps, deadline=30))
+    hold_to_rules(in_child(lambda: sweep(known, group, calls), *steps, deadline=30))
 
 
 def features_of(group: Group) -> list[Feature]:
@@ -238,7 +230,7 @@ def features_of(group: Group) -> list[Feature]:
 @pytest.mark.parametrize("filesystem", ["tmpfs", "btrfs-subvolume", "overlay"], indirect=True)
 def test_rules_on_other_filesystems(filesystem: str, filesystem_dir: Path) -> None:
     target = look_at(filesystem_dir, filesystem, root=mount_point(filesystem_dir))
-    complain(deviations_of_every_group(target, filesystem_dir))
+    hold_to_rules(deviations_of_every_group(target, filesystem_dir))
 
 
 @EVERY_RULE
@@ -247,15 +239,11 @@ def test_rules_inside_the_kernel(filesystem: str, path: str) -> None:
     reader, writer = multiprocessing.Pipe(duplex=False)
     with reader, writer, socket.socket() as unconnected:
         shown = Path(path.format(pipe=reader.fileno(), socket=unconnected.fileno()))
-        complain(deviations_of_every_group(look_at(shown, filesystem), shown))
+        hold_to_rules(deviations_of_every_group(look_at(shown, filesystem), shown))
 
 
-def deviations_of_every_group(target: Target, path: Path) -> list[str]:
+def deviations_of_every_group(target: Target, path: Path) -> list[Deviation]:
     """Make each call of `EXAMPLES` with each group whose flags the kernel knows."""
     known = known_here()
     groups = [group for group in GROUPS if group.admin and all(map(has, features_of(group)))]
-    return [
-        f"{group.name}: {deviation}"
-        for group in groups
-        for deviation in sweep(known, group, [(target, path, EXAMPLES)])
-    ]
+    return [deviation for group in groups for deviation in sweep(known, group, [(target, path, EXAMPLES)])]
