@@ -2,11 +2,13 @@
 """What file-handle records are compared with: name_to_handle_at(2), open_by_handle_at(2) and statfs(2)."""
 
 import ctypes
+import errno
 import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.errors import outcome
 from helpers.events import MAX_HANDLE_SIZE
 from helpers.syscalls import syscall
 from helpers.uapi import AT_FDCWD
@@ -37,6 +39,16 @@ def name_to_handle(path: Path, flags: int = 0) -> FileHandle:
     syscall("name_to_handle_at", AT_FDCWD, os.fsencode(path), buffer, mount_id, flags)
     size, kind = _FILE_HANDLE.unpack_from(buffer)
     return FileHandle(kind, buffer.raw[_FILE_HANDLE.size :][:size])
+
+
+def is_comparable(path: Path) -> bool:
+    """Tell whether fanotify can report a handle of what is behind a path, if not one that can be opened.
+
+    The kernels which know AT_HANDLE_FID make one of any inode, also on filesystems without export operations:
+    commit 96b2b072ee62 ("exportfs: allow exporting non-decodeable file handles to userspace"). What the call answers
+    beyond that is no measure: that of 6.16 refuses such filesystems, whose handles are in its events all the same.
+    """
+    return outcome(name_to_handle, path, AT_SYMLINK_FOLLOW | AT_HANDLE_FID) != errno.EINVAL
 
 
 def fd_to_handle(fd: int) -> FileHandle:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helpers.errors import OK, outcome
 from helpers.features import Feature, has
-from helpers.handles import AT_HANDLE_FID, AT_SYMLINK_FOLLOW, fsid, name_to_handle
+from helpers.handles import AT_SYMLINK_FOLLOW, fsid, is_comparable, name_to_handle
 from suites.fanotify_mark.rules import Target
 
 NO_FSID = (0, 0)
@@ -45,7 +45,7 @@ def handles(path: Path, root: Path) -> tuple[int, int]:
     """
     fsid_answer = ENODEV if fsid(path) == NO_FSID else OK if fsid(path) == fsid(root) else EXDEV
     opened = outcome(name_to_handle, path, AT_SYMLINK_FOLLOW) == OK
-    compared = opened or outcome(name_to_handle, path, AT_SYMLINK_FOLLOW | AT_HANDLE_FID) == OK
+    compared = opened or is_comparable(path)
     # 30ad1938326b ("fanotify: allow "weak" fsid when watching a single filesystem"), 6.8
     inode = OK if fsid_answer and has(Feature.WEAK_FSID) else fsid_answer
     return inode or (OK if compared else EOPNOTSUPP), fsid_answer or (OK if opened else EOPNOTSUPP)
