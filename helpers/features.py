@@ -3,14 +3,9 @@
 
 A probe alone would turn a regression into a skip. Two things prevent that. A feature has, where possible,
 probes which take different ways through the kernel, and is there as soon as one of them answers: the tests
-then hold the kernel to all of it. And a kernel of the catalogue has a reviewed baseline,
-`baselines/<kernel>.toml`:
-
-    features = ["REPORT_PIDFD", "UNPRIVILEGED_GROUPS"]
-
-A feature of the baseline which does not answer fails every test that asks for it; one which answers and is
-not there is new, which the report says. `python -m helpers.features` prints a proposal, for
-a person to review.
+then hold the kernel to all of it. And a kernel is held against a baseline (helpers.baseline): a feature of
+it which does not answer fails every test that asks for it; one which answers and is not there is new, which
+the report says. `python -m helpers.features` prints what answers, for a person to review as a list.
 """
 
 import contextlib
@@ -20,14 +15,15 @@ import functools
 import os
 import socket
 import tempfile
-import tomllib
 from collections.abc import Callable
-from enum import Enum
-from errno import EBADF, EFAULT, EINVAL, ENODATA, ENOENT, ENOTTY, EPERM, EREMOTE
+from errno import EBADF, EFAULT, EINVAL, ENODATA, ENOENT, ENOSYS, ENOTTY, EPERM, EREMOTE
 from pathlib import Path
 
-from helpers import fastpath, fdinfo, kernel_modules, proposals, queue_fd, skips
+from helpers import baseline, fastpath, fdinfo, kernel_modules, proposals, queue_fd, skips
+from helpers.baseline import Feature as Feature  # noqa: PLC0414 - whoever asks for one finds it here
 from helpers.children import fork, in_child
+from helpers.contract import releases
+from helpers.contract.releases import Release
 from helpers.credentials import CLONE_NEWNS, unprivileged, user_namespace
 from helpers.descriptors import same_description
 from helpers.errors import OK, outcome
@@ -71,8 +67,6 @@ from helpers.uapi import (
 )
 from helpers.waiting import is_readable
 
-BASELINES = Path(__file__).parent / "baselines"
-
 _NO_GROUP = -1
 _NO_EVENT = 12345
 _PROBER = os.getpid()
@@ -82,70 +76,22 @@ class LostFeature(AssertionError):  # noqa: N818 - what happened
     """A feature which is in the kernel's baseline does not answer any more."""
 
 
-class Feature(Enum):
-    """Features which some kernels of the catalogue lack; the value says when mainline got them."""
-
-    PERMISSION_EVENTS = "permission events, with CONFIG_FANOTIFY_ACCESS_PERMISSIONS"
-    ENABLE_AUDIT = "FAN_ENABLE_AUDIT, 4.15, with CONFIG_AUDITSYSCALL"
-    UNPRIVILEGED_GROUPS = "fanotify groups for everybody, 5.13"
-    REPORT_PIDFD = "FAN_REPORT_PIDFD, 5.15"
-    FS_ERROR = "FAN_FS_ERROR, 5.16"
-    REPORT_TARGET_FID = "FAN_REPORT_TARGET_FID, 5.17"
-    RENAME = "FAN_RENAME, 5.17"
-    EVICTABLE = "FAN_MARK_EVICTABLE, 5.19"
-    IGNORE = "FAN_MARK_IGNORE, 6.0"
-    FDINFO_INO = "inode numbers in /proc/PID/fdinfo, 5.14"
-    RESPONSE_INFO = "FAN_INFO, 6.3"
-    SPLICE_EVENTS = "events of what splice(2) reads, 6.5"
-    WEAK_FSID = "marks on inodes without a usable fsid, in groups of file handles, 6.8"
-    REPORT_FD_ERROR = "FAN_REPORT_FD_ERROR, 6.13"
-    PRE_ACCESS = "FAN_PRE_ACCESS, 6.14"
-    PERMISSION_AT_OPEN = (
-        "reading needs no permission in files opened before their filesystem was watched, 6.14"
-    )
-    REPORT_MNT = "FAN_REPORT_MNT, 6.15"
-    PERMISSION_BY_FILE = "reading needs no permission in files opened before they were watched, 6.17"
-    PERMISSION_WATCHDOG = "fs.fanotify.watchdog_timeout, 6.18"
-    USERNS_MARKS = "marks on filesystems and mounts of one's own user namespace, 6.16"
-    UNPRIVILEGED_MNT = "FAN_REPORT_MNT groups for everybody, 6.16"
-    PIDFD_THREAD = "pidfds of threads and of all scopes of signals, 6.9"
-    KCMP = "kcmp(2), with CONFIG_KCMP"
-    SOCKET_PIDFD = "SO_PEERPIDFD and SO_PASSPIDFD, 6.5"
-    PIDFD_NAMESPACES = "PIDFD_GET_*_NAMESPACE, 6.11"
-    PIDFD_INFO = "PIDFD_GET_INFO, 6.13"
-    PIDFD_HANDLES = "file handles of pidfds, 6.14"
-    PIDFD_INFO_EXIT = "PIDFD_INFO_EXIT, 6.15"
-    PIDFD_SELF = "PIDFD_SELF, 6.15"
-    PIDFD_INFO_COREDUMP = "PIDFD_INFO_COREDUMP, 6.16"
-    PIDFD_XATTRS = "extended attributes of pidfds, 6.17"
-    PIDFD_SELF_MOVED = "PIDFD_SELF_THREAD_GROUP is -10001, 6.17"
-    PIDFD_INFO_CHECKED = "PIDFD_GET_INFO is known by its size and direction too, 6.18 and 6.17.y"
-    PIDFD_INFO_SUPPORTED_MASK = "PIDFD_INFO_SUPPORTED_MASK, 6.19"
-    PIDFD_INFO_EREMOTE = "PIDFD_GET_INFO of foreign pid namespaces is EREMOTE, 7.0, 6.19.10 and 6.18.14"
-    SHUTDOWN_ERROR = "FAN_FS_ERROR when a filesystem is shut down, 7.0"
-    CLONE_AUTOREAP = "CLONE_AUTOREAP and CLONE_PIDFD_AUTOKILL, 7.1"
-    EXIT_SIGNAL_CHECK = "clone(2) refuses exit signals that do not exist, 7.1"
-    PIDFD_WITH_TID = "FAN_REPORT_PIDFD with FAN_REPORT_TID, 7.2"
-    PIDFD_OF_REAPED = "pidfds of processes which were reaped before the read, 7.2"
-    QUEUE_FD = "restartable permission events (control fd, queue fd), a proposal"
-    FASTPATH = "fanotify fastpath handlers, a proposal"
-    FASTPATH_HANDLERS = "the fastpath handlers of this project, built as modules for this kernel"
-
-
-_CONFIGURED = {Feature.PERMISSION_EVENTS, Feature.ENABLE_AUDIT, Feature.KCMP}
-
-
 @functools.cache
 def has(feature: Feature) -> bool:
     """Tell whether the kernel has a feature; raise LostFeature if only the baseline says so."""
     if os.getpid() != _PROBER:
         raise RuntimeError(f"{feature.name} must be asked for before a child gives up privilege")
-    answers = _answers(feature)
-    if not answers and feature.name in baseline():
-        raise LostFeature(f"lost feature: {feature.value} is in the baseline and does not answer")
-    if answers and baseline() and feature.name not in baseline():
+    answers, held = _answers(feature), baseline.current()
+    if not answers and feature in held.features:
+        raise LostFeature(held.reproach(feature))
+    if answers and held.name and feature not in held.features:
         _new.append(feature.name)
     return answers
+
+
+def answers(name: str) -> bool:
+    """Tell whether the kernel has the feature of this name, whatever the baseline says."""
+    return _answers(Feature[name])
 
 
 @functools.cache
@@ -166,23 +112,8 @@ def require(*features: Feature) -> None:
     """Skip the test on a kernel without one of the features; raise LostFeature as `has` does."""
     for feature in features:
         if not has(feature):
-            skip = skips.kconfig if feature in _CONFIGURED else skips.not_implemented
-            skip(feature.value)
-
-
-@functools.cache
-def baseline() -> frozenset[str]:
-    """Return the names of the features this kernel must have; none if it is not one of the catalogue.
-
-    A reference kernel with the kernel's own checks has the features of the one without.
-    """
-    path = BASELINES / f"{os.environ.get('FAPITEST_KERNEL', '').removesuffix('-debug')}.toml"
-    if not path.exists():
-        return frozenset()
-    names = frozenset(tomllib.loads(path.read_text(encoding="utf-8"))["features"])
-    if unknown := names - Feature.__members__.keys():
-        raise ValueError(f"{path}: unknown feature {min(unknown)}")
-    return names
+            skip = skips.kconfig if baseline.current().lacks_option(feature) else skips.not_implemented
+            skip(str(feature.facts))
 
 
 Probe = Callable[[], bool]
@@ -383,6 +314,7 @@ def _handlers_are_there() -> bool:
 
 
 _PROBES: dict[Feature, tuple[Probe, ...]] = {
+    Feature.FANOTIFY: (lambda: outcome(FanotifyGroup) != ENOSYS,),
     Feature.PERMISSION_EVENTS: (_mark(Mark.INODE, Mask.OPEN_PERM),),
     Feature.ENABLE_AUDIT: (_group(Init.ENABLE_AUDIT), _admin_flag(Init.ENABLE_AUDIT)),
     Feature.UNPRIVILEGED_GROUPS: (
@@ -439,11 +371,20 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
 
 
 def proposal() -> str:
-    """Return a baseline of all that answers, in TOML, for a person to review."""
+    """Return a list of all that answers, in TOML, for a person to review."""
     found = [feature for feature in Feature if _answers(feature)]
-    lines = [f'    "{feature.name}",  # {feature.value}' for feature in found]
-    head = ["# SPDX-License-Identifier: GPL-2.0-or-later", f"# What {os.uname().release} answers."]
+    lines = [f'    "{feature.name}",  # {feature.facts}' for feature in found]
+    release = releases.running()
+    head = [
+        "# SPDX-License-Identifier: GPL-2.0-or-later",
+        f"# What {os.uname().release} answers.",
+        *([f'release = "{release.number}{_word(release)}"'] if release else []),
+    ]
     return "\n".join([*head, "features = [", *lines, "]", ""])
+
+
+def _word(release: Release) -> str:
+    return baseline.REFERENCE if baseline.REFERENCE in release.text else ""
 
 
 if __name__ == "__main__":

@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""pytest plugin of this room: tests name the behaviours they verify, and skip only for a typed reason."""
+"""pytest plugin of this room: what a test of the suites verifies, and what the kernel is held against.
+
+Tests name the behaviours they verify, and skip only for a typed reason. What the kernel answers is judged as the
+kernel's, and what it must have follows from its baseline.
+"""
 
 import functools
 import os
+import re
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers import features, proposals
+from helpers import baseline, features, proposals
 from helpers.contract import behaviours, known_issues
 from helpers.contract.properties import Property
 from helpers.errors import UnexpectedAnswer, judged
+from helpers.features import Feature
 from helpers.filesystems import FILESYSTEMS
 from helpers.skips import TypedSkip
 
@@ -22,6 +28,10 @@ _SUITES = "suites"
 _FILESYSTEM_PARAMETERS = ("filesystem", "disk_dir")
 _PIDFD_GROUPS = {"CLONE", "POPEN", "PSIG", "PWAIT", "PGETFD", "PINFO"}
 _CATALOGUE = pytest.StashKey[dict[str, behaviours.Behaviour]]()
+_ASKED = pytest.StashKey[dict[str, Any]]()
+"""What the options ask for, in a form that travels to where the tests run."""
+_WITHOUT_FANOTIFY = re.compile(rf"{_SUITES}/(pidfd_|clone_pidfd/|fdinfo/test_pidfds)")
+"""The tests that need no fanotify."""
 
 
 class UntypedSkip(Exception):  # noqa: N818 - what it is
@@ -47,30 +57,42 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="names and numbers of interfaces that are only proposed: a file with keys of helpers/proposals.toml",
     )
+    group.addoption(
+        "--baseline",
+        metavar="NAME|FILE|none",
+        default="",
+        help="the features that the kernel must have: a list of helpers/baselines, such as 6.12, one of yours, or none "
+        "(default: what follows from its release and its configuration)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and choose the names and numbers of proposed interfaces."""
+    """Register the marker, and do what the options ask for."""
     config.addinivalue_line("markers", "behaviour(*ids): the documented behaviours which the test verifies")
-    proposals.choose(_interface(config))
+    # The controller's files are not there where its workers run.
+    workers = getattr(config, "workerinput", None)
+    asked = config.stash[_ASKED] = _asked(config) if workers is None else workers["suites"]
+    proposals.choose(asked["interface"])
+    baseline.choose(asked["baseline"])
 
 
-def _interface(config: pytest.Config) -> proposals.Tables:
-    # The controller's file is not there where its workers run.
-    if hasattr(config, "workerinput"):
-        tables: proposals.Tables = config.workerinput["interface"]
-        return tables
-    file = config.getoption("interface")
+def _asked(config: pytest.Config) -> dict[str, Any]:
+    interface = config.getoption("interface")
     try:
-        return proposals.read(Path(file)) if file else {}
+        return {
+            "interface": proposals.read(Path(interface)) if interface else {},
+            "baseline": baseline.read(config.getoption("baseline")),
+        }
     except proposals.ProposalError as error:
         raise pytest.UsageError(f"--interface {error}") from error
+    except baseline.BaselineError as error:
+        raise pytest.UsageError(f"--baseline {error}") from error
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Send the names and numbers of proposed interfaces along to a worker of pytest-xdist."""
-    node.workerinput["interface"] = _interface(node.config)
+    """Send what the options ask for along to a worker of pytest-xdist."""
+    node.workerinput["suites"] = node.config.stash[_ASKED]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -168,9 +190,14 @@ def _allure_markers(behaviour: behaviours.Behaviour) -> list[pytest.MarkDecorato
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse to run the suites as anybody but root."""
-    if _in_suites(item) and os.geteuid() != 0:
+    """Refuse to run the suites as anybody but root; ask for fanotify."""
+    if not _in_suites(item):
+        return
+    if os.geteuid() != 0:
         raise NotRootError("the suites need root: run them in a virtual machine, with --kernel NAME")
+    item.user_properties.append((Property.BASELINE, baseline.current().name))
+    if not _WITHOUT_FANOTIFY.match(item.nodeid):
+        features.require(Feature.FANOTIFY)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -268,11 +268,16 @@ def _check_room(directory: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def order(environment: Mapping[str, str], **wanted: Any) -> bytes:
-    """Return what a guest that is ready still needs for a run, and what is `wanted` of it: see vm/guest/agent.py."""
+def order(environment: Mapping[str, str], files: Iterable[tuple[str, Path]] = (), **wanted: Any) -> bytes:
+    """Return what a guest that is ready still needs for a run, and what is `wanted` of it: see vm/guest/agent.py.
+
+    `files` are those of its kernel: path in the guest, and file.
+    """
     packed = io.BytesIO()
     with Archive(packed) as archive:
         _write_project(archive)
+        for path, file in files:
+            archive.file(path, file)
     head = {
         "time": time.time(),
         "entropy": secrets.token_hex(32),
@@ -291,10 +296,17 @@ def _project_files(start: Path) -> Iterator[Path]:
         yield from (Path(directory, name) for name in sorted(files))
 
 
-def initramfs(target: Path, modules: Path, *, shell: Mapping[str, str] | None = None) -> None:
+def initramfs(
+    target: Path,
+    modules: Path,
+    *,
+    shell: Mapping[str, str] | None = None,
+    files: Iterable[tuple[str, Path]] = (),
+) -> None:
     """Write the initramfs of one VM to `target`: the base and the kernel's modules.
 
-    With `shell`, environment variables, the project is in it from the start and init gives a shell instead of an agent.
+    With `shell`, environment variables, the project is in it from the start, with `files` as of `order`, and init gives
+    a shell instead of an agent.
 
     Raises:
         VmError: the base archive can not be made.
@@ -307,3 +319,5 @@ def initramfs(target: Path, modules: Path, *, shell: Mapping[str, str] | None = 
             with Archive(out) as archive:
                 archive.data("/etc/fapitest.shell", _exports({"FAPITEST_PROJECT": str(PROJECT), **shell}))
                 _write_project(archive)
+                for path, file in files:
+                    archive.file(path, file)

@@ -21,7 +21,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from vm import accel, cache, image, keyboard, scratch, state, tools, unprivileged
+from vm import accel, bootimage, cache, image, keyboard, scratch, state, tools, unprivileged
 from vm.accel import DEVICE
 from vm.bootimage import Kernel
 from vm.console import Console, headline
@@ -164,7 +164,7 @@ class Machine:
         self.directory.mkdir(parents=True, exist_ok=True)
         environment = {**self._environment(), "FAPITEST_COMMAND": shlex.join(command)}
         try:
-            image.initramfs(self._initramfs, self.kernel.modules, shell=environment)
+            image.initramfs(self._initramfs, self.kernel.modules, shell=environment, files=self._files())
             log = self._vm / "console"
             console = f"stdio,id=console,signal=off,logfile={_escaped(log)}"
             with self._command(console, "-initrd", self._initramfs) as (words, files):
@@ -181,7 +181,13 @@ class Machine:
 
     def order(self, **wanted: Any) -> bytes:
         """Return what the ready guest is sent first: see vm/guest/agent.py."""
-        return image.order(self._environment(), **wanted)
+        return image.order(self._environment(), self._files(), **wanted)
+
+    def _files(self) -> Iterator[tuple[str, Path]]:
+        """Lay the kernel's configuration where its distribution would."""
+        config, release = self.kernel.image.with_name("config"), bootimage.image_release(self.kernel.image)
+        if release and config.exists():
+            yield f"/boot/config-{release}", config
 
     def _environment(self) -> dict[str, str]:
         disks = [] if self.kernel.loop else [f"/dev/nvme0n{number + 1}" for number in range(SCRATCH_DISKS)]

@@ -13,6 +13,8 @@ class Property:
     """What uname -r says."""
     ACCEL = "accel"
     """kvm, tcg or none."""
+    BASELINE = "baseline"
+    """What the kernel is held against, "" for nothing: what it lacks is then no failure."""
     STATUS = "status"
     """How the phase ended: a Status."""
     MESSAGE = "message"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import features
+from helpers import baseline, configuration, features
 from helpers.children import in_child
 from helpers.features import Feature, LostFeature
 from helpers.skips import TypedSkip
@@ -17,20 +17,19 @@ FEATURE = Feature.REPORT_MNT
 
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
-    for cached in (features.has, features._answers, features.baseline):
-        cached.cache_clear()
+    features.has.cache_clear()
+    features._answers.cache_clear()
+    baseline.choose({"name": "", "features": []})
     yield
-    for cached in (features.has, features._answers, features.baseline):
-        cached.cache_clear()
+    features.has.cache_clear()
+    features._answers.cache_clear()
+    baseline.choose(None)
     features.new()
 
 
-@pytest.fixture
-def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the baseline of this kernel, to be written."""
-    monkeypatch.setattr(features, "BASELINES", tmp_path)
-    monkeypatch.setenv("FAPITEST_KERNEL", "9.9")
-    return tmp_path / "9.9.toml"
+def hold_to(*names: str) -> None:
+    """Hold this kernel to a list."""
+    baseline.choose({"name": "list", "features": names})
 
 
 def answers_yes() -> bool:
@@ -74,47 +73,54 @@ def test_missing_feature_is_a_skip(monkeypatch: pytest.MonkeyPatch) -> None:
     assert skip.value.kind == "not-implemented"
 
 
-def test_missing_option_of_the_kernel_is_a_skip(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [({"HZ"}, "kconfig"), ({"AUDITSYSCALL"}, "not-implemented"), (None, "not-implemented")],
+)
+def test_missing_option_of_the_kernel_is_a_skip_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, options: set[str] | None, kind: str
+) -> None:
+    monkeypatch.setattr(configuration, "options", lambda: options)
     monkeypatch.setitem(features._PROBES, Feature.ENABLE_AUDIT, (answers_no,))
     with pytest.raises(TypedSkip, match="CONFIG_AUDITSYSCALL") as skip:
+        baseline.choose({"name": "", "features": []})
         features.require(Feature.ENABLE_AUDIT)
-    assert skip.value.kind == "kconfig"
+    assert skip.value.kind == kind
 
 
-def test_lost_feature_is_a_failure(monkeypatch: pytest.MonkeyPatch, kernel: Path) -> None:
-    kernel.write_text('features = ["REPORT_MNT"]')
+def test_lost_feature_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_to("REPORT_MNT")
     probe(monkeypatch, answers_no)
     for ask in (features.has, features.require):
-        with pytest.raises(LostFeature, match="lost feature: FAN_REPORT_MNT"):
+        with pytest.raises(
+            LostFeature, match=r"lost feature: FAN_REPORT_MNT.* does not answer; list must have it"
+        ):
             ask(FEATURE)
 
 
-def test_feature_which_no_baseline_knows_is_new(monkeypatch: pytest.MonkeyPatch, kernel: Path) -> None:
-    kernel.write_text('features = ["RENAME"]')
+def test_feature_which_no_baseline_knows_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_to("RENAME")
     probe(monkeypatch, answers_yes)
     assert features.has(FEATURE)
     assert features.new() == ["REPORT_MNT"]
     assert features.new() == []
 
 
-def test_without_a_baseline_nothing_is_new_or_lost(monkeypatch: pytest.MonkeyPatch, kernel: Path) -> None:
+def test_without_a_baseline_nothing_is_new_or_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     probe(monkeypatch, answers_yes)
     assert features.has(FEATURE)
     assert features.new() == []
 
 
-def test_kernel_with_its_own_checks_has_the_baseline_of_the_one_without(
-    monkeypatch: pytest.MonkeyPatch, kernel: Path
+@pytest.mark.parametrize("options", [{"FANOTIFY"}, set(), None], ids=["with", "without", "unseen"])
+def test_kernel_without_permission_events_is_a_failure_whatever_its_configuration(
+    monkeypatch: pytest.MonkeyPatch, options: set[str] | None
 ) -> None:
-    kernel.write_text('features = ["RENAME"]')
-    monkeypatch.setenv("FAPITEST_KERNEL", "9.9-debug")
-    assert features.baseline() == {"RENAME"}
-
-
-def test_baseline_with_an_unknown_feature(kernel: Path) -> None:
-    kernel.write_text('features = ["REPORT_MMT"]')
-    with pytest.raises(ValueError, match=r"9\.9\.toml: unknown feature REPORT_MMT"):
-        features.baseline()
+    monkeypatch.setattr(configuration, "options", lambda: options)
+    monkeypatch.setitem(features._PROBES, Feature.PERMISSION_EVENTS, (answers_no,))
+    baseline.choose(None)
+    with pytest.raises(LostFeature, match="CONFIG_FANOTIFY_ACCESS_PERMISSIONS"):
+        features.require(Feature.PERMISSION_EVENTS)
 
 
 def test_children_do_not_probe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,21 +135,16 @@ def test_every_feature_has_a_probe() -> None:
     assert set(features._PROBES) == set(Feature)
 
 
-def test_every_baseline_is_well_formed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for path in features.BASELINES.glob("*.toml"):
-        monkeypatch.setenv("FAPITEST_KERNEL", path.stem)
-        features.baseline.cache_clear()
-        assert features.baseline()
+@pytest.mark.skipif(os.geteuid() != 0, reason="probes are for root")
+def test_proposal_is_a_list(tmp_path: Path) -> None:
+    (tmp_path / "here.toml").write_text(features.proposal())
+    found = baseline.read(str(tmp_path / "here.toml"))
+    assert found
+    assert "PERMISSION_EVENTS" in found["features"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="probes are for root")
-def test_proposal_is_a_baseline(kernel: Path) -> None:
-    kernel.write_text(features.proposal())
-    assert "PERMISSION_EVENTS" in features.baseline()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="probes are for root")
-def test_proposal_leaves_out_what_is_lost(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel.write_text(f'features = ["{FEATURE.name}"]')
+def test_proposal_leaves_out_what_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_to(FEATURE.name)
     probe(monkeypatch, answers_no)
     assert f'"{FEATURE.name}"' not in features.proposal()

@@ -49,7 +49,8 @@ def properties(suite: pytest.Pytester, test: str) -> list[tuple[str, object]]:
     text = f"import pytest\nfrom helpers import skips\nbehaviour = pytest.mark.behaviour\n{test}"
     (suite.path / "suites" / "fanotify_init" / "test_it.py").write_text(text)
     suite.inline_run("suites", plugins=[Recorder()])
-    return [pair for report in reports if report.when == "call" for pair in report.user_properties]
+    pairs = [pair for report in reports if report.when == "call" for pair in report.user_properties]
+    return [pair for pair in pairs if pair[0] != "baseline"]
 
 
 def test_behaviours_are_properties(suite: pytest.Pytester) -> None:
@@ -99,6 +100,17 @@ def test_it(): hold_to_rules([Deviation("INIT-OTHER", "init(): expected ok, answ
 """
     assert properties(suite, test) == [("behaviour", "INIT-OTHER")]
     run(suite, test).stdout.fnmatch_lines(["*UnexpectedAnswer: INIT-OTHER: wrong answers (9), such as"])
+
+
+def test_baseline_is_told(suite: pytest.Pytester) -> None:
+    test = """
+from helpers import baseline
+@behaviour("INIT-BASIC")
+def test_it(request):
+    assert request.node.user_properties[-1] == ("baseline", baseline.current().name)
+    assert baseline.current().name.startswith("Linux ")
+"""
+    run(suite, test).assert_outcomes(passed=1)
 
 
 CALL = "import os\n@behaviour('INIT-BASIC')\n"
@@ -181,15 +193,37 @@ def test_other(): pass
     run(suite, test, "--filesystem", "ext4", "--filesystem", "xfs").assert_outcomes(passed=3, deselected=4)
 
 
-def test_names_and_numbers_of_proposals_reach_workers(suite: pytest.Pytester) -> None:
-    (suite.path / "v4.toml").write_text("[queue_fd]\ninit_flag = 0x10000\n")
-    test = """
-from helpers import proposals
-@behaviour("INIT-BASIC")
-def test_it(): assert proposals.queue_fd().init_flag == 0x10000
-"""
-    for options in ([], ["-n", "1"]):
-        run(suite, test, "--interface", "v4.toml", *options).assert_outcomes(passed=1)
-    (suite.path / "v4.toml").write_text("[queue_fd]\nflag = 1\n")
-    result = run(suite, test, "--interface", "v4.toml")
-    result.stderr.fnmatch_lines(["*--interface v4.toml: queue_fd: unknown key 'flag'*"])
+OPTIONS = {
+    "--interface": (
+        "[queue_fd]\ninit_flag = 0x10000\n",
+        "from helpers import proposals; assert proposals.queue_fd().init_flag == 0x10000",
+        "[queue_fd]\nflag = 1\n",
+        "queue_fd: unknown key 'flag'",
+    ),
+    "--baseline": (
+        'features = ["RENAME"]',
+        "from helpers import baseline; assert baseline.current().name == 'file'",
+        'features = ["RENAMED"]',
+        "unknown feature RENAMED",
+    ),
+}
+"""For each option with a file: one that is right, what a test sees of it, one that is wrong, what is said of that."""
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["here", "in-a-worker"])
+def test_files_that_options_name_reach_workers(
+    suite: pytest.Pytester, option: str, workers: list[str]
+) -> None:
+    content, body, _, _ = OPTIONS[option]
+    (suite.path / "file.toml").write_text(content)
+    result = run(suite, f"@behaviour('INIT-BASIC')\ndef test_it(): {body}", option, "file.toml", *workers)
+    assert result.ret == 0, result.stdout.str()
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_files_that_options_name_are_looked_at_first(suite: pytest.Pytester, option: str) -> None:
+    _, _, wrong, said = OPTIONS[option]
+    (suite.path / "file.toml").write_text(wrong)
+    result = run(suite, "@behaviour('INIT-BASIC')\ndef test_it(): pass", option, "file.toml")
+    result.stderr.fnmatch_lines([f"*{option} file.toml: {said}*"])

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The names and numbers of proposed interfaces, and what another table may replace."""
 
+import os
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -62,8 +64,10 @@ def test_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
     assert message in str(caught.value)
 
 
-def test_reference_kernels_are_known_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAPITEST_KERNEL", "ref-6.12")
-    assert proposals.is_reference()
-    monkeypatch.setenv("FAPITEST_KERNEL", "6.12")
-    assert not proposals.is_reference()
+@pytest.mark.parametrize(
+    ("release", "answer"),
+    [("6.12.117-reference", True), ("6.12.117-reference-debug", True), ("6.12.117+deb13-amd64", False)],
+)
+def test_reference_kernels_are_known_by_their_release(monkeypatch, release, answer):
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(release=release))
+    assert proposals.is_reference() is answer

@@ -81,7 +81,7 @@ WITHOUT_A_VM = ["--collect-only", "--help", "--version"]
 """Options that need no VM."""
 
 ELSEWHERE = [
-    "--cpus", "--memory", "--append", "--gdb", "--gdb-port",
+    "--cpus", "--memory", "--append", "--gdb", "--gdb-port", "--baseline", "--known-issues",
     "-x", "--lf", "--results", "--kernel", "--modules", "--matrix", "--interface", "--junit-xml", "-c",
     "--allure-severities", "--allure-epics", "--allure-features", "--allure-stories", "--allure-ids", "--allure-label",
 ]  # fmt: skip
