@@ -2,7 +2,7 @@
 """pytest plugin of this room: what a test of the suites verifies, and what the kernel is held against.
 
 Tests name the behaviours they verify, and skip only for a typed reason. What the kernel answers is judged as the
-kernel's, and what it must have follows from its baseline.
+kernel's, a defect of this kernel that is known is expected, and what it must have follows from its baseline.
 """
 
 import functools
@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from helpers import baseline, features, proposals
-from helpers.contract import behaviours, known_issues
+from helpers.contract import behaviours, known_issues, releases
+from helpers.contract.known_issues import KnownIssue
 from helpers.contract.properties import Property
 from helpers.errors import UnexpectedAnswer, judged
 from helpers.features import Feature
@@ -28,6 +29,7 @@ _SUITES = "suites"
 _FILESYSTEM_PARAMETERS = ("filesystem", "disk_dir")
 _PIDFD_GROUPS = {"CLONE", "POPEN", "PSIG", "PWAIT", "PGETFD", "PINFO"}
 _CATALOGUE = pytest.StashKey[dict[str, behaviours.Behaviour]]()
+_ISSUES = pytest.StashKey[list[KnownIssue]]()
 _ASKED = pytest.StashKey[dict[str, Any]]()
 """What the options ask for, in a form that travels to where the tests run."""
 _WITHOUT_FANOTIFY = re.compile(rf"{_SUITES}/(pidfd_|clone_pidfd/|fdinfo/test_pidfds)")
@@ -64,6 +66,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the features that the kernel must have: a list of helpers/baselines, such as 6.12, one of yours, or none "
         "(default: what follows from its release and its configuration)",
     )
+    group.addoption(
+        "--known-issues",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="defects that are expected beside those of suites/known_issues.toml, such as a distribution's own; "
+        "may be repeated",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,19 +84,29 @@ def pytest_configure(config: pytest.Config) -> None:
     asked = config.stash[_ASKED] = _asked(config) if workers is None else workers["suites"]
     proposals.choose(asked["interface"])
     baseline.choose(asked["baseline"])
+    try:
+        config.stash[_ISSUES] = [
+            *known_issues.of_suites(config.rootpath / _SUITES),
+            *(issue for name, text in asked["known-issues"] for issue in known_issues.parse(text, name)),
+        ]
+    except known_issues.KnownIssuesError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _asked(config: pytest.Config) -> dict[str, Any]:
-    interface = config.getoption("interface")
+    interface, files = config.getoption("interface"), config.getoption("known_issues")
     try:
         return {
             "interface": proposals.read(Path(interface)) if interface else {},
             "baseline": baseline.read(config.getoption("baseline")),
+            "known-issues": [(name, known_issues.read(Path(name))) for name in files],
         }
     except proposals.ProposalError as error:
         raise pytest.UsageError(f"--interface {error}") from error
     except baseline.BaselineError as error:
         raise pytest.UsageError(f"--baseline {error}") from error
+    except known_issues.KnownIssuesError as error:
+        raise pytest.UsageError(f"--known-issues {error}") from error
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -106,8 +126,7 @@ def pytest_pycollect_makeitem() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests on filesystems that --filesystem does not name, and expect the known issues of the kernel."""
-    _expect_known_issues(config, items)
+    """Deselect the tests on filesystems that --filesystem does not name."""
     wanted = {*config.getoption("filesystem"), None}
     unwanted = [item for item in items if len(wanted) > 1 and _filesystem(item) not in wanted]
     if unwanted:
@@ -120,22 +139,6 @@ def _filesystem(item: pytest.Item) -> object:
         item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     )
     return next((parameters[name] for name in _FILESYSTEM_PARAMETERS if name in parameters), None)
-
-
-def _expect_known_issues(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that a known defect of this kernel makes fail."""
-    try:
-        issues = known_issues.load(config.rootpath / _SUITES / known_issues.FILE)
-    except known_issues.KnownIssuesError as error:
-        raise pytest.UsageError(str(error)) from error
-    kernel = os.environ.get("FAPITEST_KERNEL", "")
-    for item in items:
-        if issue := known_issues.of(issues, item.nodeid, kernel):
-            reason = f"{issue.reason} ({issue.link}, seen {issue.date})"
-            expected = pytest.mark.xfail(
-                reason=reason, raises=AssertionError, strict=True, run=not issue.panics
-            )
-            item.add_marker(expected)
 
 
 def _in_suites(node: pytest.Item) -> bool:
@@ -190,14 +193,31 @@ def _allure_markers(behaviour: behaviours.Behaviour) -> list[pytest.MarkDecorato
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse to run the suites as anybody but root; ask for fanotify."""
+    """Refuse to run the suites as anybody but root; expect the known issues of this kernel; ask for fanotify."""
     if not _in_suites(item):
         return
     if os.geteuid() != 0:
         raise NotRootError("the suites need root: run them in a virtual machine, with --kernel NAME")
     item.user_properties.append((Property.BASELINE, baseline.current().name))
+    _expect_known_issue(item)
     if not _WITHOUT_FANOTIFY.match(item.nodeid):
         features.require(Feature.FANOTIFY)
+
+
+def _expect_known_issue(item: pytest.Item) -> None:
+    """Mark a test that a known defect of this kernel makes fail."""
+    release = releases.running()
+    issues = item.config.stash[_ISSUES]
+    issue = known_issues.of(issues, item.nodeid, release)
+    if issue is None or release is None or (issue.feature and not features.answers(issue.feature)):
+        return
+    expected = pytest.mark.xfail(
+        reason=issue.text,
+        raises=pytest.RaisesExc(AssertionError, check=issue.explains),
+        strict=issue.is_certain(release),
+        run=not issue.panics,
+    )
+    item.add_marker(expected)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

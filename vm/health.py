@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from helpers.contract.known_issues import KernelFault
+
 RULES = Path(__file__).parent / "complaints.toml"
 
 OVERRUN = "0,0,0,-;BUG: lines of the kernel's log were overwritten before they could be read"
@@ -65,7 +67,7 @@ _KERNEL_FACILITY = 8
 TAINTED = Path("/proc/sys/kernel/tainted")
 
 
-class KernelComplaint(AssertionError):  # noqa: N818  it is what the kernel says, not what went wrong with us
+class KernelComplaint(KernelFault):
     """The kernel reported a defect of its own while a test ran."""
 
 
@@ -122,7 +124,7 @@ class Watch:
         if added := self._taint & ~before:
             complaints.append(f"/proc/sys/kernel/tainted gained {added:#x} (was {before:#x})")
         if complaints:
-            raise KernelComplaint("the kernel complained while this test ran:\n  " + "\n  ".join(complaints))
+            raise KernelComplaint(*complaints)
 
     def close(self) -> None:
         """End the watch."""

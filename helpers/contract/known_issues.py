@@ -1,88 +1,214 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Real defects of released kernels, as data: the tests that find them are expected to fail there, and only there.
+"""Real defects of released kernels, as data: the tests that find them are expected to fail there, and only so.
 
-`suites/known_issues.toml` lists them:
+`suites/known_issues.toml` lists them, one entry for each defect:
 
     [[issue]]
-    test = "suites/fanotify_events/test_ioctl.py::test_bytes_of_records*"   # a node id, or a pattern of node ids
-    kernels = ["5.10", "6.18"]                                              # series; "7.2" is ref-7.2 too
-    reason = "FIONREAD counts 24 bytes an event, whatever records it has"
-    link = "commit 68615158c12d"
-    date = 2026-11-21                                                       # when it was seen last
-    panics = true                                                           # optional: it is not even run there
+    tests = ["suites/fanotify_events/test_readiness.py::test_bytes_of_events_with_records*"]  # patterns of node ids
+    match = 'assert 24 == '         # what the failure says: a regular expression, searched in its text
+    reason = "FIONREAD counts 24 bytes for an event, whatever records it has"
+    link = "commit 68615158c12d (\\"fanotify: report full event length for FIONREAD\\"), 7.2"
+    introduced = ["5.1"]                        # the releases that brought it: mainline, then stable; optional
+    fixed = ["7.2", "6.12.110", "6.1.188"]      # the releases that mended it; [] for none
+    seen = ["5.10.262", "6.18.15"]              # the newest release of each series in which it was seen
+    expires = 2027-06-01                        # the day from which somebody must have looked at it again
+    feature = "REPORT_PIDFD"                    # optional: only where the kernel has the feature
+    architecture = "x86_64"                     # optional: only where uname -m says so
+    distribution = '\\+deb13'                    # optional: a regular expression, searched in uname -r
+    splat = 'WARNING: .* fanotify.h:216'        # optional: what each line of the kernel's log is that tells of it
+    panics = true                               # optional: the test is not even run there; it needs no `match`
 
-An expected failure that passes fails the run: the entry is then to be removed. One that panics its kernel would cost a
-VM in every run and hide what else the test asks; it is not run, unless pytest's --runxfail asks for it. No entry may
-silence a mistake of a test.
+Any other failure of the same test is a failure, and so is a complaint of the kernel in its log, whatever `match` is, if
+`splat` does not know each of its lines. A test that passes in a release in which the defect was seen fails the run: it
+has lost its grip. In a later release of the series, and in one in which nobody has looked, the defect was mended by
+somebody who has not told us: that is a pass.
 """
 
 import datetime as dt
 import fnmatch
-import os
+import re
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from typing import Any
+
+from helpers.contract import releases
+from helpers.contract.releases import Number, Release, point
 
 FILE = "known_issues.toml"
+SUITES = Path(__file__).parents[2] / "suites"
 
 
 class KnownIssuesError(Exception):
-    """The file of known issues can not be used as it is; the text says which entry and why."""
+    """A file of known issues can not be used as it is; the text says which entry and why."""
+
+
+class KernelFault(AssertionError):  # noqa: N818 - what happened
+    """The kernel told of defects by itself: `lines` are those of its log, and taints."""
+
+    def __init__(self, *lines: str) -> None:
+        """Show all lines."""
+        super().__init__("\n  ".join(["the kernel complained while this test ran:", *lines]))
+        self.lines = lines
 
 
 @dataclass(frozen=True)
 class KnownIssue:
-    """One defect of some kernels, and the tests that it makes fail."""
+    """One defect of some kernels, and the tests that it makes fail; the fields are those of its entry."""
 
-    test: str
-    kernels: tuple[str, ...]
+    tests: tuple[str, ...]
     reason: str
     link: str
-    date: dt.date
+    fixed: tuple[Number, ...]
+    seen: tuple[Number, ...]
+    expires: dt.date
+    match: str = ""
+    splat: str = ""
+    introduced: tuple[Number, ...] = ()
+    feature: str = ""
+    architecture: str = ""
+    distribution: str = ""
     panics: bool = False
 
-    def hits(self, test: str, kernel: str) -> bool:
-        """Whether a test (node id) is expected to fail on a kernel, or on a reference kernel made of its source."""
-        source = kernel.removeprefix("ref-").removesuffix("-debug")
-        return source in self.kernels and (test == self.test or fnmatch.fnmatchcase(test, self.test))
+    def concerns(self, test: str) -> bool:
+        """Whether the defect makes a test (node id) fail."""
+        return any(test == pattern or fnmatch.fnmatchcase(test, pattern) for pattern in self.tests)
+
+    def affects(self, release: Release) -> bool:
+        """Whether a kernel has the defect, as far as its release tells."""
+        return (
+            (not self.introduced or release.has(self.introduced))
+            and not release.has(self.fixed)
+            and self.architecture in ("", release.architecture)
+            and re.search(self.distribution, release.text) is not None
+        )
+
+    def is_certain(self, release: Release) -> bool:
+        """Whether a kernel that has the defect by its release is one in which it was seen, or older than that."""
+        same = (seen for seen in self.seen if seen.series == release.number.series)
+        return release.exact and any(release.number.patch <= seen.patch for seen in same)
+
+    def explains(self, error: BaseException) -> bool:
+        """Whether it is this defect that a failure tells of."""
+        if isinstance(error, KernelFault):
+            return bool(self.splat) and all(re.search(self.splat, line) for line in error.lines)
+        return re.search(self.match, str(error)) is not None
+
+    @property
+    def text(self) -> str:
+        """The defect in one line."""
+        return f"{self.reason} ({self.link}; seen in {', '.join(map(str, self.seen))})"
 
 
-def load(path: Path) -> list[KnownIssue]:
-    """Read the known issues; a file that is not there has none. Raises KnownIssuesError."""
-    if not path.exists():
-        return []
+def read(path: Path) -> str:
+    """Return the text of a file of known issues, once it was found right. Raises KnownIssuesError."""
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8")).get("issue", [])
-    except tomllib.TOMLDecodeError as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise KnownIssuesError(f"{path}: {error}") from error
-    return [_issue(path, number, entry) for number, entry in enumerate(entries, start=1)]
+    parse(text, str(path))
+    return text
 
 
-def _issue(path: Path, number: int, entry: dict[str, object]) -> KnownIssue:
-    names = {field.name for field in fields(KnownIssue)}
-    if wrong := entry.keys() ^ names - ({"panics"} - entry.keys()):
-        raise KnownIssuesError(f"{path}: issue {number}: has too much or lacks: {', '.join(sorted(wrong))}")
-    kernels, date = entry["kernels"], entry["date"]
-    texts = {name: value for name, value in entry.items() if name in ("test", "reason", "link")}
-    if not isinstance(kernels, list) or not kernels or not isinstance(date, dt.date):
-        raise KnownIssuesError(f"{path}: issue {number}: kernels must be a list of names, date a date")
-    if blank := [name for name, text in texts.items() if not isinstance(text, str) or not text.strip()]:
-        raise KnownIssuesError(f"{path}: issue {number}: {blank[0]} must be a text")
-    if not isinstance(panics := entry.get("panics", False), bool):
-        raise KnownIssuesError(f"{path}: issue {number}: panics must be true or false")
-    return KnownIssue(
-        str(texts["test"]), tuple(map(str, kernels)), str(texts["reason"]), str(texts["link"]), date, panics
-    )
+def of_suites(suites: Path = SUITES) -> list[KnownIssue]:
+    """Return the known issues that lie beside the suites; where no file is, none. Raises KnownIssuesError."""
+    path = suites / FILE
+    return parse(read(path), str(path)) if path.exists() else []
 
 
-def of(issues: Iterable[KnownIssue], test: str, kernel: str) -> KnownIssue | None:
-    """Return the first known issue that makes a test fail on a kernel."""
-    return next((issue for issue in issues if issue.hits(test, kernel)), None)
+def parse(text: str, name: str) -> list[KnownIssue]:
+    """Return the known issues of a text in TOML; `name` is its file's, for messages. Raises KnownIssuesError."""
+    try:
+        entries = tomllib.loads(text).get("issue", [])
+        return [_issue(f"{name}: issue {number}", entry) for number, entry in enumerate(entries, start=1)]
+    except tomllib.TOMLDecodeError as error:
+        raise KnownIssuesError(f"{name}: {error}") from error
+
+
+def of(issues: Iterable[KnownIssue], test: str, release: Release | None) -> KnownIssue | None:
+    """Return the first known issue that makes a test fail on a kernel of a release; none where that is unknown."""
+    if release is None:
+        return None
+    return next((issue for issue in issues if issue.concerns(test) and issue.affects(release)), None)
 
 
 def panics(test: str) -> bool:
     """Whether a test (node id) is known to panic this kernel: a test of many calls leaves out those that it makes."""
-    issues = load(Path(__file__).parents[2] / "suites" / FILE)
-    issue = of(issues, test, os.environ.get("FAPITEST_KERNEL", ""))
+    issue = of(of_suites(), test, releases.running())
     return issue is not None and issue.panics
+
+
+# --- one entry ----------------------------------------------------------------------------------------------------
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be a text")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError("must be a list of texts")
+    return tuple(map(_text, value))
+
+
+def _points(value: object) -> tuple[Number, ...]:
+    if not isinstance(value, list):
+        raise ValueError("must be a list of releases")  # noqa: TRY004 - what is wrong is told, not of which kind
+    return tuple(point(_text(each)) for each in value)
+
+
+def _pattern(value: object) -> str:
+    try:
+        return re.compile(_text(value)).pattern
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from error
+
+
+def _date(value: object) -> dt.date:
+    if not isinstance(value, dt.date):
+        raise ValueError("must be a date")  # noqa: TRY004
+    return value
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004
+    return value
+
+
+_READ: Mapping[str, Callable[[object], Any]] = {
+    "tests": _texts,
+    "reason": _text,
+    "link": _text,
+    "fixed": _points,
+    "seen": _points,
+    "expires": _date,
+    "match": _pattern,
+    "splat": _pattern,
+    "introduced": _points,
+    "feature": _text,
+    "architecture": _text,
+    "distribution": _pattern,
+    "panics": _truth,
+}
+_NEEDED = {field.name for field in fields(KnownIssue) if field.default is MISSING}
+
+
+def _issue(where: str, entry: object) -> KnownIssue:
+    if not isinstance(entry, dict):
+        raise KnownIssuesError(f"{where}: is no table")
+    needed = _NEEDED if entry.get("panics") else _NEEDED | {"match"}
+    if unknown := entry.keys() - _READ.keys():
+        raise KnownIssuesError(f"{where}: unknown key {min(unknown)!r}; known are {', '.join(_READ)}")
+    if missing := needed - entry.keys():
+        raise KnownIssuesError(f"{where}: {min(missing)!r} is missing")
+    values = {}
+    for key, value in entry.items():
+        try:
+            values[key] = _READ[key](value)
+        except ValueError as error:
+            raise KnownIssuesError(f"{where}: {key}: {error}") from error
+    return KnownIssue(**values)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from helpers.contract.releases import Release
+
 pytest_plugins = ["pytester"]
 
 BEHAVIOURS = """
@@ -139,6 +141,61 @@ def test_a_call_that_the_kernel_refuses_is_a_wrong_answer(
     run(suite, f"{CALL}{test}").stdout.fnmatch_lines([said])
 
 
+ISSUE = """
+[[issue]]
+tests = ["suites/fanotify_init/test_it.py::test_it"]
+match = "24 bytes"
+reason = "it counts wrong"
+link = "commit 0123456789ab"
+fixed = []
+seen = ["{seen}"]
+expires = 2027-06-01
+"""
+SEEN = str(Release.parse(os.uname().release).number)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("body", "seen", "outcome"),
+    [
+        ("assert 0, '24 bytes'", SEEN, {"xfailed": 1}),
+        ("assert 0, '25 bytes'", SEEN, {"failed": 1}),
+        ("{}['24 bytes']", SEEN, {"failed": 1}),
+        ("raise OSError(22, 'read(24 bytes): EINVAL')", SEEN, {"xfailed": 1}),
+        ("raise KernelFault('BUG: 24 bytes')", SEEN, {"failed": 1}),
+        ("pass", SEEN, {"failed": 1}),
+        ("pass", "2.6.37", {"xpassed": 1}),
+    ],
+    ids=["known", "another", "of-the-suite", "refused", "splat", "passes", "passes-elsewhere"],
+)
+def test_known_issues(suite: pytest.Pytester, body: str, seen: str, outcome: dict[str, int]) -> None:
+    (suite.path / "suites" / "known_issues.toml").write_text(ISSUE.format(seen=seen))
+    test = f"from helpers.contract.known_issues import KernelFault\n@behaviour('INIT-BASIC')\ndef test_it(): {body}"
+    run(suite, test).assert_outcomes(**outcome)
+
+
+def test_a_splat_while_a_known_issue_is_torn_down_is_a_failure(suite: pytest.Pytester) -> None:
+    (suite.path / "suites" / "known_issues.toml").write_text(ISSUE.format(seen=SEEN))
+    test = """
+from helpers.contract.known_issues import KernelFault
+@pytest.fixture
+def splat():
+    yield
+    raise KernelFault("BUG: 24 bytes")
+@behaviour("INIT-BASIC")
+def test_it(splat): assert 0, "24 bytes"
+"""
+    run(suite, test).assert_outcomes(xfailed=1, errors=1)
+
+
+@pytest.mark.parametrize(("feature", "outcome"), [("FANOTIFY", "xfailed"), ("FASTPATH", "failed")])
+def test_known_issues_of_a_feature(suite: pytest.Pytester, feature: str, outcome: str) -> None:
+    (suite.path / "suites" / "known_issues.toml").write_text(
+        f'{ISSUE.format(seen=SEEN)}feature = "{feature}"'
+    )
+    test = "@behaviour('INIT-BASIC')\ndef test_it(): assert 0, '24 bytes'"
+    run(suite, test).assert_outcomes(**{outcome: 1})
+
+
 def test_typed_skip_is_told(suite: pytest.Pytester) -> None:
     test = "@behaviour('INIT-BASIC')\ndef test_it(): skips.kconfig('CONFIG_X is not set')"
     assert properties(suite, test)[1:] == [("skip-kind", "kconfig"), ("skip-text", "CONFIG_X is not set")]
@@ -205,6 +262,12 @@ OPTIONS = {
         "from helpers import baseline; assert baseline.current().name == 'file'",
         'features = ["RENAMED"]',
         "unknown feature RENAMED",
+    ),
+    "--known-issues": (
+        ISSUE.format(seen="6.1"),
+        "assert 0, '24 bytes'",
+        "[[issue]]",
+        "issue 1: 'expires' is missing",
     ),
 }
 """For each option with a file: one that is right, what a test sees of it, one that is wrong, what is said of that."""
