@@ -85,12 +85,13 @@ def pytest_configure(config: pytest.Config) -> None:
     proposals.choose(asked["interface"])
     baseline.choose(asked["baseline"])
     try:
-        config.stash[_ISSUES] = [
-            *known_issues.of_suites(config.rootpath / _SUITES),
-            *(issue for name, text in asked["known-issues"] for issue in known_issues.parse(text, name)),
-        ]
+        issues = known_issues.of_suites(config.rootpath / _SUITES)
+        issues += [issue for name, text in asked["known-issues"] for issue in known_issues.parse(text, name)]
     except known_issues.KnownIssuesError as error:
         raise pytest.UsageError(str(error)) from error
+    if unknown := {issue.feature for issue in issues} - {"", *Feature.__members__}:
+        raise pytest.UsageError(f"known issues: unknown feature {min(unknown)}")
+    config.stash[_ISSUES] = issues
 
 
 def _asked(config: pytest.Config) -> dict[str, Any]:

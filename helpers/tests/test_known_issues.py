@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from helpers.baseline import Feature
 from helpers.contract import known_issues, releases
 from helpers.contract.known_issues import KernelFault, KnownIssue, KnownIssuesError
 from helpers.contract.releases import Release, point
@@ -189,8 +188,3 @@ def test_ours_name_tests_that_there_are(issue):
         function = re.match(r"\w+", name)
         assert function
         assert f"def {function[0]}" in Path(known_issues.SUITES.parent, file).read_text()
-
-
-@pytest.mark.parametrize("issue", OURS, ids=lambda issue: issue.reason)
-def test_ours_name_features_that_there_are(issue):
-    assert issue.feature in {"", *Feature.__members__}

@@ -196,6 +196,12 @@ def test_known_issues_of_a_feature(suite: pytest.Pytester, feature: str, outcome
     run(suite, test).assert_outcomes(**{outcome: 1})
 
 
+def test_known_issues_of_a_feature_that_there_is_not(suite: pytest.Pytester) -> None:
+    (suite.path / "suites" / "known_issues.toml").write_text(f'{ISSUE.format(seen=SEEN)}feature = "FANTIFY"')
+    result = run(suite, "@behaviour('INIT-BASIC')\ndef test_it(): pass")
+    result.stderr.fnmatch_lines(["*known issues: unknown feature FANTIFY"])
+
+
 def test_typed_skip_is_told(suite: pytest.Pytester) -> None:
     test = "@behaviour('INIT-BASIC')\ndef test_it(): skips.kconfig('CONFIG_X is not set')"
     assert properties(suite, test)[1:] == [("skip-kind", "kconfig"), ("skip-text", "CONFIG_X is not set")]
