@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A kernel that refuses what its release must have makes a run red, though nobody has listed what it has.
+
+The kernel that runs is made one by seccomp(2): for one process and its children it refuses fanotify_init(2), or one
+flag of it. The tests that are run ask for flags and mark nothing.
+"""
+
+import ctypes
+import os
+import struct
+import subprocess
+import sys
+from errno import EINVAL, ENOSYS
+from pathlib import Path
+
+import pytest
+
+from helpers import baseline
+from helpers.baseline import Feature
+from helpers.contract import releases
+from helpers.syscalls import number, syscall
+from helpers.uapi import Init
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or Feature.REPORT_PIDFD not in baseline.of_release(releases.running(), None).features,
+    reason="needs root, and a kernel with FAN_REPORT_PIDFD",
+)
+
+PROJECT = Path(__file__).parents[2]
+
+# linux/filter.h, linux/seccomp.h, linux/prctl.h
+LOAD, IF_EQUAL, IF_SET, RETURN = 0x20, 0x15, 0x45, 0x06
+ALLOW, ERRNO = 0x7FFF0000, 0x00050000
+NUMBER, FIRST_ARGUMENT = 0, 16
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
+
+
+class Program(ctypes.Structure):
+    _fields_ = (("len", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+
+def refuse(flags: int, answer: int) -> None:
+    """Have fanotify_init(2) with one of these flags, for 0 with any, answer this errno from now on."""
+    judge = [(LOAD, 0, 0, FIRST_ARGUMENT), (IF_SET, 0, 1, flags)] if flags else []
+    steps = [
+        (LOAD, 0, 0, NUMBER),
+        (IF_EQUAL, 0, len(judge) + 1, number("fanotify_init")),
+        *judge,
+        (RETURN, 0, 0, ERRNO | answer),
+        (RETURN, 0, 0, ALLOW),
+    ]
+    program = Program(len(steps), b"".join(struct.pack("HBBI", *step) for step in steps))
+    syscall("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    syscall("prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("flags", "errno", "options", "code", "said"),
+    [
+        (Init.REPORT_PIDFD, EINVAL, [], 1, "lost feature: FAN_REPORT_PIDFD, 5.15, does not answer; Linux "),
+        (
+            Init.REPORT_PIDFD,
+            EINVAL,
+            ["--baseline", "none"],
+            0,
+            "not-implemented: FAN_REPORT_PIDFD, 5.15 (",
+        ),
+        (0, ENOSYS, [], 1, "lost feature: fanotify, 2.6.37, with CONFIG_FANOTIFY, does not answer"),
+        (0, ENOSYS, ["--baseline", "none"], 0, ": fanotify, 2.6.37, with CONFIG_FANOTIFY ("),
+    ],
+    ids=["a-flag", "a-flag-that-may-be-missing", "fanotify", "fanotify-that-may-be-missing"],
+)
+def test_run(tmp_path: Path, flags: int, errno: int, options: list[str], code: int, said: str) -> None:
+    run = ["--on-this-machine", "suites/fanotify_init/test_flags.py", "--results", str(tmp_path / "run")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *run, *options],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: refuse(flags, errno),
+    )
+    assert said in done.stdout
+    assert done.returncode == code
