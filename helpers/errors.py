@@ -79,6 +79,7 @@ def outcome(call: Callable[P, object], *arguments: P.args, **keywords: P.kwargs)
 
 def expect(answer: int, call: Callable[P, object], *arguments: P.args, **keywords: P.kwargs) -> None:
     """Make a call and hold the kernel to this answer; raise UnexpectedAnswer otherwise."""
+    __tracebackhide__ = True
     actual = outcome(call, *arguments, **keywords)
     if actual != answer:
         what = spell_call(call, (*arguments, *keywords.values()))
@@ -162,12 +163,13 @@ _SHOWN = 3
 
 def hold_to_rules(found: Sequence[Deviation]) -> None:
     """Fail for the behaviours that were found broken, and for no other; show some answers of each."""
+    __tracebackhide__ = True
     table: dict[str, list[str]] = {}
     for each in found:
         table.setdefault(each.behaviour, []).append(each.text)
     if table:
         shown = [
-            "\n".join([f"{name}: wrong answers ({len(texts)}), such as", *texts[:_SHOWN]])
+            "\n  ".join([f"{name}: {texts[0]} (wrong answers: {len(texts)})", *texts[1:_SHOWN]])
             for name, texts in table.items()
         ]
         raise UnexpectedAnswer("\n".join(shown), table)

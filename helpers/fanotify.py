@@ -22,11 +22,13 @@ Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 def fanotify_init(flags: int = 0, event_f_flags: int = 0) -> "FanotifyGroup":
     """Call fanotify_init(2) and return the group; raise OSError naming the flags."""
+    __tracebackhide__ = True
     return FanotifyGroup(flags, event_f_flags)
 
 
 def fanotify_mark(group: int, flags: int, mask: int, path: Path | None = None, dirfd: int = AT_FDCWD) -> None:
     """Call fanotify_mark(2), with NULL for a path of None; raise OSError naming flags and mask."""
+    __tracebackhide__ = True
     encoded = None if path is None else os.fsencode(path)
     syscall(
         *("fanotify_mark", group, flags, mask, dirfd, encoded),
@@ -43,6 +45,7 @@ class FanotifyGroup:
 
     def __init__(self, flags: int = 0, event_f_flags: int = 0) -> None:
         """Call fanotify_init(2); raise OSError naming the flags."""
+        __tracebackhide__ = True
         self.flags = Init(flags)
         self.fd = syscall(
             *("fanotify_init", flags, event_f_flags),
@@ -79,15 +82,18 @@ class FanotifyGroup:
 
     def mark(self, flags: int, mask: int, path: Path | None = None, dirfd: int = AT_FDCWD) -> None:
         """Call fanotify_mark(2) on this group."""
+        __tracebackhide__ = True
         fanotify_mark(self.fd, flags, mask, path, dirfd)
         self._asked |= int(mask) if flags & Mark.ADD else 0
 
     def read_bytes(self, size: int = BUFFER_SIZE) -> bytes:
         """Call read(2) once and return its bytes; the caller owns the descriptors in them."""
+        __tracebackhide__ = True
         return os.read(self.fd, size)
 
     def read(self, size: int = BUFFER_SIZE) -> list[Event]:
         """Call read(2) once and return its events; raise MalformedEvent if they are not well-formed."""
+        __tracebackhide__ = True
         events = parse(self.read_bytes(size))
         for event in events:
             self._delivered += event.descriptors
@@ -95,6 +101,7 @@ class FanotifyGroup:
 
     def wait(self) -> Self:
         """Wait until there is an event to read; raise DeadlinePassed if none comes."""
+        __tracebackhide__ = True
         readable(self, f"an event of {self}, asked for {Mask(self._asked)}")
         return self
 

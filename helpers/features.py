@@ -79,6 +79,7 @@ class LostFeature(AssertionError):  # noqa: N818 - what happened
 @functools.cache
 def has(feature: Feature) -> bool:
     """Tell whether the kernel has a feature; raise LostFeature if only the baseline says so."""
+    __tracebackhide__ = True
     if os.getpid() != _PROBER:
         raise RuntimeError(f"{feature.name} must be asked for before a child gives up privilege")
     answers, held = _answers(feature), baseline.current()
@@ -110,6 +111,7 @@ def new() -> list[str]:
 
 def require(*features: Feature) -> None:
     """Skip the test on a kernel without one of the features; raise LostFeature as `has` does."""
+    __tracebackhide__ = True
     for feature in features:
         if not has(feature):
             skip = skips.kconfig if baseline.current().lacks_option(feature) else skips.not_implemented

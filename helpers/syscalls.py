@@ -125,6 +125,7 @@ def syscall(name: str, *arguments: Argument, shown: Callable[[], str] | None = N
 
     `shown` gives the call as the error should print it; by default its arguments are printed as they are.
     """
+    __tracebackhide__ = True
     result = bind(name)(*map(_pass, arguments))
     if result >= 0:
         return result

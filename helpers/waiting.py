@@ -36,6 +36,7 @@ def wait_until(condition: Callable[[], T], what: str, deadline: float = 5) -> T:
 
     `deadline` is in seconds, before scaling. Raises DeadlinePassed naming `what`.
     """
+    __tracebackhide__ = True
     end, pause = time.monotonic() + scaled(deadline), _FIRST_PAUSE
     while not (value := condition()):
         if time.monotonic() > end:
@@ -52,6 +53,7 @@ def is_readable(file: int | HasFileno) -> bool:
 
 def readable(file: int | HasFileno, what: str, deadline: float = 5) -> None:
     """Wait until poll(2) reports anything for the descriptor; raise DeadlinePassed naming `what`."""
+    __tracebackhide__ = True
     if not _poll(file, scaled(deadline)):
         raise DeadlinePassed(f"waited {scaled(deadline):g} s in vain: {what}")
 
