@@ -44,8 +44,8 @@ _UPSTREAM = (
 )
 """Where a distribution says from which stable release it has made a kernel, when its release does not say it."""
 
-_OF_ITS_OWN = re.compile(r"-\d")
-"""What follows the number where a distribution, or git, counts on from it: 5.14.0-503.el9, 6.8.0-45-generic."""
+_OF_ITS_OWN = re.compile(r"-\d|\+")
+"""What follows the number where a distribution, or git, goes on from it: 5.14.0-503.el9, 6.8.0-45-generic, 6.16.0+."""
 
 
 def point(text: str) -> Number:

@@ -31,6 +31,7 @@ def parsed(release: str, version: str = "") -> Release:
         ("5.14.0-503.11.1.el9_5.x86_64", "#1 SMP", "5.14", False),
         ("6.12.117-reference-debug", "", "6.12.117", True),
         ("6.16.0-00013-g0123456789ab", "", "6.16", False),
+        ("6.16.0+", "", "6.16", False),
     ],
 )
 def test_release(release, version, number, exact):
