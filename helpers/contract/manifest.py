@@ -219,6 +219,8 @@ def dump(manifest: Manifest) -> bytes:
         "kernels": {kernel: _without(common, tests) for kernel, tests in manifest.planned.items()},
     }
     values["kernels"] = list(values["kernels"].values())
+    if manifest.how is None:
+        del values["how"]
     return json.dumps({"format": FORMAT, **values}, indent=1).encode() + b"\n"
 
 

@@ -62,7 +62,7 @@ VOCABULARY = {
     Status.XFAIL: Words("xfailed", "skipped", "skipped", "ok # XFAIL", "FAIL", "conf", "info", "skip"),
     Status.XPASS: Words("xpassed", "failure", "failed", "not ok", "PASS", "fail", "fail", "fail"),
     Status.NOT_RUN: Words(
-        "error", "error", "unknown", "not ok # ERROR", "MISS", "brok", "pending", "unknown"
+        "not run", "error", "unknown", "not ok # ERROR", "MISS", "brok", "pending", "unknown"
     ),
     Status.ERROR: Words("error", "error", "broken", "not ok # ERROR", "ERROR", "brok", "error", "unknown"),
     Status.FAIL: Words("failed", "failure", "failed", "not ok", "FAIL", "fail", "fail", "fail"),
