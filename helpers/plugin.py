@@ -27,7 +27,8 @@ pytest_plugins = ["helpers.fixtures"]
 
 _SUITES = "suites"
 _FILESYSTEM_PARAMETERS = ("filesystem", "disk_dir")
-_PIDFD_GROUPS = {"CLONE", "POPEN", "PSIG", "PWAIT", "PGETFD", "PINFO"}
+_ALLURE_LABELS = ("severities", "epics", "features", "stories", "ids", "labels")
+"""What allure-pytest selects tests by; the options of that name."""
 _CATALOGUE = pytest.StashKey[dict[str, behaviours.Behaviour]]()
 _ISSUES = pytest.StashKey[list[KnownIssue]]()
 _ASKED = pytest.StashKey[dict[str, Any]]()
@@ -172,8 +173,14 @@ def _catalogue(config: pytest.Config) -> dict[str, behaviours.Behaviour]:
 def _describe(item: pytest.Item, verified: Iterable[behaviours.Behaviour]) -> None:
     for behaviour in verified:
         item.user_properties.append((Property.BEHAVIOUR, behaviour.id))
-        if item.config.pluginmanager.hasplugin("allure_listener"):
+        if _allure_listens(item.config):
             _describe_to_allure(item, behaviour)
+
+
+def _allure_listens(config: pytest.Config) -> bool:
+    """Whether allure-pytest writes a report, or is to select tests by their labels."""
+    selecting = any(getattr(config.option, f"allure_{name}", None) for name in _ALLURE_LABELS)
+    return selecting or config.pluginmanager.hasplugin("allure_listener")
 
 
 def _describe_to_allure(item: pytest.Item, behaviour: behaviours.Behaviour) -> None:
@@ -183,8 +190,7 @@ def _describe_to_allure(item: pytest.Item, behaviour: behaviours.Behaviour) -> N
 
 @functools.cache
 def _allure_markers(behaviour: behaviours.Behaviour) -> list[pytest.MarkDecorator]:
-    epic = "pidfd" if behaviour.id.split("-")[0] in _PIDFD_GROUPS else "fanotify"
-    labels = (("epic", epic), ("feature", behaviour.suite), ("story", behaviour.id))
+    labels = (("epic", behaviour.epic), ("feature", behaviour.suite), ("story", behaviour.id))
     text = f"{behaviour.id}: {behaviour.statement}\n\nSource: {behaviour.source}"
     return [
         *(pytest.mark.allure_label(value, label_type=kind) for kind, value in labels),

@@ -18,11 +18,12 @@ from helpers.contract import behaviours
 from helpers.contract.behaviours import BehaviourError
 from helpers.contract.results import Result, kernels, read
 from helpers.contract.status import Status
-from reports import allure, bench, diff, kcidb, merge, page, run, trace
+from reports import allure, bench, diff, kcidb, merge, missing, page, run, trace
 from reports.browser import NoBrowserError
+from reports.evidence import catalogue
 from reports.export import EXPORTERS, export_all, said
 from reports.matrix import build
-from reports.summary import summary
+from reports.summary import Line, summary
 from reports.text import count, one_line
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33"}
@@ -59,7 +60,6 @@ def main(arguments: list[str] | None = None) -> int:
         run.NoSuchRunError,
         merge.TakenError,
         BehaviourError,
-        allure.MixedUpError,
         allure.NoNodeError,
         kcidb.BadIdError,
         NoBrowserError,
@@ -141,7 +141,13 @@ def _read(name: str, out: Path) -> tuple[list[Result], Path]:
         print(f"{directory.name}/{run.RESULTS}: {note}", file=sys.stderr)
     if not results:
         raise run.NoSuchRunError(f"the run {directory} has no results")
-    return results, directory
+    return missing.completed(directory, results), directory
+
+
+def _incomplete(directory: Path, results: list[Result]) -> list[str]:
+    """Return a line for a run of which it is not certain that all tests ran."""
+    line = missing.headline(directory, results)
+    return [] if line == "complete" else [line]
 
 
 def _list(chosen: argparse.Namespace) -> None:
@@ -149,15 +155,17 @@ def _list(chosen: argparse.Namespace) -> None:
     if not found:
         print(run.none_yet(chosen.out), file=sys.stderr)
     for directory in found:
-        results = read(directory / run.RESULTS).results
+        results = missing.completed(directory, read(directory / run.RESULTS).results)
         counts = Counter(result.status for result in results)
         words = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
-        print(f"{directory.name}  {' '.join(map(one_line, kernels(results)))}  {words or 'no results'}")
+        line = "; ".join([words or "no results", *_incomplete(directory, results)])
+        print(f"{directory.name}  {' '.join(map(one_line, kernels(results)))}  {line}")
 
 
 def _summary(chosen: argparse.Namespace) -> None:
-    results, _ = _read(chosen.run, chosen.out)
-    for text, colour in summary(results):
+    results, directory = _read(chosen.run, chosen.out)
+    lines = [Line(line, "red") for line in _incomplete(directory, results)]
+    for text, colour in [*summary(results, known=catalogue()), *lines]:
         print(f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if colour and sys.stdout.isatty() else text)
 
 

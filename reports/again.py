@@ -28,7 +28,13 @@ def export(results: Sequence[Result], run: Path) -> list[Path]:
 
 def _is_test(result: Result) -> bool:
     test = result.test
-    return result.words.bad and not test.startswith(_NO_TEST) and printable(test) == test and "\n" not in test
+    return (
+        result.words.bad
+        and not result.not_run
+        and not test.startswith(_NO_TEST)
+        and printable(test) == test
+        and "\n" not in test
+    )
 
 
 def command(results: Sequence[Result], kernels: Sequence[str], file: str) -> str:

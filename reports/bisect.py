@@ -11,7 +11,7 @@ GOOD, BAD, CAN_NOT_BE_JUDGED = 0, 1, 125
 """Exit codes, as in git-bisect(1), "bisect run"."""
 
 _WRONG = {Status.FAIL, Status.XPASS, Status.PANIC, Status.HANG}
-_UNCLEAR = {Status.ERROR, Status.LOST}
+_UNCLEAR = {Status.ERROR, Status.LOST, Status.NOT_RUN}
 
 
 def verdict(results: Iterable[Result]) -> int:

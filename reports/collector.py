@@ -1,26 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """From pytest's reports, one a phase, to one result a test and kernel."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from json import loads
 from typing import Any
 
 import pytest
 
 from helpers.contract.properties import Property
-from helpers.contract.results import Reason, Result
-from helpers.contract.status import VM_GONE, Status, rank
-from reports.text import first_lines
-
-CRASH = "???"
-"""What pytest-xdist gives as the phase when a worker died (xdist 3.8, dsession.py, handle_crashitem)."""
-
-NO_KERNEL = "unknown"
-"""The kernel of a report that does not name one."""
-
-_BY_OUTCOME = {"passed": Status.PASS, "skipped": Status.SKIP, "failed": Status.ERROR}
+from helpers.contract.results import Result
+from helpers.contract.status import Status, rank
+from reports.phase import CRASH, NO_KERNEL, Phase, every, facts, kernel_of, phase_of
+from reports.text import bounded, joined
 
 
 def now() -> datetime:
@@ -28,33 +20,12 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def facts(report: pytest.TestReport) -> dict[str, str]:
-    """Return the report's properties by name, the last of each name."""
-    return {str(name): str(value) for name, value in report.user_properties}
-
-
-def kernel_of(report: pytest.TestReport) -> str:
-    """Return the name of the kernel that a report is about."""
-    return facts(report).get(Property.KERNEL, NO_KERNEL)
-
-
-def status_of(report: pytest.TestReport) -> Status:
-    """Return the status of one phase: what the process that ran it found out, or what became of its VM."""
-    known = facts(report)
-    if report.when == CRASH:
-        return next((status for status in VM_GONE if status == known.get(Property.LOST)), Status.LOST)
-    # The process that ran the phase may have been anybody's: what it says is taken if it is possible.
-    return next(
-        (status for status in Status if status == known.get(Property.STATUS)), _BY_OUTCOME[report.outcome]
-    )
-
-
 @dataclass
 class _Running:
     """A test on a kernel between its first report and its last."""
 
     started: datetime
-    reports: list[pytest.TestReport] = field(default_factory=list)
+    phases: list[Phase] = field(default_factory=list)
 
 
 class Collector:
@@ -75,7 +46,7 @@ class Collector:
         self._learn(key, report)
         if key not in self._running:
             self._running[key] = _Running(self._clock() - timedelta(seconds=report.duration))
-        self._running[key].reports.append(report)
+        self._running[key].phases.append(phase_of(report))
         return self._finish(key) if report.when in ("teardown", CRASH) else None
 
     def add_uncollected(self, report: pytest.CollectReport) -> None:
@@ -89,7 +60,11 @@ class Collector:
 
     def flush(self) -> list[Result]:
         """Return results for what has something to say but whose last report will never come."""
-        ended = [key for key, running in self._running.items() if any(map(_says_something, running.reports))]
+        ended = [
+            key
+            for key, running in self._running.items()
+            if any(phase.says_something for phase in running.phases)
+        ]
         results = [self._finish(key) for key in ended]
         self._running.clear()
         return results + self._not_collected()
@@ -114,7 +89,7 @@ class Collector:
         self._machines.setdefault(kernel, {}).update(
             {name: known[name] for name in (Property.RELEASE, Property.ACCEL) if name in known}
         )
-        if named := _every(Property.BEHAVIOUR, report):
+        if named := every(Property.BEHAVIOUR, report):
             self._behaviours.setdefault(test, named)
 
     def _machine(self, kernel: str) -> dict[str, Any]:
@@ -123,75 +98,43 @@ class Collector:
     def _finish(self, key: tuple[str, str]) -> Result:
         kernel, test = key
         running = self._running.pop(key)
-        worst = max(running.reports, key=lambda report: rank(status_of(report)))
-        status = status_of(worst)
+        phases = running.phases
+        # The worst phase decides; of several as bad the first.
+        by_rank = sorted(phases, key=lambda phase: -rank(phase.status))
+        worst, bad = by_rank[0], [phase for phase in by_rank if phase.bad]
         gone = worst.when == CRASH
         return Result(
             kernel=kernel,
             **self._machine(kernel),
             test=test,
-            # of a test of many rules the phase that failed names those alone that were broken
-            behaviours=_every(Property.BEHAVIOUR, worst) or self._behaviours.get(test, []),
-            status=status,
-            reason=_reason(status, worst),
-            message=_message(worst),
+            # of a test of many rules the phase that failed may name those alone that were broken
+            behaviours=worst.behaviours or self._behaviours.get(test, []),
+            status=worst.status,
+            reason=worst.reason,
+            message=joined(phase.message for phase in bad or [worst]),
             duration=round(
-                (self._clock() - running.started).total_seconds() if gone else _total(running.reports), 6
+                (self._clock() - running.started).total_seconds()
+                if gone
+                else sum(phase.duration for phase in phases),
+                6,
             ),
             started=running.started.isoformat(timespec="milliseconds"),
-            new_features=_every(Property.NEW_FEATURE, *running.reports),
-            console=_console(worst) if gone else None,
-            allure=_allure(running.reports) if gone else None,
+            new_features=list(dict.fromkeys(name for phase in phases for name in phase.new_features)),
+            console=worst.console,
+            allure=next((phase.allure for phase in reversed(phases) if phase.allure), None),
+            **(_evidence(phases, bad) if bad else {}),
         )
 
 
-def _every(wanted: str, *reports: pytest.TestReport) -> list[str]:
-    """Return the properties of one name, each value once."""
-    properties = (item for report in reports for item in report.user_properties)
-    return list(dict.fromkeys(str(value) for name, value in properties if name == wanted))
-
-
-def _says_something(report: pytest.TestReport) -> bool:
-    return report.when != "setup" or status_of(report) is not Status.PASS
+def _evidence(phases: Sequence[Phase], bad: Sequence[Phase]) -> dict[str, str]:
+    """Return what bad phases leave behind; pytest gives each phase the output of those before it too."""
+    return {
+        "where": next((phase.where for phase in bad if phase.where), ""),
+        "traceback": bounded("\n\n".join(phase.traceback for phase in bad if phase.traceback)),
+        "output": phases[-1].output or next((phase.output for phase in bad if phase.output), ""),
+        "kernel_log": next((phase.kernel_log for phase in phases if phase.kernel_log), ""),
+    }
 
 
 def _last_line(text: str) -> str:
     return next((line.removeprefix("E ").strip() for line in reversed(text.splitlines()) if line.strip()), "")
-
-
-def _total(reports: Iterable[pytest.TestReport]) -> float:
-    return sum(report.duration for report in reports)
-
-
-def _message(report: pytest.TestReport) -> str:
-    return facts(report).get(Property.MESSAGE) or ("" if report.passed else first_lines(str(report.longrepr)))
-
-
-def _reason(status: Status, report: pytest.TestReport) -> Reason | None:
-    """A skip carries its type if the test gave one; an expected failure is a known issue."""
-    known = facts(report)
-    if status is Status.SKIP:
-        return Reason(
-            known.get(Property.SKIP_KIND, "untyped"), known.get(Property.SKIP_TEXT) or _message(report)
-        )
-    if status in (Status.XFAIL, Status.XPASS):
-        return Reason("known-issue", known.get(Property.MESSAGE, ""))
-    return None
-
-
-def _console(report: pytest.TestReport) -> str | None:
-    return next((text for name, text in report.sections if name == "console"), None)
-
-
-def _allure(reports: Sequence[pytest.TestReport]) -> dict[str, Any] | None:
-    texts = (facts(report).get(Property.ALLURE) for report in reports)
-    return next((found for text in texts if text and (found := _object(text)) is not None), None)
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    """Return the object that a text in JSON is, if it is one."""
-    try:
-        found = loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None

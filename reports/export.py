@@ -7,6 +7,7 @@ from pathlib import Path
 
 from helpers.contract.results import Result
 from reports import again, allure, junit, kcidb, ktap, lava, ltp, page, tmt
+from reports.missing import completed
 
 Exporter = Callable[[Sequence[Result], Path], list[Path]]
 """Takes results and the run's directory, returns the files or directories that it wrote there."""
@@ -26,8 +27,9 @@ EXPORTERS: dict[str, Exporter] = {
 
 
 def export_all(results: Sequence[Result], run: Path) -> dict[str, Exception]:
-    """Write every format; return what stood in the way of those that failed, by their names."""
+    """Write every format, with what was planned and did not run; return what stood in the way of those that failed."""
     failed: dict[str, Exception] = {}
+    results = completed(run, results)
     for name, export in EXPORTERS.items():
         try:
             export(results, run)

@@ -7,15 +7,20 @@ The run's kernels are builds of one checkout unless the caller names builds that
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
+from helpers.contract.manifest import Kernel
 from helpers.contract.results import Result, kernels
 from helpers.contract.status import Status
+from reports.evidence import NONE, Catalogue, as_text, catalogue
+from reports.missing import headline, identities
 from reports.names import paths, rerun
 from reports.run import replace_file
-from reports.text import last_lines, one_line, shortened
+from reports.text import bounded, one_line
 
 ORIGIN = "fapitest"
 """The CI system that the objects say they come from, unless the caller names it."""
@@ -49,19 +54,36 @@ def write(results: Sequence[Result], run: Path, origin: str, builds: Mapping[str
     """
     if not re.fullmatch("[a-z0-9_]+", origin):
         raise BadIdError(f"{origin!r}: an origin is made of lower-case letters, digits and _")
-    text = json.dumps(document(results, run.name, origin, builds), indent=1) + "\n"
+    told = Told(headline(run, results), identities(run), catalogue())
+    text = json.dumps(document(results, run.name, origin, builds, told), indent=1) + "\n"
     return [replace_file(run / "kcidb.json", text.encode())]
 
 
+class Told(NamedTuple):
+    """What else is known: whether the run is complete, what its kernels are, and what was promised."""
+
+    headline: str = ""
+    identities: Mapping[str, Kernel] = MappingProxyType({})
+    behaviours: Catalogue = NONE
+
+
 def document(
-    results: Sequence[Result], run: str, origin: str = ORIGIN, builds: Mapping[str, str] | None = None
+    results: Sequence[Result],
+    run: str,
+    origin: str = ORIGIN,
+    builds: Mapping[str, str] | None = None,
+    told: Told = Told(),  # noqa: B008  it can not be changed
 ) -> dict[str, Any]:
     """Return the report: tests by kernel, and an issue with its incidents for each known issue that was met."""
     by_kernel = kernels(results)
     own = {kernel: f"{origin}:{_id(run, kernel)}" for kernel in by_kernel}
     known = own | dict(builds or {})
     tests = [
-        (result, _test(result, path, f"{origin}:{_id(run, kernel, result.test)}", origin, known[kernel]))
+        (
+            result,
+            _test(result, path, f"{origin}:{_id(run, kernel, result.test)}", origin, known[kernel])
+            | _log(result, told.behaviours),
+        )
         for kernel, found in by_kernel.items()
         for result, path in _named(found)
     ]
@@ -69,10 +91,13 @@ def document(
     checkout = f"{origin}:{_id(run)}"
     return {
         "version": {"major": 5, "minor": 3},
-        "checkouts": [{"id": checkout, "origin": origin, "comment": one_line(f"fapitest run {run}")}]
+        "checkouts": [{"id": checkout, "origin": origin, "comment": _comment(run, told.headline)}]
         if new
         else [],
-        "builds": [_build(kernel, by_kernel[kernel], own[kernel], origin, checkout) for kernel in new],
+        "builds": [
+            _build(kernel, by_kernel[kernel], own[kernel], origin, checkout, told.identities.get(kernel))
+            for kernel in new
+        ],
         "tests": [test for _, test in tests],
         **_known_issues(tests, origin),
     }
@@ -88,15 +113,33 @@ def _named(results: Sequence[Result]) -> Iterable[tuple[Result, str]]:
     return ((result, f"{_PREFIX}.{names[result.test]}") for result in results)
 
 
-def _build(kernel: str, results: Sequence[Result], id_: str, origin: str, checkout: str) -> dict[str, Any]:
+def _comment(run: str, line: str) -> str:
+    return one_line(f"fapitest run {run}: {line}" if line else f"fapitest run {run}")
+
+
+_IDENTITY = ("version", "packages", "image", "config", "accel")
+"""What a build tells of the manifest's kernel. Whose machine it ran on is nobody's business."""
+
+
+def _build(
+    kernel: str,
+    results: Sequence[Result],
+    id_: str,
+    origin: str,
+    checkout: str,
+    identity: Kernel | None,
+) -> dict[str, Any]:
+    known = asdict(identity) if identity else {}
     return {
         "id": id_,
         "checkout_id": checkout,
         "origin": origin,
         "comment": one_line(f"kernel {kernel}"),
+        **({"architecture": known["architecture"]} if known.get("architecture") else {}),
         "misc": {
             "kernel": one_line(kernel),
             "release": next((one_line(result.release) for result in results if result.release), ""),
+            **{name: known[name] for name in _IDENTITY if known.get(name)},
         },
     }
 
@@ -122,11 +165,16 @@ def _test(result: Result, path: str, id_: str, origin: str, build: str) -> dict[
     }
     if result.begin:
         values["start_time"] = result.begin.isoformat()
-    if text := "\n".join(filter(None, [shortened(result.message), last_lines(result.console or "")])):
-        values["log_excerpt"] = text[:_EXCERPT_CHARACTERS]
     if result.reason:
         values["misc"]["reason"] = one_line(f"{result.reason.kind}: {result.reason.text}")
+    if result.where:
+        values["misc"]["where"] = one_line(result.where)
     return values
+
+
+def _log(result: Result, known: Catalogue) -> dict[str, Any]:
+    text = bounded(as_text(result, known), _EXCERPT_CHARACTERS - 100)
+    return {"log_excerpt": text} if text else {}
 
 
 def _known_issues(tests: Sequence[tuple[Result, dict[str, Any]]], origin: str) -> dict[str, Any]:

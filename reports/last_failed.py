@@ -54,7 +54,7 @@ def _last_run(beside: Path | None) -> Path | None:
 
 
 def _bad(result: Result) -> str | None:
-    return result.test if result.words.bad and result.test != NO_TEST else None
+    return result.test if result.words.bad and not result.not_run and result.test != NO_TEST else None
 
 
 def _file(test: str) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from helpers.contract.results import Result, kernels
+from reports.evidence import NONE, Catalogue, as_text, catalogue
 from reports.names import paths, rerun
 from reports.run import kernel_directory, replace_file
-from reports.text import one_line, printable, shortened
+from reports.text import one_line, printable
 
 _COUNTERS = {"pass": "passed", "fail": "failed", "brok": "broken", "conf": "skipped", "warn": "warnings"}
 _EXIT_CODES = {"pass": "0", "fail": "1", "brok": "2", "conf": "32", "warn": "4"}
@@ -23,18 +24,18 @@ def export(results: Sequence[Result], run: Path) -> list[Path]:
     return [
         replace_file(
             kernel_directory(run, kernel) / "ltp.json",
-            (json.dumps(document(tests), indent=1) + "\n").encode(),
+            (json.dumps(document(tests, catalogue()), indent=1) + "\n").encode(),
         )
         for kernel, tests in kernels(results).items()
     ]
 
 
-def document(results: Sequence[Result]) -> dict[str, Any]:
+def document(results: Sequence[Result], known: Catalogue = NONE) -> dict[str, Any]:
     """Return one kernel's results as kirk writes them."""
     names = paths(result.test for result in results)
     counts = Counter(result.words.ltp for result in results)
     return {
-        "results": [_result(result, names[result.test]) for result in results],
+        "results": [_result(result, names[result.test], known) for result in results],
         "stats": {
             "runtime": sum(result.duration for result in results),
             **{name: counts[status] for status, name in _COUNTERS.items()},
@@ -51,7 +52,7 @@ def document(results: Sequence[Result]) -> dict[str, Any]:
     }
 
 
-def _result(result: Result, name: str) -> dict[str, Any]:
+def _result(result: Result, name: str, known: Catalogue) -> dict[str, Any]:
     status = result.words.ltp
     return {
         "test_fqn": name,
@@ -62,7 +63,7 @@ def _result(result: Result, name: str) -> dict[str, Any]:
             "log": "\n".join(
                 [
                     printable(result.test),
-                    *filter(None, [one_line(result.headline), shortened(result.message)]),
+                    *filter(None, [one_line(result.headline), as_text(result, known)]),
                 ]
             ),
             "retval": [_EXIT_CODES[status]],

@@ -3,7 +3,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -13,6 +13,7 @@ from helpers.contract.results import Result, kernels
 from helpers.contract.status import Status, combined, rank
 from reports import names
 from reports.diff import Change, Comparison, Kind
+from reports.evidence import NONE, pieces
 from reports.sources import references
 from reports.text import last_lines, one_line, printable, shortened
 
@@ -29,6 +30,9 @@ class Kernel:
     accel: str
     tests: Counter[Status]
     new_features: list[str]
+    planned: int
+    """How many tests should have run: not all results are of tests."""
+    ran: int
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,16 @@ class Row:
     @cached_property
     def bad(self) -> list[str]:
         """The kernels on which something is wrong with it."""
-        return [kernel for kernel, found in self.results.items() if any(one.words.bad for one in found)]
+        return [
+            kernel
+            for kernel, found in self.results.items()
+            if any(one.words.bad and not one.not_run for one in found)
+        ]
+
+    @property
+    def ran(self) -> bool:
+        """Whether a test of it ran on any kernel."""
+        return any(not one.not_run for found in self.results.values() for one in found)
 
     @cached_property
     def breaking(self) -> list[str]:
@@ -63,12 +76,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A run: its kernels are the columns, behaviours the rows, interface by interface."""
+    """A run: its kernels are the columns, behaviours the rows, interface by interface.
+
+    `headline` says whether it is complete, as far as that is known, and `consoles` has the paths of each kernel's
+    console logs in the run's directory.
+    """
 
     run: str
     kernels: list[Kernel]
     rows: list[Row]
     comparison: Comparison | None = None
+    headline: str = ""
+    consoles: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something was planned that did not run, or the run had no end."""
+        return self.headline.startswith("incomplete")
 
     @property
     def interfaces(self) -> dict[str, list[Row]]:
@@ -120,6 +144,8 @@ def build(
     comparison: Comparison | None = None,
     *,
     whole: bool = False,
+    headline: str = "",
+    consoles: Mapping[str, list[str]] | None = None,
 ) -> Matrix:
     """Return the matrix of a run, unless it is to be `whole` without the interfaces that nothing was run of."""
     found: dict[str, dict[str, list[Result]]] = {}
@@ -134,7 +160,8 @@ def build(
         key=lambda one: one.suite,
     )
     rows = [Row(behaviour, found.get(behaviour.id, {})) for behaviour in [*known, *unknown]]
-    return Matrix(run, [_kernel(*item) for item in by_kernel.items()], rows, comparison)
+    columns = [_kernel(*item) for item in by_kernel.items()]
+    return Matrix(run, columns, rows, comparison, headline, consoles or {})
 
 
 def _unknown(name: str, found: dict[str, list[Result]]) -> Behaviour:
@@ -150,6 +177,8 @@ def _kernel(name: str, results: Sequence[Result]) -> Kernel:
         next((result.accel for result in results if result.accel), ""),
         Counter(result.status for result in results),
         list(dict.fromkeys(feature for result in results for feature in result.new_features)),
+        planned=sum(names.is_test(result.test) for result in results),
+        ran=sum(names.is_test(result.test) and not result.not_run for result in results),
     )
 
 
@@ -161,6 +190,7 @@ def document(matrix: Matrix) -> dict[str, Any]:
     return {
         "format": 1,
         "run": matrix.run,
+        "headline": matrix.headline,
         "earlier": matrix.comparison.old if matrix.comparison else None,
         "kernels": [
             {
@@ -168,6 +198,9 @@ def document(matrix: Matrix) -> dict[str, Any]:
                 "release": one_line(kernel.release),
                 "accel": one_line(kernel.accel),
                 "command": one_line(names.command(kernel.name, kernel.accel)),
+                "consoles": matrix.consoles.get(kernel.name, []),
+                "planned": kernel.planned,
+                "ran": kernel.ran,
                 "tests": _counts(kernel.tests),
                 "behaviours": _counts(matrix.counts(kernel.name)),
                 "new_features": [one_line(name) for name in kernel.new_features],
@@ -195,6 +228,7 @@ def _behaviour(row: Row, matrix: Matrix) -> dict[str, Any]:
         "source": one.source,
         "links": [reference.url for reference in references(one.source) if reference.url],
         **{name: text for name, text in texts.items() if text},
+        **({"fixed_by": [one_line(fix) for fix in one.fixed_by]} if one.fixed_by else {}),
         "status": {printable(kernel): status for kernel, status in row.statuses.items()},
         "changed": {printable(kernel): kind for kernel in row.results if (kind := matrix.kind(row, kernel))},
         "tests": _unique(printable(result.test) for found in row.results.values() for result in found),
@@ -214,6 +248,10 @@ def _tests(matrix: Matrix) -> dict[str, dict[str, Any]]:
     return tests
 
 
+_SHOWN = ("where", "traceback", "kernel log", "output")
+"""The evidence of a test that its behaviour does not tell already."""
+
+
 def _test(result: Result, matrix: Matrix) -> dict[str, Any]:
     values: dict[str, Any] = {"status": result.status, "seconds": round(result.duration, 3)}
     if result.reason:
@@ -222,9 +260,11 @@ def _test(result: Result, matrix: Matrix) -> dict[str, Any]:
         values["message"] = shortened(result.message)
     if result.console is not None:
         values["console"] = last_lines(result.console)
+    if shown := [piece for piece in pieces(result, NONE) if piece.title in _SHOWN]:
+        values["evidence"] = [piece._asdict() for piece in shown]
     for change in matrix.changes.get((result.kernel, result.test), []):
         if change.old:
             values["was"] = change.old.status
-    if result.status is not Status.PASS:
+    if result.status not in (Status.PASS, Status.NOT_RUN):
         values["rerun"] = one_line(names.rerun(result))
     return values

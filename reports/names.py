@@ -25,6 +25,11 @@ def split(test: str) -> tuple[str, str]:
     return ".".join([path.removesuffix(".py").replace("/", "."), *classes]), name + bracket + parameters
 
 
+def is_test(name: str) -> bool:
+    """Whether this is a test's node id: the name of a result may be that of a file, or of a VM that did not boot."""
+    return "::" in name and not name.startswith("vm::")
+
+
 def short(test: str) -> str:
     """Return a node id without the directories of its file: for people, where room is scarce."""
     path, separator, rest = test.partition("::")

@@ -8,11 +8,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from helpers.contract import behaviours
-from helpers.contract.results import Result
+from helpers.contract.results import Result, kernels
 from helpers.contract.status import MEANING, VOCABULARY, Status
-from reports import diff
-from reports.matrix import Matrix, Row, build, document
-from reports.run import PAGE, replace_file
+from reports import diff, evidence
+from reports.matrix import Kernel, Matrix, Row, build, document
+from reports.missing import headline
+from reports.run import PAGE, consoles, replace_file
 from reports.sources import references
 from reports.text import count, markdown, one_line, printable
 
@@ -21,6 +22,7 @@ SIGNS = {
     Status.SKIP: "–",  # noqa: RUF001 - a dash is what a table has where there is nothing
     Status.XFAIL: "≈",
     Status.XPASS: "!",
+    Status.NOT_RUN: "…",
     Status.ERROR: "?",
     **dict.fromkeys((Status.FAIL, Status.LOST, Status.HANG, Status.PANIC), "✗"),
 }
@@ -38,14 +40,19 @@ def totals(matrix: Matrix) -> list[tuple[Status, list[int]]]:
 
 
 def verdict(matrix: Matrix) -> str:
-    """Say in a sentence what came out."""
+    """Say in a sentence what came out, first of all if not all came out."""
     if not matrix.kernels:
         return "No results."
-    run = sum(1 for row in matrix.rows if row.results)
+    said = _verdict(matrix)
+    return f"{matrix.headline[:1].upper()}{matrix.headline[1:]}. {said}" if matrix.incomplete else said
+
+
+def _verdict(matrix: Matrix) -> str:
+    run = sum(1 for row in matrix.rows if row.ran)
     where = f"{count(run, 'behaviour')} on {count(len(matrix.kernels), 'kernel')}"
     wrong = [row for row in matrix.broken if row.breaking]
     if not matrix.broken:
-        return f"Nothing is broken: {where}."
+        return f"{'Nothing that ran' if matrix.incomplete else 'Nothing'} is broken: {where}."
     if not wrong:
         return f"No kernel breaks a behaviour, but {len(matrix.broken)} could not be judged: {where}."
     kernels = {name for row in wrong for name in row.breaking}
@@ -61,6 +68,11 @@ def part(row: Row, kernel: str) -> str:
     found = row.results[kernel]
     number = sum(1 for result in found if result.status is row.statuses[kernel])
     return f" {number}/{len(found)}" if number < len(found) else ""
+
+
+def ran(kernel: Kernel) -> str:
+    """Return how many tests ran, and of how many if not all did."""
+    return str(kernel.ran) if kernel.ran == kernel.planned else f"{kernel.ran} of {kernel.planned}"
 
 
 _TEMPLATES = Environment(
@@ -83,6 +95,8 @@ _TEMPLATES.globals |= {
     "VOCABULARY": VOCABULARY,
     "groups": diff.groups,
     "part": part,
+    "ran": ran,
+    "told": evidence.headline,
     "totals": totals,
     "verdict": verdict,
 }
@@ -105,7 +119,14 @@ def export(results: Sequence[Result], run: Path) -> list[Path]:
 
 def write(results: Sequence[Result], run: Path, comparison: diff.Comparison | None) -> list[Path]:
     """Write matrix.html, .md and .json with this comparison at the top. Raises OSError."""
-    matrix = build(results, behaviours.load(), run.name, comparison)
+    matrix = build(
+        results,
+        behaviours.load(),
+        run.name,
+        comparison,
+        headline=headline(run, results),
+        consoles={kernel: consoles(run, kernel) for kernel in kernels(results)},
+    )
     texts = {
         PAGE: html(matrix),
         "matrix.md": summary(matrix),

@@ -2,7 +2,8 @@
 """pytest plugin of this room: says how each test ended, and loads reports.session where a run is recorded."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from helpers.contract.properties import Property
 from helpers.contract.status import Status
 from reports.last_failed import LastFailed, last_failed
-from reports.text import first_lines
+from reports.text import first_lines, joined
 
 _LAST_FAILED = pytest.StashKey[LastFailed]()
 WRONG_ANSWER = (AssertionError, pytest.fail.Exception)
@@ -32,10 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Load what records a run, in the process that records it; without a kernel there is none."""
+    """Load what hears a test's marks, and what records a run, in its process; without a kernel there is none."""
     on_kernels = any(
         config.getoption(name, default=None) for name in ("--kernel", "--matrix", "--on-this-machine")
     )
+    if config.pluginmanager.hasplugin("allure_pytest") and (on_kernels or hasattr(config, "workerinput")):
+        config.pluginmanager.import_plugin("reports.marks")
     if hasattr(config, "workerinput"):
         config.stash[_LAST_FAILED] = LastFailed(frozenset(config.workerinput.get("last-failed", ())), "")
     elif on_kernels and "FAPITEST_VM" not in os.environ:  # a VM's shell has nobody to keep a report
@@ -60,25 +63,63 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Say what `--lf` has found; where allure-pytest writes a report, load what tells a test's place in it."""
+    """Say what `--lf` has found."""
     plugins = session.config.pluginmanager
     last, terminal = session.config.stash.get(_LAST_FAILED, None), plugins.getplugin("terminalreporter")
     if last and last.sentence and terminal:
         terminal.write_line(f"--lf: {last.sentence}")
-    if plugins.hasplugin("allure_listener"):
-        plugins.import_plugin("reports.allure_identity")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,  # noqa: ARG001 - pluggy gives a wrapper the arguments that it names
+    item: pytest.Item,
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the status of the phase and the first lines of its message to the report."""
+    """Add the status of the phase, the first lines of its message and the place of its failure to the report."""
     report = yield
     status, text = judge(call.excinfo, report)
+    if call.excinfo and report.failed:
+        error = call.excinfo.value
+        where = place(error, item.config.rootpath)
+        text = joined([_located(text, where) if status is Status.ERROR else text, *_others(error)])
+        report.user_properties.append((Property.WHERE, where))
     report.user_properties += [(Property.STATUS, str(status)), (Property.MESSAGE, first_lines(text))]
     return report
+
+
+def _located(text: str, where: str) -> str:
+    """Say where a test broke: without that `KeyError: 'x'` says nothing."""
+    first, newline, rest = text.partition("\n")
+    return f"{first} ({where}){newline}{rest}" if where else text
+
+
+def _others(error: BaseException) -> list[str]:
+    """Return the messages of all errors of a group; none of an error that is alone."""
+    return [
+        str(one) if isinstance(one, WRONG_ANSWER) and str(one) else f"{type(one).__name__}: {one}"
+        for one in _errors(error)
+        if one is not error
+    ]
+
+
+def _errors(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _errors(one)
+    else:
+        yield error
+
+
+def place(error: BaseException, root: Path) -> str:
+    """Return where in the project's files an error comes from, `file:line`: the innermost frame that is not hidden."""
+    for one in _errors(error):
+        if one.__traceback__ is None:
+            continue
+        for entry in reversed(pytest.ExceptionInfo.from_exception(one).traceback):
+            path = Path(entry.path)
+            if path.is_relative_to(root) and not entry.ishidden(None):
+                return f"{path.relative_to(root)}:{entry.lineno + 1}"
+    return ""
 
 
 def judge(

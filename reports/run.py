@@ -75,6 +75,12 @@ def kernel_directory(run: Path, kernel: str) -> Path:
     return run / f"{re.sub('[^A-Za-z0-9]+', '_', kernel).strip('_')[:50]}-{digest}"
 
 
+def consoles(run: Path, kernel: str) -> list[str]:
+    """Return the logs of a kernel's consoles, as paths below the run's directory, in their order."""
+    logs = kernel_directory(run, kernel).glob("console*.log")
+    return [str(log.relative_to(run)) for log in sorted(logs, key=lambda log: (len(log.name), log.name))]
+
+
 def replace_file(path: Path, content: bytes) -> Path:
     """Write a file so that it is either whole or as it was before. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)

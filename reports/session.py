@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers.contract.properties import Property
 from helpers.contract.results import Journal, Result, write
 from reports import run
 from reports.bisect import verdict
 from reports.collector import Collector
+from reports.phase import facts, kernel_of
+from reports.plan import Plan, ending
 from reports.terminal import Terminal, give_back, take_over
 
 _STOP = (signal.SIGTERM, signal.SIGHUP)
@@ -21,6 +24,8 @@ _ENDED = (0, 1, 2, 5)
 """pytest's exit codes of a session that came to its end; 2 also of one that did not."""
 SOMETHING_WAS_NOT_WRITTEN = 2
 """Exit code of a run whose results or reports could not all be written where they belong."""
+NOT_ALL_RAN = 2
+"""Exit code of a run in which not all tests ran that were planned, and those that did are well."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     recorder = Recorder(config)
     config.option.results = str(recorder.directory)
     config.pluginmanager.register(recorder, "fapitest-recorder")
+    config.pluginmanager.register(recorder.plan, "fapitest-plan")
 
 
 class Recorder:
@@ -50,6 +56,7 @@ class Recorder:
         for number in self._signals:
             signal.signal(number, signal.default_int_handler)
         self.directory = self._journal.path.parent
+        self.plan = Plan(self.directory, self.complain)
 
     def _open(self) -> Journal:
         try:
@@ -95,12 +102,19 @@ class Recorder:
         for result in self._collector.flush():
             self._keep(result)
 
+    @property
+    def _results(self) -> list[Result]:
+        """What every report is made of: also what was planned and did not run."""
+        return self.plan.completed(self._journal.results)
+
     def _close(self) -> None:
         from reports.export import export_all, no_room, said  # noqa: PLC0415 - the formats' libraries are needed here and not before
 
-        self._finished = bool(self._journal.results or self._problems)
+        self._finished = bool(self._journal.results or self._problems or self.plan.begun)
         if not self._finished:
             return
+        if not self._journal.results:
+            self._become_latest()
         unwritten = self._journal.close()
         self._problems += filter(None, [unwritten])
         failed = export_all(self._journal.results, self.directory)
@@ -110,7 +124,7 @@ class Recorder:
         for problem in self._problems:
             self._say(problem)
         if self._terminal:
-            self._terminal.end(self.directory, self._journal.results)
+            self._terminal.end(self.directory, self._results, self.plan.balance(self._journal.results))
 
     def _write_elsewhere(self) -> None:
         """Write all results and reports to a directory of their own: where they belong there is no room."""
@@ -119,6 +133,7 @@ class Recorder:
         elsewhere = Path(tempfile.mkdtemp(prefix="fapitest-run-"))
         try:
             write(elsewhere / run.RESULTS, self._journal.results)
+            self.plan.move(elsewhere)
         except OSError as error:
             self._problems.append(f"nor can they be written to {elsewhere}: {error.strerror}")
             return
@@ -148,6 +163,8 @@ class Recorder:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Write the result when this is the last report of its test."""
+        if baseline := facts(report).get(Property.BASELINE):
+            self.plan.held_against(kernel_of(report), baseline)
         if result := self._collector.add(report):
             self._keep(result)
 
@@ -159,6 +176,7 @@ class Recorder:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Keep what is known of interrupted tests; write every format when all others have finished."""
         self._flush()
+        self.plan.close(ending(session, interrupted=self._interrupted))
         try:
             return (yield)
         finally:
@@ -169,8 +187,11 @@ class Recorder:
         """Return the exit code of the run, to which pytest's own is one contribution: a failed test says the most."""
         if self._problems and code != pytest.ExitCode.TESTS_FAILED:
             return SOMETHING_WAS_NOT_WRITTEN
+        whole = not self._finished or self.plan.balance(self._journal.results).complete
+        if code == pytest.ExitCode.OK and not whole:
+            return NOT_ALL_RAN
         if self._config.getoption("bisect", default=False) and code in _ENDED and not self._interrupted:
-            return verdict(self._journal.results)
+            return verdict(self._results)
         return code
 
     def pytest_keyboard_interrupt(self) -> None:
@@ -180,7 +201,7 @@ class Recorder:
     def pytest_terminal_summary(self) -> None:
         """Show the results of the whole run."""
         if self._terminal:
-            self._terminal.summary(self._journal.results)
+            self._terminal.summary(self._results)
 
     def pytest_unconfigure(self) -> None:
         """Give back the signals, and leave no trace of a run that never began."""
@@ -193,6 +214,7 @@ class Recorder:
             if any(self.directory.glob("*/console*.log")):
                 return  # a kernel had begun to boot: a run, without results
             with suppress(OSError):
+                self.plan.forget()
                 self._journal.path.unlink()
                 if self._made:
                     self.directory.rmdir()

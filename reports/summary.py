@@ -9,6 +9,7 @@ from rich.text import Text
 
 from helpers.contract.results import Result, kernels
 from helpers.contract.status import Status, rank
+from reports import evidence
 from reports.matrix import build
 from reports.names import short
 from reports.text import count, one_line, printable
@@ -58,28 +59,44 @@ def _counts(statuses: Iterable[Status]) -> str:
     return ", ".join(f"{counts[status]} {status}" for status in reversed(Status) if counts[status])
 
 
-def summary(results: Sequence[Result], columns: int | None = None) -> list[Line]:
-    """Return what failed, worst first, why tests were skipped, and how many behaviours are how on each kernel.
+def summary(
+    results: Sequence[Result], columns: int | None = None, known: evidence.Catalogue = evidence.NONE
+) -> list[Line]:
+    """Return what failed, worst first, what did not run, why tests were skipped, and a table of the kernels.
 
-    The table says less if it would be wider than `columns`.
+    The table says how many behaviours are how on each kernel, and less if it would be wider than `columns`.
     """
     if not results:
         return [Line("no results")]
-    parts = [*(list(part(results)) for part in (_failures, _skips, _new_features)), _table(results, columns)]
+    parts = [
+        list(_failures(results, known)),
+        *(list(part(results)) for part in (_not_run, _skips, _new_features)),
+        _table(results, columns),
+    ]
     lines = [line for part in parts if part for line in (*part, Line(""))]
     return lines[:-1]
 
 
-def _failures(results: Sequence[Result]) -> Iterator[Line]:
+def _failures(results: Sequence[Result], known: evidence.Catalogue) -> Iterator[Line]:
     """Give each failure once, with the kernels on which it is the same."""
     alike: dict[tuple[Status, str, str], list[Result]] = {}
     for result in sorted(
-        (result for result in results if result.words.bad), key=lambda one: -rank(one.status)
+        (result for result in results if result.words.bad and not result.not_run),
+        key=lambda one: -rank(one.status),
     ):
         alike.setdefault((result.status, result.test, result.headline), []).append(result)
     for (status, test, headline), failed in alike.items():
         text = f"{status:<5}  {test} on {' '.join(kernels(failed))}"
         yield Line(printable(_with_headline(text, headline)), "red")
+        yield from (Line(f"       {line}") for line in evidence.summary(failed[0], known))
+
+
+def _not_run(results: Sequence[Result]) -> Iterator[Line]:
+    """Give each reason once, with the kernel and the number of tests that it kept from running."""
+    missing = [result for result in results if result.not_run]
+    for kernel, tests in kernels(missing).items():
+        for reason, number in Counter(result.headline for result in tests).items():
+            yield Line(one_line(f"{kernel}: {count(number, 'test')} {reason or 'not run'}"), "red")
 
 
 def _skips(results: Sequence[Result]) -> Iterator[Line]:
@@ -112,15 +129,15 @@ def _table(results: Sequence[Result], columns: int | None) -> list[Line]:
     rows = [["behaviours", *statuses, "all", "tests", "release", "accel"]]
     for kernel in matrix.kernels:
         of_kernel = counts[kernel.name]
-        numbers = [*(of_kernel[status] for status in statuses), of_kernel.total(), kernel.tests.total()]
+        numbers = [*(of_kernel[status] for status in statuses), of_kernel.total(), kernel.ran]
         words = (kernel.name, *map(str, numbers), kernel.release or "-", kernel.accel or "-")
         rows.append([*map(one_line, words)])
     lines = _aligned(rows)
     fits = columns is None or max(map(len, lines)) <= columns
-    return [Line(line) for line in (lines if fits else _aligned([row[:-2] for row in rows]))]
+    return [Line(line) for line in (lines if fits else _aligned([row[:-2] for row in rows], gap=" "))]
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
+def _aligned(rows: list[list[str]], gap: str = "  ") -> list[str]:
     """Return a line per row, words to the left in their columns and numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     numbers = [cell.isdecimal() for cell in rows[-1]]
@@ -131,4 +148,4 @@ def _aligned(rows: list[list[str]]) -> list[str]:
         )
         for row in rows
     )
-    return ["  ".join(cells).rstrip() for cells in lines]
+    return [gap.join(cells).rstrip() for cells in lines]

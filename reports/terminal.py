@@ -9,12 +9,14 @@ from typing import TextIO, cast
 
 import pytest
 
+from helpers.contract.manifest import Balance
 from helpers.contract.results import Result
 from helpers.contract.status import VOCABULARY, Status
 from reports import again
-from reports.collector import CRASH, kernel_of, status_of
+from reports.evidence import catalogue
 from reports.live import Display, wanted
 from reports.names import SERIES
+from reports.phase import CRASH, kernel_of, status_of
 from reports.run import PAGE
 from reports.summary import Line, kernel_line, result_line, result_rows, summary
 from reports.text import one_line, presentable, printable
@@ -58,7 +60,7 @@ class Terminal:
         ended = self._ended.setdefault(result.kernel, [])
         ended.append(result)
         self._width = max(self._width, len(result.kernel))
-        if self._config.option.verbose > 0 or result.words.bad:
+        if self._config.option.verbose > 0 or (result.words.bad and not result.not_run):
             for line in self._lines(result):
                 self._write(line)
         self._display.board.finished(result)
@@ -79,11 +81,16 @@ class Terminal:
         """Write what failed and the table of kernels; pytest may say the rest in its own words."""
         self._as_tests_end = False
         self._reporter.write_sep("=", "results")
-        for line in summary(results, shutil.get_terminal_size().columns if self._live else None):
+        columns = shutil.get_terminal_size().columns if self._live else None
+        for line in summary(results, columns, catalogue()):
             self._write(line)
 
-    def end(self, run: Path, results: list[Result]) -> None:
-        """Write what to do next: where a dead kernel's console is, how to run what failed again, where the page is."""
+    def end(self, run: Path, results: list[Result], balance: Balance) -> None:
+        """Write whether all tests ran, and what to do next: where a dead kernel's console is, how to run what failed
+        again, where the page is.
+        """
+        if not balance.complete:
+            self._write(Line(balance.headline, "red"))
         for kernel, console in again.consoles(results, run):
             self._write(Line(f"{kernel} did not boot; its console: {console}", "red"))
         if command := again.command(results, self._asked, str(run / again.FAILED)):

@@ -2,10 +2,12 @@
 """Text from a guest, made fit for people, terminals and XML."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+STORED_CHARACTERS = 32_000
+"""How much of a traceback, of output or of the kernel's log is stored with a result."""
 MESSAGE_LINES = 12
 MESSAGE_CHARACTERS = 2000
 
@@ -13,7 +15,7 @@ LINE_CHARACTERS = 300
 CONSOLE_CHARACTERS = 8000
 DETAIL_LINES = 60
 """How many lines pytest may show of each part of a failure."""
-WHOLE = "the whole text is in allure-results, beside the page"
+WHOLE = "results.jsonl has more of it"
 CUT = "[…]"
 """Stands where text was left out."""
 
@@ -44,11 +46,27 @@ def _spelt(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def first_lines(text: str) -> str:
-    """Return the first lines that say something, at most MESSAGE_LINES and MESSAGE_CHARACTERS of them."""
+def first_lines(text: str, most: int = MESSAGE_LINES) -> str:
+    """Return the first lines that say something, at most so many and MESSAGE_CHARACTERS of them."""
     lines = text.strip()[: 2 * MESSAGE_CHARACTERS].splitlines()
     useful = [line.rstrip() for line in lines if line.strip()]
-    return "\n".join(useful[:MESSAGE_LINES])[:MESSAGE_CHARACTERS]
+    return "\n".join(useful[:most])[: MESSAGE_CHARACTERS * most // MESSAGE_LINES]
+
+
+def joined(messages: Iterable[str]) -> str:
+    """Return several messages as one of which `shortened` cuts nothing off: each gets its share of the lines."""
+    different = list(dict.fromkeys(message for message in messages if message))
+    share = max(1, MESSAGE_LINES // max(1, len(different)))
+    return "\n".join(first_lines(message, share) for message in different)
+
+
+def bounded(text: str, most: int = STORED_CHARACTERS) -> str:
+    """Return a text, or where it is too long its beginning and its end."""
+    left_out = len(text) - most
+    if left_out <= 0:
+        return text
+    half = most // 2
+    return f"{text[:half]}\n[… {count(left_out, 'character')} left out]\n{text[-half:]}"
 
 
 def shortened(text: str) -> str:

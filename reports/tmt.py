@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.contract.results import Result, kernels
+from reports.evidence import NONE, Catalogue, catalogue, summary
 from reports.names import paths
 from reports.run import kernel_directory, replace_file
 from reports.text import one_line
@@ -15,24 +16,33 @@ from reports.text import one_line
 
 def export(results: Sequence[Result], run: Path) -> list[Path]:
     """Write `<run>/results.yaml`, in that part of YAML which is JSON. Raises OSError."""
-    return [replace_file(run / "results.yaml", (json.dumps(document(results), indent=1) + "\n").encode())]
+    return [
+        replace_file(
+            run / "results.yaml", (json.dumps(document(results, catalogue()), indent=1) + "\n").encode()
+        )
+    ]
 
 
-def document(results: Sequence[Result]) -> list[dict[str, Any]]:
+def document(results: Sequence[Result], known: Catalogue = NONE) -> list[dict[str, Any]]:
     """Return tmt's results, named /KERNEL/SUITE/FILE/TEST."""
     found = []
     for kernel, tests in kernels(results).items():
         names = paths(result.test for result in tests)
         where = kernel_directory(Path("/"), kernel)
-        found += [_result(result, f"{where}/{names[result.test].replace('.', '/')}") for result in tests]
+        found += [
+            _result(result, f"{where}/{names[result.test].replace('.', '/')}", known) for result in tests
+        ]
     return found
 
 
-def _result(result: Result, name: str) -> dict[str, Any]:
+def _result(result: Result, name: str, known: Catalogue) -> dict[str, Any]:
     values: dict[str, Any] = {
         "name": name,
         "result": result.words.tmt,
-        "note": [one_line(f"{result.status}: {result.headline}")] if result.headline else [],
+        "note": [
+            *([one_line(f"{result.status}: {result.headline}")] if result.headline else []),
+            *summary(result, known),
+        ],
         "duration": _hours(result.duration),
         "ids": {"nodeid": one_line(result.test), "behaviours": one_line(" ".join(result.behaviours))},
     }

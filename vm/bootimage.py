@@ -33,6 +33,7 @@ class Kernel:
         packages: the version and the names of the packages that it came in; empty for a kernel of the user's.
         key: what tells its content from any other's, or None for a kernel whose VMs' state is not worth saving.
         other_names: what it may be called instead when another kernel of the run has its name, best first.
+        given: how the user named it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Kernel:
     packages: dict[str, str] = field(default_factory=dict)
     key: str | None = None
     other_names: tuple[str, ...] = ()
+    given: str = ""
 
 
 def image_release(image: Path) -> str:
@@ -51,12 +53,23 @@ def image_release(image: Path) -> str:
         return _release(content.read(HEAD))
 
 
-def _release(head: bytes) -> str:
+def image_version(image: Path) -> str:
+    """Return the version (uname -v) that a boot image names in its header, or "" when it names none."""
+    with image.open("rb") as content:
+        _, number, version = _named(content.read(HEAD)).partition("#")
+    return f"{number}{version}"
+
+
+def _named(head: bytes) -> str:
+    """Return the text of the header's field kernel_version: release, who built it where, version."""
     offset = struct.unpack_from("<H", head, 0x20E)[0]
     if not offset:
         return ""
-    words = head[offset + 0x200 : offset + 0x300].split(b"\0")[0].split()
-    return words[0].decode("ascii", "replace") if words else ""
+    return head[offset + 0x200 : offset + 0x300].split(b"\0")[0].decode("ascii", "replace")
+
+
+def _release(head: bytes) -> str:
+    return next(iter(_named(head).split()), "")
 
 
 def check_release(image: bytes, called: str) -> str:

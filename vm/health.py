@@ -28,6 +28,10 @@ OVERRUN = "0,0,0,-;BUG: lines of the kernel's log were overwritten before they c
 """Stands for the records that are lost: what they complained of nobody knows, so it is no green."""
 
 
+LOG_LINES = 200
+"""How many lines of its log are kept of a test that ended badly: a splat of KASAN has about a hundred."""
+
+
 @dataclass(frozen=True)
 class Rules:
     """Which lines of a kernel's log, and which taints, mean a defect.
@@ -87,6 +91,13 @@ def complaint(record: str) -> str | None:
     return text
 
 
+def _line(record: str) -> str:
+    """Return a record as dmesg(1) shows it: the time since boot in seconds, and the text."""
+    prefix, _, text = record.partition(";")
+    microseconds = prefix.split(",")[2]
+    return f"[{int(microseconds) / 1e6:12.6f}] {text.partition(chr(10))[0]}"
+
+
 class Watch:
     """Compares the kernel's log and taints at two moments."""
 
@@ -97,6 +108,8 @@ class Watch:
         # Both stay open: a test may unmount /proc or use up all descriptors.
         self._tainted = os.open(TAINTED, os.O_RDONLY | os.O_CLOEXEC)
         self._taint = self.taint()
+        self.lines: list[str] = []
+        """What the log said up to the last check since the one before: the last LOG_LINES lines."""
 
     def taint(self) -> int:
         """Return the taint flags that mean something."""
@@ -119,7 +132,9 @@ class Watch:
             KernelComplaint: the kernel's log has a complaint, or a taint flag was added.
         """
         __tracebackhide__ = True
-        complaints = [text for record in self._news() if (text := complaint(record))]
+        news = self._news()
+        self.lines = [_line(record) for record in news[-LOG_LINES:]]
+        complaints = [text for record in news if (text := complaint(record))]
         before, self._taint = self._taint, self.taint()
         if added := self._taint & ~before:
             complaints.append(f"/proc/sys/kernel/tainted gained {added:#x} (was {before:#x})")
@@ -193,6 +208,7 @@ class Cleanliness:
         A permission event that nobody answers lets the look at a file stand still: then the VM is hung while the test
         that left it so runs, and not while an innocent one does.
         """
+        __tracebackhide__ = True
         if wrong := [*self._paths(), *self._room(), *self._changed_limits(), *self._clock()]:
             raise UncleanGuestError("; ".join(wrong))
 
@@ -201,6 +217,7 @@ class Cleanliness:
 
         For the end of a module: fixtures of a wider scope than a test may keep some until then.
         """
+        __tracebackhide__ = True
         deadline = time.monotonic() + TO_EXIT
         while left := {pid: name for pid, name in processes().items() if pid not in self._processes}:
             if time.monotonic() >= deadline:

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The hook through which this room tells how far it is; whoever wants to show that implements it."""
+"""The hooks through which this room tells what is planned and how far it is; whoever needs that implements them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a guest pays for every import
+    from helpers.contract import manifest
 
 
 class State(StrEnum):
@@ -29,4 +34,15 @@ def pytest_kernel_state(kernel: str, vm: int, state: State, detail: str) -> None
     `kernel` is the name that results have too, or "kernels" while none is known yet; `vm` counts the VMs of the kernel
     in this run, and is 0 when it is about none of them; `detail` is a few words, or empty.
     It may be called in any thread. `detail` may quote a guest.
+    """
+
+
+def pytest_kernel_identified(kernel: manifest.Kernel) -> None:
+    """A kernel is to be tested in this run; of one that can not be had nothing is known but its name."""
+
+
+def pytest_kernel_planned(kernel: str, tests: Mapping[str, Sequence[str]]) -> None:
+    """It is known which tests are to run on a kernel: their node ids and the behaviours that they verify.
+
+    It may be called again for another VM of the same kernel. The texts may be a guest's.
     """

@@ -7,12 +7,11 @@ that a release which changes them is found there.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +28,10 @@ CHANNEL = pytest.StashKey["Channel"]()
 
 _SECTION = 64 << 10
 """Characters of captured output that are brought out of a guest; of more, the beginning and the end."""
+
+
+_PROPERTY = protocol.TEXT - 100
+"""Characters of a property; what a test marks for Allure is one, and the whole text or nothing."""
 
 
 def shortened(text: str, most: int = _SECTION) -> str:
@@ -69,15 +72,6 @@ class Channel:
         if os.getpid() != self._pid:
             os._exit(1)
 
-    def tell_files(self, contents: Iterable[tuple[str, bytes]]) -> None:
-        """Send files for the kernel's directory on the host, each in a line of its own."""
-        for name, data in contents:
-            if len(data) <= protocol.FILE:
-                self.tell("files", contents=[[name, base64.b64encode(data).decode()]])
-            else:
-                text = f"{name} is not kept: it has {len(data)} bytes, more than {protocol.FILE}"
-                self.tell("warned", text=text, when="runtest", test="")
-
     def setcallback(self, callback: Callable[[Any], None], endmarker: object) -> None:
         """Give each command of the host to `callback`, in a thread, and the end marker at the end."""
 
@@ -104,7 +98,9 @@ def described(report: pytest.TestReport | pytest.CollectReport) -> dict[str, Any
         "text": _text(report),
         "place": _place(report),
         "sections": [[title, shortened(text)] for title, text in report.sections[:60]],
-        "properties": [[str(name), shortened(str(value))] for name, value in report.user_properties],
+        "properties": [
+            [str(name), shortened(str(value), _PROPERTY)] for name, value in report.user_properties
+        ],
         "expected": getattr(report, "wasxfail", None),
         "duration": report.duration,
     }
@@ -145,7 +141,6 @@ def _finished(fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 _Translation = Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
 _EVENTS: dict[str, _Translation] = {
     "workerready": lambda _: ("ready", {}),
-    "collectionfinish": lambda fields: ("collected", {"tests": fields["ids"]}),
     "collectreport": lambda fields: ("not-collected", fields["data"]),
     "testreport": _phase,
     "runtest_protocol_complete": lambda fields: ("completed", {"index": fields["item_index"]}),

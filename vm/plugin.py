@@ -320,7 +320,8 @@ def _kernels(config: pytest.Config, show: Progress) -> tuple[list[Kernel], dict[
         request for index, request in enumerate(requests) if request not in requests[:index]
     ]:
         try:
-            found.append(kernels.kernel(word, modules=sources, progress=show))
+            made = kernels.kernel(word, modules=sources, progress=show)
+            found.append(dataclasses.replace(made, given=word))
         except VmError as error:
             if not kernels.is_named(word):
                 raise (UnfitKernelError(str(error)) if _unfit(word) else error) from error

@@ -15,11 +15,8 @@ used as a path; each event has the fields that are listed here, of these types a
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,22 +27,17 @@ LINE = 4 << 20
 VOLUME = 64 << 20
 """Bytes that a guest may send in its life; a run of all suites sends about 15 MB."""
 
-FILE = 2 << 20
-"""Bytes of the largest file that a guest may send."""
-
 TEXT = 256 << 10
 """Characters of the longest text that a guest may send: a traceback, captured output."""
 
 TESTS, NAME = 50_000, 4_096
 """How many tests a guest may collect, and how many characters one's id may have."""
 
-FILES = 256
-"""How many files may come with one test."""
+BEHAVIOURS = 256
+"""How many behaviours one test may verify."""
 
 _WHEN = ("setup", "call", "teardown")
 _OUTCOMES = ("passed", "failed", "skipped")
-_FILE = re.compile(r"environment\.json|allure-results/[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-"""The files that a guest may have written into its kernel's directory."""
 
 
 class Nonsense(Exception):  # noqa: N818  it is what the guest said, not what went wrong with us
@@ -74,9 +66,15 @@ class Collecting:
 
 @dataclass(frozen=True)
 class Collected:
-    """The guest has collected its tests: their node ids."""
+    """The guest has collected its tests: their node ids, and the behaviours that each verifies."""
 
     tests: tuple[str, ...]
+    behaviours: tuple[tuple[str, ...], ...]
+
+    def __post_init__(self) -> None:
+        """Raise Nonsense if one list is longer than the other."""
+        if len(self.tests) != len(self.behaviours):
+            raise Nonsense("as many lists of behaviours as tests were expected")
 
 
 @dataclass(frozen=True)
@@ -128,10 +126,10 @@ class Unclean:
 
 
 @dataclass(frozen=True)
-class Files:
-    """Files for the directory of the kernel: their names there and their contents."""
+class Environment:
+    """Facts about the guest that a reader of its results may need: name and value."""
 
-    contents: tuple[tuple[str, bytes], ...]
+    facts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,7 @@ Event = (
     | Phase
     | Completed
     | Unclean
-    | Files
+    | Environment
     | Warned
     | Finished
     | InternalError
@@ -230,23 +228,13 @@ def _or_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else check(value)
 
 
-def _file(value: Any) -> str:
-    if not isinstance(value, str) or not _FILE.fullmatch(value):
-        raise Nonsense("the name of a file that guests may send was expected")
-    return value
-
-
-def _content(value: Any) -> bytes:
-    try:
-        return base64.b64decode(_text(value, 2 * FILE), validate=True)
-    except (binascii.Error, ValueError):
-        raise Nonsense("base64 was expected") from None
-
-
 EVENTS: Mapping[str, tuple[Callable[..., Event], Mapping[str, Callable[[Any], Any]]]] = {
     "ready": (Ready, {}),
     "collecting": (Collecting, {"name": _name}),
-    "collected": (Collected, {"tests": _many(_name, TESTS)}),
+    "collected": (
+        Collected,
+        {"tests": _many(_name, TESTS), "behaviours": _many(_many(_name, BEHAVIOURS), TESTS)},
+    ),
     "not-collected": (
         NotCollected,
         {"name": _name, "text": _text, "outcome": _one_of(("failed", "skipped"))},
@@ -267,7 +255,7 @@ EVENTS: Mapping[str, tuple[Callable[..., Event], Mapping[str, Callable[[Any], An
     ),
     "completed": (Completed, {"index": _number}),
     "unclean": (Unclean, {"text": _text}),
-    "files": (Files, {"contents": _many(_pair(_file, _content), FILES)}),
+    "environment": (Environment, {"facts": _many(_pair(_name, _text), 64)}),
     "warned": (Warned, {"text": _text, "when": _one_of(("config", "collect", "runtest")), "test": _name}),
     "finished": (Finished, {"code": _number, "reason": _text}),
     "internal-error": (InternalError, {"text": _text}),

@@ -36,7 +36,7 @@ NARROWING = {
 """Options that leave out tests, by the name under which pytest keeps their value."""
 
 LABELS = ("severities", "epics", "features", "stories", "ids", "labels")
-"""What allure-pytest selects by; the tests have labels only where it writes a report, in the VM."""
+"""What allure-pytest selects by."""
 
 
 def check(config: pytest.Config, *, in_vm: bool) -> None:

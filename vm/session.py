@@ -8,6 +8,7 @@ nothing else, so that no VM waits for another.
 from __future__ import annotations
 
 import contextlib
+import json
 import queue
 import traceback
 import warnings
@@ -19,9 +20,10 @@ from typing import Any
 
 import pytest
 
+from helpers.contract import manifest
 from helpers.contract.properties import Property
 from helpers.contract.status import Status
-from vm import hooks, protocol
+from vm import hooks, identity, protocol
 from vm.bootimage import Kernel, image_release
 from vm.conversation import Changed, Said
 from vm.hardware import Hardware
@@ -53,6 +55,9 @@ _SHOWN = {
     State.ENDED: hooks.State.ENDED,
 }
 """What a person wants to know of a VM's life."""
+
+ENVIRONMENT = "environment.json"
+"""What a guest says of itself, in its kernel's directory."""
 
 LAST_WORDS = 20.0
 """Seconds for which the end of the session waits for the ends of its VMs."""
@@ -108,13 +113,15 @@ class KernelSession:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Open the places: their first VMs boot side by side."""
         self._session = session
-        for name in self._kernels:
+        for name, kernel in self._kernels.items():
+            self.config.hook.pytest_kernel_identified(kernel=identity.of(kernel, self.plan.accel))
             self._tell(name, 0, hooks.State.WAITING)
             self._orders[name] = self._order(name)
         for name, reason in self.plan.absent.items():
+            self.config.hook.pytest_kernel_identified(kernel=manifest.Kernel(name, path=name))
             self.plan.releases[name] = ""
             self.not_booted.append(name)
-            self._add("vm::boot", name, Ending.LOST, reason)
+            self._add("vm::boot", name, Status.LOST, reason)
         for _ in range(self.plan.jobs):
             place = Place(
                 self._events, self._scheduler, self._machine, self.plan.silence, self._orders.__getitem__
@@ -201,23 +208,24 @@ class KernelSession:
                     self._mishap(life, error, test)
             case GivenUp(kernel, tests, reason):
                 for test in tests:
-                    self._add(test, kernel, Ending.LOST, f"not run: {reason}")
+                    self._add(test, kernel, Status.NOT_RUN, f"not run: {reason}")
 
     def _said(self, life: Life, event: protocol.Event, test: str) -> None:
         match event:
             case protocol.Phase():
                 report = self._phase(life.kernel, test, event)
                 self.config.hook.pytest_runtest_logreport(report=report)
-            case protocol.Collected(tests):
+            case protocol.Collected(tests, behaviours):
                 self._session.testscollected = max(self._session.testscollected, len(tests))
+                planned = dict(zip(tests, behaviours, strict=True))
+                self.config.hook.pytest_kernel_planned(kernel=life.kernel, tests=planned)
                 self.config.hook.pytest_xdist_node_collection_finished(node=None, ids=list(tests))
             case protocol.NotCollected(name, text, outcome) if (name, text) not in self._not_collected:
                 self._not_collected.add((name, text))
                 failed = pytest.CollectReport(name, outcome, text, None)  # type: ignore[arg-type]
                 self.config.hook.pytest_collectreport(report=failed)
-            case protocol.Files(contents):
-                for name, content in contents:
-                    self._write(life.kernel, name, content)
+            case protocol.Environment(facts):
+                self._write(life.kernel, dict(facts))
             case protocol.Warned(text, when, where):
                 message = warnings.WarningMessage(text[:_LONGEST], UserWarning, life.kernel, 0)
                 told = {"warning_message": message, "when": when, "nodeid": where, "location": None}
@@ -257,12 +265,12 @@ class KernelSession:
             (Property.ACCEL, self.plan.accel),
         ]
 
-    def _write(self, kernel: str, name: str, content: bytes) -> None:
-        """Write a file of a guest, whose name the protocol has found harmless; a full disk costs the file alone."""
-        path = self.plan.results / kernel / name
+    def _write(self, kernel: str, facts: dict[str, str]) -> None:
+        """Write what a guest says of itself into its kernel's directory; a full disk costs the file alone."""
+        path = self.plan.results / kernel / ENVIRONMENT
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            path.write_text(json.dumps(facts, indent=1) + "\n")
 
     def _mishap(self, life: Life, error: Exception, test: str) -> None:
         """Something of ours could not bear what a guest said."""
@@ -270,22 +278,23 @@ class KernelSession:
         where = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"the harness failed on what the guest said: {text} ({where.filename}:{where.lineno})"
         with contextlib.suppress(Exception):
-            self._add(test or "vm::harness", life.kernel, Ending.LOST, reason[:_LONGEST])
+            self._add(test or "vm::harness", life.kernel, Status.LOST, reason[:_LONGEST])
 
     def _lost(self, lost: Lost) -> None:
         kernel, when = lost.life.kernel, _WHEN[lost.stage]
+        status = _STATUS.get(lost.ending, Status.LOST)
         self._tell(kernel, lost.life.number, hooks.State.LOST, lost.reason)
         if lost.test:
-            self._add(lost.test, kernel, lost.ending, f"{lost.reason} ({when})", lost.console)
+            self._add(lost.test, kernel, status, f"{lost.reason} ({when})", lost.console)
         elif not self._scheduler.has_tests(kernel):
             self.not_booted.append(kernel)
-            self._add("vm::boot", kernel, lost.ending, f"{lost.reason} ({when})", lost.console)
+            self._add("vm::boot", kernel, status, f"{lost.reason} ({when})", lost.console)
         if lost.again and not self._session.shouldfail:
             self._line(
                 f"{kernel}: going on in a fresh VM" + ("" if lost.test else f": {lost.reason} ({when})")
             )
 
-    def _add(self, test: str, kernel: str, ending: Ending, reason: str, console: str = "") -> None:
+    def _add(self, test: str, kernel: str, status: Status, reason: str, console: str = "") -> None:
         """Report a test that no guest reports."""
         report = pytest.TestReport(
             test,
@@ -295,7 +304,7 @@ class KernelSession:
             reason,
             CRASH,  # type: ignore[arg-type]
             [("console", console)] if console else [],
-            user_properties=[*self._facts(kernel), (Property.LOST, _STATUS.get(ending, Status.LOST))],
+            user_properties=[*self._facts(kernel), (Property.LOST, status)],
         )
         self.config.hook.pytest_runtest_logreport(report=report)
 

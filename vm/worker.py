@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Generator
@@ -13,51 +12,40 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from helpers.contract.properties import Property
-from vm.allure_files import write_into
 from vm.health import Cleanliness, KernelComplaint, UncleanGuestError, Watch
-from vm.outbox import Outbox
 
 if TYPE_CHECKING:
     from vm.interactor import Channel
 
 
 class Worker:
-    """Marks every result with the kernel it comes from, watches the kernel's health, sends files to the host."""
+    """Marks every result with the kernel it comes from, says what is planned, and watches the kernel's health."""
 
     def __init__(self, kernel: str, accel: str) -> None:
         """Name the kernel and the accelerator of this worker."""
+        self._kernel, self._accel = kernel, accel
         self.properties = [
             (Property.KERNEL, kernel),
             (Property.RELEASE, os.uname().release),
             (Property.ACCEL, accel),
         ]
         self._channel: Channel | None = None
-        self._outbox: Outbox | None = None
         self._watch: Watch | None = None
         self._clean: Cleanliness | None = None
         self._unclean = ""
+        self._bad = False
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_configure(self, config: pytest.Config) -> None:
-        """Find the way to the host, along which Allure's files go; on this machine they need none."""
-        if (channel := _channel(config)) is None:
-            results = Path(config.getoption("results") or "reports/out")
-            config.option.allure_report_dir = str(results / self.properties[0][1] / "allure-results")
-            return
-        self._channel = channel
-        self._outbox = Outbox(channel)
-        self._outbox.put(
-            "environment.json", (json.dumps(environment(dict(self.properties)), indent=1) + "\n").encode()
-        )
-        write_into(self._outbox, config)
-
-    def pytest_sessionstart(self) -> None:
-        """Begin to watch the kernel, and in a VM what tests leave behind."""
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Say which kernel this is, and begin to watch it, and in a VM what tests leave behind."""
         self._watch = Watch()
+        self._channel = _channel(session.config)
         if self._channel:
             self._clean = Cleanliness()
-        if self._outbox:
-            self._outbox.send()
+            self._channel.tell("environment", facts=list(environment(dict(self.properties)).items()))
+            return
+        from vm import identity  # noqa: PLC0415  a guest pays for every import
+
+        session.config.hook.pytest_kernel_identified(kernel=identity.running(self._kernel, self._accel))
 
     def pytest_collectstart(self, collector: pytest.Collector) -> None:
         """Tell the host which file may be the one that ends the VM."""
@@ -65,20 +53,22 @@ class Worker:
             self._channel.tell("collecting", name=collector.nodeid)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put the kernel into the properties of every test, and for Allure into a label."""
-        label = pytest.mark.allure_label(self.properties[0][1], label_type="env")
+        """Put the kernel into the properties of every test."""
         for item in items:
             item.user_properties += self.properties
-            item.add_marker(label)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
-        """Make the kernel a parameter for Allure: the same test on two kernels is two results, not a retry."""
-        if item.config.pluginmanager.hasplugin("allure_listener"):
-            import allure  # noqa: PLC0415  only where Allure is asked for
-
-            allure.dynamic.parameter("kernel", self.properties[0][1])
-        yield
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Say which tests are planned, and which behaviours they verify."""
+        tests = [item.nodeid for item in session.items]
+        behaviours = [
+            [str(value) for name, value in item.user_properties if name == Property.BEHAVIOUR]
+            for item in session.items
+        ]
+        if self._channel:
+            self._channel.tell("collected", tests=tests, behaviours=behaviours)
+        else:
+            planned = dict(zip(tests, behaviours, strict=True))
+            session.config.hook.pytest_kernel_planned(kernel=self._kernel, tests=planned)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(
@@ -102,6 +92,7 @@ class Worker:
 
     def _log_error(self) -> Exception | None:
         """Return what the kernel's log has to complain of."""
+        __tracebackhide__ = True
         try:
             if self._watch:
                 self._watch.check()
@@ -111,6 +102,7 @@ class Worker:
 
     def _state_error(self, *, ends_module: bool) -> Exception | None:
         """Return what is wrong with the VM, and remember it for the host."""
+        __tracebackhide__ = True
         try:
             if self._clean:
                 self._clean.check()
@@ -137,20 +129,27 @@ class Worker:
 
         return described(report)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Keep what the kernel's log says of a test that ends badly."""
+        report = yield
+        self._bad = report.failed or (self._bad and call.when != "setup")
+        if self._bad and call.when == "teardown" and self._watch and self._watch.lines:
+            report.user_properties.append((Property.KERNEL_LOG, "\n".join(self._watch.lines)))
+        return report
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logfinish(self) -> Generator[None, None, None]:
-        """Bring out the files of the test that has ended, once allure-pytest, a wrapper itself, has written them."""
+        """Tell the host, when all else is said of a test, that no other may be run in this VM."""
         yield
-        if self._outbox:
-            self._outbox.send()
         if self._channel and self._unclean:
             self._channel.tell("unclean", text=self._unclean)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Bring out the rest."""
-        if self._outbox:
-            self._outbox.send()
+        """End the watch."""
         if self._watch:
             self._watch.close()
 

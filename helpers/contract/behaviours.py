@@ -13,6 +13,10 @@ A file is a sequence of tables, each named by the id of a behaviour:
     actual = "..."                  optional, with `documented`: what the kernel does
     requires = ["CONFIG_..."]       optional: what it takes to see the behaviour
     untested = "..."                optional: why no test can verify it
+    fixed-by = ["commit 0123456789ab (title), 6.12.3"]     optional: what mended it before, see below
+
+A kernel on which the behaviour is broken may lack one of the commits of `fixed-by`; each is written with its title and
+the releases that have it.
 """
 
 import dataclasses
@@ -25,6 +29,7 @@ from typing import Any
 FILE_NAME = "behaviours.toml"
 SUITES = Path(__file__).parents[2] / "suites"
 
+_FIX = re.compile(r"commit [0-9a-f]{12,40} \(.+\), .+")
 _ID = re.compile(r"[A-Z][A-Z0-9]*(-[A-Z0-9.]+)+")
 
 
@@ -50,10 +55,16 @@ class Behaviour:
     actual: str = ""
     requires: tuple[str, ...] = ()
     untested: str = ""
+    fixed_by: tuple[str, ...] = ()
+
+    @property
+    def epic(self) -> str:
+        """Which of the kernel's two interfaces it is about: fanotify or pidfd."""
+        return "pidfd" if self.suite.removeprefix("clone_").startswith("pidfd") else "fanotify"
 
 
 _TEXTS = {"statement", "source", "since", "until", "documented", "actual", "untested"}
-_LISTS = {"backports", "requires"}
+_LISTS = {"backports", "requires", "fixed-by"}
 _NEEDED = {"statement", "source", "since"}
 
 
@@ -80,7 +91,9 @@ def load_file(path: Path) -> list[Behaviour]:
 def _behaviour(path: Path, name: str, table: Any) -> Behaviour:
     if mistake := _mistake(name, table):
         raise BehaviourError(f"{path}: {name}: {mistake}")
-    fields: dict[str, Any] = {key: tuple(value) if key in _LISTS else value for key, value in table.items()}
+    fields: dict[str, Any] = {
+        key.replace("-", "_"): tuple(value) if key in _LISTS else value for key, value in table.items()
+    }
     return Behaviour(id=name, suite=path.parent.name, **fields)
 
 
@@ -93,9 +106,16 @@ def _mistake(name: str, table: Any) -> str:
         return f"unknown key {min(unknown)!r}"
     if missing := _NEEDED - table.keys():
         return f"{min(missing)!r} is missing"
+    if wrong := [text for text in _texts(table, "fixed-by") if not _FIX.match(text)]:
+        return f"'fixed-by' is not 'commit HASH (title), releases' but {wrong[0]!r}"
     if table.keys() & {"actual", "documented"} == {"actual"}:
         return "'actual' needs 'documented': what does the manual say?"
     return _wrong_value(table)
+
+
+def _texts(table: Mapping[str, Any], key: str) -> list[str]:
+    value = table.get(key, [])
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 def _wrong_value(table: Mapping[str, Any]) -> str:

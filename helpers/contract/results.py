@@ -18,6 +18,9 @@ from helpers.contract.status import VOCABULARY, Status, Words
 FORMAT = 1
 """Version of the stored form. It is in every line, so that files can be cut and joined with text tools."""
 
+EVIDENCE = ("where", "traceback", "output", "kernel_log")
+"""The fields that only a bad result has."""
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -33,8 +36,11 @@ class Result:
 
     `kernel` is the catalogue's name, `release` what uname -r says, `accel` kvm, tcg or none, `test` the node
     id, `duration` is in seconds, `started` ISO 8601 in UTC. `console` holds the last lines of a VM that was
-    lost, and `allure` what allure-pytest knew about the test that was running in it. `new_features` names what
-    answered while the test ran although the kernel's baseline does not know it.
+    lost, and `allure` what the test marked for Allure. `new_features` names what answered while the test ran
+    although the kernel's baseline does not know it.
+
+    The evidence of a bad result: `where` is the place (`file:line`) in the suite at which it failed, `traceback` what
+    pytest shows of it, `output` what the test wrote, `kernel_log` what the kernel's log said meanwhile.
     """
 
     kernel: str
@@ -50,6 +56,10 @@ class Result:
     new_features: list[str] = field(default_factory=list)
     console: str | None = None
     allure: dict[str, Any] | None = field(default=None, repr=False)
+    where: str = ""
+    traceback: str = field(default="", repr=False)
+    output: str = field(default="", repr=False)
+    kernel_log: str = field(default="", repr=False)
 
     @property
     def words(self) -> Words:
@@ -63,6 +73,11 @@ class Result:
             return datetime.fromisoformat(self.started).astimezone(UTC)
         except (ValueError, OverflowError):
             return None
+
+    @property
+    def not_run(self) -> bool:
+        """Whether it stands for a test that was planned and did not run."""
+        return self.status is Status.NOT_RUN
 
     @property
     def headline(self) -> str:
@@ -96,8 +111,8 @@ def _by_number(name: str) -> list[tuple[int, str]]:
 def dump(result: Result) -> bytes:
     """Return one line of the stored form."""
     values = asdict(result)
-    for optional in ("new_features", "console", "allure"):
-        if not values[optional] and values[optional] != "":
+    for optional in ("new_features", "console", "allure", *EVIDENCE):
+        if not values[optional] and (optional in EVIDENCE or values[optional] != ""):
             del values[optional]
     return json.dumps({"format": FORMAT, **values}).encode() + b"\n"
 
@@ -200,6 +215,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "new_features": (list,),
     "console": (str, type(None)),
     "allure": (dict, type(None)),
+    **dict.fromkeys(EVIDENCE, (str,)),
 }
 _DEFAULTS: dict[str, Any] = {"release": "", "accel": "", "behaviours": [], "new_features": []}
 _MOST_NOTES = 10

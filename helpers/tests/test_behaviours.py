@@ -44,6 +44,11 @@ MISTAKES = {
     ),
     "list-for-a-text": (f'[INIT-X]\n{NEEDED}until = ["5.1"]', "INIT-X: 'until' must be a text"),
     "number": (f"[INIT-X]\n{NEEDED}until = 5.1", "INIT-X: 'until' must be a text"),
+    "fixed-by-nothing": (
+        f'[INIT-X]\n{NEEDED}fixed-by = ["5.1"]',
+        "INIT-X: 'fixed-by' is not 'commit HASH (title), releases' but '5.1'",
+    ),
+    "fixed-by-no-list": (f'[INIT-X]\n{NEEDED}fixed-by = "5.1"', "INIT-X: 'fixed-by' must be a list"),
     "actual-alone": (f'[INIT-X]\n{NEEDED}actual = "x"', "INIT-X: 'actual' needs 'documented'"),
 }
 
@@ -92,3 +97,18 @@ def test_an_id_belongs_to_one_suite(tmp_path: Path) -> None:
 def test_every_behaviour_of_the_project_is_well_formed() -> None:
     behaviours = load(Path(__file__).parents[2] / "suites")
     assert {"INIT-BASIC", "CAP-UNPRIV-FID"} <= behaviours.keys()
+
+
+def test_what_mended_a_behaviour(tmp_path: Path) -> None:
+    suite(
+        tmp_path,
+        "pidfd_open",
+        f'[POPEN-X]\n{NEEDED}fixed-by = ["commit 0123456789ab (a (b) c), 6.12.3 and 7.1"]',
+    )
+    (one,) = load(tmp_path).values()
+    assert one.fixed_by == ("commit 0123456789ab (a (b) c), 6.12.3 and 7.1",)
+    assert one.epic == "pidfd"
+
+
+def test_enough_behaviours_name_what_mended_them() -> None:
+    assert sum(bool(one.fixed_by) for one in load().values()) >= 12

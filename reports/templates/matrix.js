@@ -61,6 +61,22 @@ function element(name, text = "", attributes = {}) {
 
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
+function folded(title, text) {
+  const made = element("details");
+  made.append(element("summary", title), element("pre", text));
+  return made;
+}
+
+/** Return a paragraph of links, or nothing if there are none. */
+function links(title, targets) {
+  if (!targets.length) return [];
+  const made = element("p", `${title}: `);
+  targets.forEach(([text, href], index) => made.append(index ? ", " : "", element("a", text, { href, rel: "noreferrer" })));
+  return [made];
+}
+
+const described = (url) => /man-pages\/man\d\/(\w+)\.(\d)/.exec(url)?.slice(1, 3).join("(").concat(")") ?? url.split("/").pop();
+
 function describeTest(name, result, kernel) {
   const was = result.was ? `, was ${result.was} in ${data.earlier}` : "";
   const parts = [
@@ -73,11 +89,15 @@ function describeTest(name, result, kernel) {
   if (result.console !== undefined) {
     parts.push(element("p", "The console's last lines:"), element("pre", result.console || "(nothing)"));
   }
+  for (const { title, text } of result.evidence ?? []) {
+    if (title === "where") parts.push(element("p", `At ${text}`));
+    else parts.push(folded(title, text));
+  }
   parts.push(element("code", result.rerun ?? `${kernel.command} ${quoted(name)}`));
   return parts;
 }
 
-const order = ["panic", "hang", "lost", "fail", "error", "xpass", "xfail", "skip", "pass"];
+const order = ["panic", "hang", "lost", "fail", "error", "not-run", "xpass", "xfail", "skip", "pass"];
 
 function describe(behaviour, kernel) {
   const results = behaviour.tests
@@ -86,14 +106,19 @@ function describe(behaviour, kernel) {
     .sort((one, other) => order.indexOf(one[1].status) - order.indexOf(other[1].status));
   const parts = [
     element("button", "Close (Esc)", { onclick: close }),
-    element("h2", `${behaviour.id} on ${kernel.name}: ${behaviour.status[kernel.name] ?? "not run"}`, { id: "title", tabIndex: -1 }),
+    element("h2", `${behaviour.id} on ${kernel.name}: ${behaviour.status[kernel.name] ?? "no test"}`, { id: "title", tabIndex: -1 }),
     element("p", behaviour.statement),
     element("small", [behaviour.source, behaviour.since && `since ${behaviour.since}`, behaviour.until && `until ${behaviour.until}`, `${kernel.release} (${kernel.accel})`].filter(Boolean).join("; ")),
   ];
+  parts.push(...links("Source", behaviour.links.map((url) => [described(url), url])));
+  const bad = results.some(([, result]) => ["panic", "hang", "lost", "fail", "error", "xpass"].includes(result.status));
+  const fixes = bad ? behaviour.fixed_by ?? [] : [];
+  parts.push(...links("You may lack", fixes.map((fix) => [fix, `https://git.kernel.org/linus/${/[0-9a-f]{12,}/.exec(fix)[0]}`])));
   if (behaviour.documented) parts.push(element("p", `The manual says: ${behaviour.documented}.`), element("p", `Kernels do: ${behaviour.actual ?? "otherwise"}.`));
   if (behaviour.untested) parts.push(element("p", `Not tested: ${behaviour.untested}`));
   else if (!results.length) parts.push(element("p", "No test of this behaviour was run on this kernel."));
-  return parts.concat(results.flatMap(([name, result]) => describeTest(name, result, kernel)));
+  parts.push(...results.flatMap(([name, result]) => describeTest(name, result, kernel)));
+  return parts.concat(links("Console logs", kernel.consoles.map((path) => [path, path.split("/").map(encodeURIComponent).join("/")])));
 }
 
 function show(cell) {

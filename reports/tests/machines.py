@@ -2,19 +2,25 @@
 """pytest plugin for the tests of this room: the other rooms' part of the contract, with processes as kernels.
 
 The environment variable KERNEL names a process's kernel, also a worker's: `--tx popen//env:KERNEL=NAME`.
-With ALLURE each kernel writes Allure's files, OUT takes the place of reports/out.
+OUT takes the place of reports/out.
 """
 
 import os
 from pathlib import Path
+from typing import Any
 
-import allure
 import pytest
 
+from helpers.contract.manifest import Kernel
 from reports import run
+from vm import hooks
 
 if "OUT" in os.environ:
     run.OUT = Path(os.environ["OUT"])
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(hooks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,8 +31,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "behaviour(*ids): what the test verifies")
-    if (kernel := os.environ.get("KERNEL")) and "ALLURE" in os.environ:
-        config.option.allure_report_dir = str(Path(config.getoption("results"), kernel, "allure-results"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,13 +40,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.user_properties += [
             ("behaviour", id_) for mark in item.iter_markers("behaviour") for id_ in mark.args
         ]
-        item.add_marker(pytest.mark.allure_label(kernel, label_type="env"))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.config.getoption("allure_report_dir", None):
-        allure.dynamic.parameter("kernel", os.environ["KERNEL"])
+def pytest_sessionstart(session: pytest.Session) -> None:
+    names = [os.environ.get("KERNEL")] if session.config.getoption("on_this_machine") else []
+    for name in names or session.config.getoption("kernel") or []:
+        session.config.hook.pytest_kernel_identified(
+            kernel=Kernel(name or "", release=f"{name}.0-test", accel="none")
+        )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.getoption("on_this_machine"):
+        planned = dict.fromkeys([item.nodeid for item in session.items], ())
+        session.config.hook.pytest_kernel_planned(kernel=os.environ["KERNEL"], tests=planned)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    kernel = node.gateway.spec.env["KERNEL"]
+    node.config.hook.pytest_kernel_planned(kernel=kernel, tests=dict.fromkeys(ids, ()))
 
 
 @pytest.hookimpl(optionalhook=True)

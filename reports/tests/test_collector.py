@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from helpers.contract.results import Reason, Result
+from helpers.contract.results import Reason, Result, dump
 from helpers.contract.status import Status
-from reports.collector import CRASH, Collector
+from reports.collector import Collector
+from reports.phase import CRASH
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -133,8 +134,39 @@ def test_kernels_and_tests_may_come_mixed() -> None:
     assert [(result.kernel, result.status) for result in results] == [("6.1", "pass"), ("7.2", "fail")]
 
 
+def test_all_bad_phases_are_told_and_their_evidence_kept() -> None:
+    said = [("Captured stdout call", "hello")]
+    where = ("where", "a.py:3")
+    complaint = [("message", "the kernel complained:\n  WARNING: x"), ("kernel-log", "[ 1.0] WARNING: x")]
+    (result,) = collect(
+        report("setup", "pass"),
+        report("call", "fail", properties=[("message", "got 0"), where], longrepr="trace 1", sections=said),
+        report("teardown", "fail", properties=complaint, longrepr="trace 2", sections=said),
+    )
+    assert result.message == "got 0\nthe kernel complained:\n  WARNING: x"
+    assert (result.where, result.traceback) == ("a.py:3", "trace 1\n\ntrace 2")
+    assert (result.output, result.kernel_log) == ("--- Captured stdout call ---\nhello", "[ 1.0] WARNING: x")
+
+
+def test_a_good_result_has_no_evidence() -> None:
+    said = [("Captured stdout call", "hello")]
+    (result,) = collect(report("call", "pass", sections=said), report("teardown", "pass", sections=said))
+    assert (result.where, result.traceback, result.output, result.kernel_log) == ("", "", "", "")
+
+
+def test_evidence_is_bounded() -> None:
+    huge = "x" * 1_000_000
+    properties = [("message", huge), ("kernel-log", huge), ("where", "a.py:3")]
+    (result,) = collect(
+        report("call", "fail", properties=properties, longrepr=huge, sections=[("Captured stdout", huge)]),
+        report("teardown", "pass"),
+    )
+    assert len(dump(result)) < 150_000
+
+
 @pytest.mark.parametrize(
-    ("lost", "status"), [("panic", "panic"), ("hang", "hang"), ("lost", "lost"), ("eaten", "lost")]
+    ("lost", "status"),
+    [("panic", "panic"), ("hang", "hang"), ("lost", "lost"), ("not-run", "not-run"), ("eaten", "lost")],
 )
 def test_a_crash_ends_the_test(lost: str, status: str) -> None:
     (result,) = collect(

@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -18,14 +18,19 @@ from jsonschema import ValidationError
 from kcidb_io.schema import LATEST as KCIDB
 from tap.parser import Parser
 
+from helpers.contract import manifest
 from helpers.contract.behaviours import Behaviour
+from helpers.contract.manifest import End, Kernel, Manifest
 from helpers.contract.results import Reason, Result, dump, kernels, read
 from helpers.contract.status import VM_GONE, VOCABULARY, Status
 from reports import allure, junit, kcidb, ktap, lava, ltp, page
 from reports import tmt as our_tmt
 from reports.export import EXPORTERS, export_all
 from reports.matrix import build, document
+from reports.missing import completed
+from reports.names import is_test
 from reports.run import find, kernel_directory
+from reports.summary import summary
 
 GOLDEN = Path(__file__).parent / "golden"
 RESULTS = read(GOLDEN / "results.jsonl").results
@@ -36,10 +41,23 @@ CATALOGUE = {
         Behaviour("MARK-2", "fanotify", "ADD and REMOVE exclude each other.", "fanotify_mark(2), ERRORS"),
         Behaviour("MARK-3", "fanotify", "It is | so.", "commit 09e7827e7857", documented="no", actual="yes"),
         Behaviour("MARK-4", "fanotify", "Nobody knows.", "fanotify(7)", untested="It takes years."),
-        Behaviour("POPEN-4", "pidfd", "A process that is gone has no pidfd.", "pidfd_open(2)"),
+        Behaviour(
+            "POPEN-4",
+            "pidfd",
+            "A process that is gone has no pidfd.",
+            "pidfd_open(2)",
+            fixed_by=("commit 0123456789ab (pidfs: look twice), 7.1",),
+        ),
         Behaviour("OTHER-1", "elsewhere", "Not of this run."),
     )
 }
+
+RUN = "20260102T030405Z"
+LINE = "incomplete: 12 of 13 tests ran"
+IDENTITY = Kernel(
+    "7.2", "7.2.1-amd64", "#1 SMP", {"linux-binary": "7.2.1-1"}, "1" * 64, "2" * 64, "x86_64", "7.2", "kvm"
+)
+TOLD = kcidb.Told(LINE, {"7.2": IDENTITY}, CATALOGUE)
 
 
 @pytest.fixture(autouse=True)
@@ -54,13 +72,13 @@ def pretty(values: object) -> str:
 @pytest.mark.parametrize(
     ("name", "make"),
     [
-        ("ktap.txt", lambda: ktap.merged(kernels(RESULTS))),
-        ("kcidb.json", lambda: pretty(kcidb.document(RESULTS, "20260102T030405Z"))),
-        ("ltp-7.2.json", lambda: pretty(ltp.document(kernels(RESULTS)["7.2"]))),
-        ("results.yaml", lambda: pretty(our_tmt.document(RESULTS))),
+        ("ktap.txt", lambda: ktap.merged(kernels(RESULTS), LINE, CATALOGUE)),
+        ("kcidb.json", lambda: pretty(kcidb.document(RESULTS, RUN, told=TOLD))),
+        ("ltp-7.2.json", lambda: pretty(ltp.document(kernels(RESULTS)["7.2"], CATALOGUE))),
+        ("results.yaml", lambda: pretty(our_tmt.document(RESULTS, CATALOGUE))),
         ("lava-7.2.txt", lambda: lava.document(kernels(RESULTS)["7.2"])),
-        ("matrix.json", lambda: pretty(document(build(RESULTS, CATALOGUE, "20260102T030405Z")))),
-        ("matrix.md", lambda: page.summary(build(RESULTS, CATALOGUE, "20260102T030405Z"))),
+        ("matrix.json", lambda: pretty(document(build(RESULTS, CATALOGUE, RUN, headline=LINE)))),
+        ("matrix.md", lambda: page.summary(build(RESULTS, CATALOGUE, RUN, headline=LINE))),
     ],
 )
 def test_golden(name: str, make: Callable[[], str]) -> None:
@@ -163,7 +181,8 @@ def junit_counts(run: Path, kernel: str) -> Counter[str | None]:
     alone = ET.parse(run / kernel / "junit.xml").find("testsuite")
     assert alone is not None
     assert ET.tostring(alone) == ET.tostring(suite)
-    return Counter(case[0].tag if case[0].tag != "system-out" else None for case in suite.iter("testcase"))
+    outcomes = [[child.tag for child in case if child.tag != "system-out"] for case in suite.iter("testcase")]
+    return Counter(tags[0] if tags else None for tags in outcomes)
 
 
 def allure_counts(run: Path, kernel: str) -> Counter[str]:
@@ -176,21 +195,52 @@ def words(results: Iterable[Result], name: str) -> Counter[Any]:
     return Counter(getattr(result.words, name) for result in results)
 
 
-def as_guests_do(results: Iterable[Result], run: Path) -> None:
-    """Write the Allure results of the tests whose VM lived, as allure-pytest does in the guests."""
-    for number, result in enumerate(result for result in results if result.status not in VM_GONE):
-        directory = run / result.kernel / "allure-results"
-        directory.mkdir(parents=True, exist_ok=True)
-        made = {"status": result.words.allure, "labels": [{"name": "env", "value": result.kernel}]}
-        (directory / f"{result.kernel}-{number}-result.json").write_text(json.dumps(made))
-
-
 def test_all_formats_agree_number_by_number(tmp_path: Path) -> None:
     results = [*every_status("6.12"), *list(every_status("7.2"))[3:]]
-    as_guests_do(results, tmp_path)
     (tmp_path / "results.jsonl").write_bytes(b"".join(map(dump, results)))
     assert export_all(results, tmp_path) == {}
     agree(tmp_path)
+
+
+PLANNED = {f"suites/a/test_a.py::test_{number}[x]": [f"A-{number}"] for number in range(7)}
+
+
+def ran(kernel: str, count: int, status: Status = Status.PASS) -> list[Result]:
+    return [
+        Result(kernel, "1", "tcg", test, verified, status) for test, verified in [*PLANNED.items()][:count]
+    ]
+
+
+def no_boot(kernel: str) -> Result:
+    return Result(kernel, "", "tcg", "vm::boot", [], Status.PANIC, message="Kernel panic", console="Oops")
+
+
+STORED_RUNS: dict[str, tuple[End | None, dict[str, int | None], list[Result]]] = {
+    # how it ended, how many tests each kernel collected (None: it never did), the results
+    "complete": (End.COMPLETE, {"6.1": 7, "7.2": 7}, [*ran("6.1", 7), *ran("7.2", 7, Status.FAIL)]),
+    "interrupted": (End.INTERRUPTED, {"6.1": 7, "7.2": 7}, [*ran("6.1", 7), *ran("7.2", 2)]),
+    "interrupted before the first test": (End.INTERRUPTED, {"6.1": 7, "7.2": None}, []),
+    "aborted": (End.ABORTED, {"6.1": 7}, ran("6.1", 1, Status.FAIL)),
+    "killed": (None, {"6.1": 7}, ran("6.1", 3)),
+    "one does not boot": (End.COMPLETE, {"6.1": 7, "7.2": None}, [*ran("6.1", 7), no_boot("7.2")]),
+    "given up": (End.COMPLETE, {"6.1": 7}, [*ran("6.1", 3), *ran("6.1", 7, Status.NOT_RUN)[3:]]),
+    "fewer tests on one": (End.COMPLETE, {"6.1": 7, "7.2": 5}, [*ran("6.1", 7), *ran("7.2", 5)]),
+    "host": (End.COMPLETE, {"machine-6.18.44": 7}, ran("machine-6.18.44", 6)),
+}
+
+
+@pytest.mark.parametrize("name", STORED_RUNS)
+def test_planned_is_ran_and_not_run_in_all_formats(tmp_path: Path, name: str) -> None:
+    how, collected, results = STORED_RUNS[name]
+    plan = Manifest(how=how)
+    for kernel, number in collected.items():
+        plan = plan.with_kernel(Kernel(kernel, release="1", accel="tcg"))
+        if number is not None:
+            plan = plan.with_tests(kernel, dict([*PLANNED.items()][:number]))
+    (tmp_path / manifest.FILE).write_bytes(manifest.dump(plan))
+    (tmp_path / "results.jsonl").write_bytes(b"".join(map(dump, results)))
+    assert export_all(results, tmp_path) == {}
+    agree(tmp_path, {kernel: 7 if number is None else number for kernel, number in collected.items()}, how)
 
 
 @pytest.mark.skipif("FAPITEST_RUN" not in os.environ, reason="FAPITEST_RUN names no run")
@@ -203,9 +253,12 @@ def test_all_formats_of_a_real_run_agree_and_are_valid() -> None:
     agree(run)
 
 
-def agree(run: Path) -> None:
-    """Compare what each format of a run says with its results, number by number."""
-    results = read(run / "results.jsonl").results
+def agree(run: Path, planned: Mapping[str, int] | None = None, how: End | None = None) -> None:
+    """Compare what each format of a run says with its results and its plan, number by number."""
+    stored = read(run / "results.jsonl").results
+    results = completed(run, stored)
+    if planned is not None:
+        plan_is_kept(run, results, planned, how)
     tests = json.loads((run / "kcidb.json").read_text())["tests"]
     custom = json.loads((run / "results.yaml").read_text())
     matrix = json.loads((run / "matrix.json").read_text())
@@ -229,14 +282,54 @@ def agree(run: Path) -> None:
         assert Counter(line.split(" ")[1] for line in lines) == words(own, "lava")
         (column,) = [column for column in matrix["kernels"] if column["name"] == kernel]
         assert column["tests"] == Counter(result.status for result in own)
+        asked = [result for result in own if is_test(result.test)]
+        assert (column["planned"], column["ran"]) == (len(asked), sum(not one.not_run for one in asked))
         shown = [found[kernel]["status"] for found in matrix["tests"].values() if kernel in found]
         assert Counter(shown) == Counter(result.status for result in own)
+
+
+def plan_is_kept(run: Path, results: list[Result], planned: Mapping[str, int], how: End | None) -> None:
+    """Planned = ran + not run, and every format has an entry for each, and says so if not all ran."""
+    plan = manifest.read(run)
+    assert plan
+    assert plan.how is how
+    balance = manifest.balance(plan, results)
+    assert {kernel: one.planned for kernel, one in balance.kernels.items()} == planned
+    for kernel, one in balance.kernels.items():
+        own = [result for result in results if result.kernel == kernel and is_test(result.test)]
+        assert len(own) == one.planned == one.ran + len(one.not_run)
+        assert Counter(result.not_run for result in own)[True] == len(one.not_run)
+    said = {
+        "kcidb.json": (run / "kcidb.json").read_text(),
+        "junit.xml": (run / "junit.xml").read_text(),
+        "ktap.txt": (run / "ktap.txt").read_text(),
+        "matrix.json": (run / "matrix.json").read_text(),
+        "matrix.md": (run / "matrix.md").read_text().lower(),
+        "matrix.html": (run / "matrix.html").read_text().lower(),
+        "environment.properties": (run / "allure-results/environment.properties")
+        .read_text()
+        .replace("\\", ""),
+    }
+    if not balance.complete:
+        assert [name for name, text in said.items() if balance.headline not in text] == []
+        assert "Nothing is broken" not in (run / "matrix.html").read_text()
+
+
+def test_a_complaint_beside_a_failed_assertion_is_in_every_format(tmp_path: Path) -> None:
+    (warned,) = [result for result in RESULTS if result.kernel_log]
+    assert export_all([warned], tmp_path) == {}
+    without_text = {"lava.txt", "failed.txt", "allurerc.mjs", "categories.json", "environment.properties"}
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name not in without_text]
+    said = [path.name for path in files if "WARNING: fs/pidfs.c:12" in path.read_text()]
+    lacking = {path.name for path in files} - set(said)
+    assert {name for name in lacking if "attachment" not in name} == set()
+    assert "the kernel said: WARNING: fs/pidfs.c:12" in "".join(line.text for line in summary([warned]))
 
 
 def test_every_status_has_a_word_in_every_format() -> None:
     for words_ in VOCABULARY.values():
         assert words_.kcidb in KCIDB.json["$defs"]["status"]["enum"]
-        assert words_.tmt in {"pass", "fail", "info", "warn", "error", "skip"}
+        assert words_.tmt in {"pass", "fail", "info", "warn", "error", "skip", "pending"}
         assert words_.lava in {"pass", "fail", "skip", "unknown"}
         assert words_.ltp in {"pass", "fail", "brok", "conf", "warn"}
         assert words_.bad == words_.ktap.startswith("not ok")

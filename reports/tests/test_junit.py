@@ -7,9 +7,11 @@ from xml.etree import ElementTree as ET
 import pytest
 import xmlschema
 
+from helpers.contract.manifest import NO_MANIFEST
 from helpers.contract.results import Result, kernels, read
 from helpers.contract.status import Status
 from reports import junit
+from reports.tests.test_formats import CATALOGUE, LINE
 
 GOLDEN = Path(__file__).parent / "golden"
 SCHEMA = xmlschema.XMLSchema(GOLDEN / "junit.xsd")
@@ -22,7 +24,7 @@ def broken(text: str) -> list[str]:
 
 @pytest.mark.parametrize("kernel", RESULTS)
 def test_golden(kernel: str) -> None:
-    text = junit.document({kernel: RESULTS[kernel]}).decode()
+    text = junit.document({kernel: RESULTS[kernel]}, LINE, CATALOGUE).decode()
     assert text.replace("><", ">\n<") == (GOLDEN / f"junit-{kernel}.xml").read_text()
     assert broken(text) == []
 
@@ -33,7 +35,7 @@ def test_golden(kernel: str) -> None:
         ("<testcase ", '<testcase flavour="sweet" '),
         (' type="fail"', ""),
         ('time="0.123"', 'time="1e-05"'),
-        ('tests="5"', 'tests="five"'),
+        ('tests="6"', 'tests="six"'),
         ("</failure>", "</failure><skipped/>"),
         ("</properties>", "</properties><properties/>"),
         ('timestamp="', 'timestamp="yesterday '),
@@ -47,8 +49,8 @@ def test_the_schema_finds_mistakes(found: str, replacement: str) -> None:
 def test_counts() -> None:
     suite = ET.fromstring(junit.document({"7.2": RESULTS["7.2"]}))[0]
     children = Counter(child.tag for case in suite.iter("testcase") for child in case)
-    assert (suite.get("tests"), suite.get("errors"), suite.get("failures")) == ("6", "3", "1")
-    assert (children["error"], children["failure"], children["skipped"]) == (3, 1, 0)
+    assert (suite.get("tests"), suite.get("errors"), suite.get("failures")) == ("7", "3", "2")
+    assert (children["error"], children["failure"], children["skipped"]) == (3, 2, 0)
 
 
 @pytest.mark.parametrize("field", ["kernel", "release", "message", "test", "console"])
@@ -72,7 +74,9 @@ def test_files(tmp_path: Path) -> None:
     results = [result for tests in RESULTS.values() for result in tests]
     names = ["6.12/junit.xml", "7.2/junit.xml", "junit.xml"]
     assert junit.export(results, tmp_path) == [tmp_path / name for name in names]
-    assert (tmp_path / "7.2" / "junit.xml").read_bytes() == junit.document({"7.2": RESULTS["7.2"]})
+    assert (tmp_path / "7.2" / "junit.xml").read_bytes() == junit.document(
+        {"7.2": RESULTS["7.2"]}, NO_MANIFEST
+    )
 
 
 def test_all_kernels_in_one_file() -> None:
@@ -80,7 +84,7 @@ def test_all_kernels_in_one_file() -> None:
     assert broken(text) == []
     suites = ET.fromstring(text).findall("testsuite")
     assert [suite.get("name") for suite in suites] == ["fapitest 6.12", "fapitest 7.2"]
-    assert [suite.get("tests") for suite in suites] == ["5", "6"]
+    assert [suite.get("tests") for suite in suites] == ["6", "7"]
 
 
 @pytest.mark.parametrize("started", ["", "yesterday", "2026-13-01", "9999-12-31T23:59:59-23:00"])

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers.contract.manifest import FILE, NO_MANIFEST, End, Kernel, Manifest, dump
+from helpers.contract.results import read
 from reports.__main__ import main
+from reports.evidence import catalogue
 from reports.export import EXPORTERS
 from reports.run import point_latest_at
+from reports.summary import summary
 from reports.tests.conftest import ROOT
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -30,19 +34,28 @@ def out(tmp_path: Path) -> Path:
 def test_list(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--out", str(out), "list"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "20260101T000000Z    no results",
+        f"20260101T000000Z    no results; {NO_MANIFEST}",
         (
-            "20260102T030405Z  6.12 7.2  "
-            "3 pass, 1 skip, 1 xfail, 1 xpass, 1 error, 1 fail, 1 lost, 1 hang, 1 panic"
+            "20260102T030405Z  6.12 7.2  3 pass, 1 skip, 1 xfail, 1 xpass, 1 not-run, 1 error, 2 fail, "
+            f"1 lost, 1 hang, 1 panic; {NO_MANIFEST}"
         ),
     ]
+
+
+def test_list_and_summary_say_what_is_missing(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = Manifest(how=End.INTERRUPTED).with_kernel(Kernel("6.12"))
+    run = out / "20260102T030405Z"
+    (run / FILE).write_bytes(dump(plan.with_tests("6.12", {"a.py::x": [], "a.py::y": []})))
+    for command in ("list", "summary"):
+        assert main(["--out", str(out), command]) == 0
+        assert capsys.readouterr().out.rstrip().endswith("incomplete: 0 of 2 tests ran")
 
 
 @pytest.mark.parametrize("name", [[], ["latest"], ["20260102T030405Z"]], ids=["default", "latest", "name"])
 def test_summary(out: Path, capsys: pytest.CaptureFixture[str], name: list[str]) -> None:
     assert main(["--out", str(out), "summary", *name]) == 0
-    golden = (GOLDEN / "summary.txt").read_text().splitlines()
-    assert capsys.readouterr().out.splitlines() == [line.partition("|")[2] for line in golden]
+    lines = [line.text for line in summary(read(GOLDEN / "results.jsonl").results, known=catalogue())]
+    assert capsys.readouterr().out.splitlines() == [*lines, NO_MANIFEST]
 
 
 def test_a_run_elsewhere_is_named_by_its_path(out: Path, tmp_path: Path) -> None:
@@ -122,7 +135,7 @@ def test_what_was_left_out_is_said(out: Path, capsys: pytest.CaptureFixture[str]
     with (out / "latest" / "results.jsonl").open("a") as file:
         file.write('{"kernel": "6.1')
     assert main(["--out", str(out), "summary"]) == 0
-    assert capsys.readouterr().err == "20260102T030405Z/results.jsonl: line 12 left out: cut off\n"
+    assert capsys.readouterr().err == "20260102T030405Z/results.jsonl: line 14 left out: cut off\n"
 
 
 @pytest.mark.parametrize(

@@ -99,11 +99,12 @@ def test_totals(shown: Chrome) -> None:
         ["", "1"],
         ["2", ""],
         ["1", ""],
+        ["1", ""],
         ["", "1"],
         ["1", ""],
         ["1", ""],
         ["1", "3"],
-        ["5", "6"],
+        ["5 of 6", "6"],
     ]
 
 
@@ -111,7 +112,7 @@ def test_what_changed_stands_above_the_matrix(shown: Chrome) -> None:
     changed = shown.find_element(By.ID, "changed")
     assert EARLIER in changed.find_element(By.TAG_NAME, "thead").text
     kinds = [one.text for one in changed.find_elements(By.CSS_SELECTOR, "td[data-kind]")]
-    assert kinds.count("regression") == 7
+    assert kinds.count("regression") == 8
     assert kinds.count("lost feature") == 1
     assert changed.location["y"] < shown.find_element(By.ID, "filter").location["y"]
 
@@ -161,8 +162,11 @@ def test_a_cell_that_is_grey_says_why(shown: Chrome) -> None:
     cell(shown, "MARK-4", "6.12").click()
     assert "Not tested: It takes years." in details(shown)
     press(shown, Keys.ESCAPE)
-    cell(shown, "POPEN-4", "6.12").click()
+    cell(shown, "MARK-9", "7.2").click()
     assert "No test of this behaviour was run on this kernel." in details(shown)
+    press(shown, Keys.ESCAPE)
+    cell(shown, "POPEN-4", "6.12").click()
+    assert "not run: the run was interrupted" in details(shown)
     press(shown, Keys.ESCAPE)
     cell(shown, "MARK-9", "6.12").click()
     assert "not-implemented: FAN_MARK_EVICTABLE" in details(shown)
@@ -192,7 +196,7 @@ def test_an_address_leads_to_a_cell(shown: Chrome) -> None:
         ("mark-1", ["MARK-1"]),
         ("EXCLUDE", ["MARK-2"]),
         ("pidfd_open", ["POPEN-4"]),
-        ("got 0", ["MARK-2", "MARK-3"]),
+        ("got 0", ["MARK-2", "MARK-3", "POPEN-4"]),
         ("qemu ended", ["vm::boot"]),
         ("test_gone", ["POPEN-4"]),
         ("nothing says this", []),
@@ -299,11 +303,67 @@ def test_no_meaning_hangs_on_a_colour_alone(shown: Chrome) -> None:
     seen = {}
     for one in shown.find_elements(By.CSS_SELECTOR, "#matrix td"):
         sign = shown.execute_script("return getComputedStyle(arguments[0], '::before').content", one)
-        seen[str(one.get_property("textContent")).strip()] = sign
-    assert seen.keys() == {*map(str, Status), "not run"}
+        seen[str(one.get_property("textContent")).split(" 1/")[0].strip()] = sign
+    assert seen.keys() == {*map(str, Status), "no test"}
     assert len({seen[status] for status in ("pass", "skip", "xfail", "xpass", "error", "fail")}) == 6
     good, bad = (colours(cell(shown, behaviour, "6.12"))[1] for behaviour in ("MARK-1", "MARK-2"))
     assert contrast(good, bad) > 3, "light and dark, also without any colour"
+
+
+# ---- what did not run, and evidence ----
+
+
+@pytest.mark.parametrize(
+    ("statuses", "line", "said"),
+    [
+        ([Status.PASS], "complete", "Nothing is broken: 1 behaviours on 1 kernel."),
+        (
+            [Status.PASS, Status.NOT_RUN],
+            "incomplete: 1 of 2 tests ran",
+            "Incomplete: 1 of 2 tests ran. Nothing that ran is broken: 1 behaviours on 1 kernel.",
+        ),
+        (
+            [Status.FAIL, Status.NOT_RUN],
+            "incomplete: 1 of 2 tests ran",
+            "Incomplete: 1 of 2 tests ran. 1 of 1 kernel break 1 of 1 behaviours.",
+        ),
+    ],
+    ids=["complete", "nothing broken", "broken"],
+)
+def test_an_incomplete_run_never_looks_whole(statuses: list[Status], line: str, said: str) -> None:
+    results = [Result("6.1", "", "", f"a.py::{status}", [f"A-{status}"], status) for status in statuses]
+    assert page.verdict(build(results, {}, headline=line)) == said
+
+
+def test_a_cell_shows_all_evidence(shown: Chrome) -> None:
+    cell(shown, "POPEN-4", "7.2").click()
+    for one in shown.find_elements(By.CSS_SELECTOR, "dialog details"):
+        one.find_element(By.TAG_NAME, "summary").click()
+    text = details(shown)
+    assert "At suites/pidfd/test_open.py:31" in text
+    for said in (
+        "WARNING: fs/pidfs.c:12",
+        "E       assert 0 == ESRCH",
+        "Captured stdout call",
+        "pidfd_open(2)",
+    ):
+        assert said in text
+    fix = shown.find_element(By.LINK_TEXT, "commit 0123456789ab (pidfs: look twice), 7.1")
+    assert fix.get_attribute("href") == "https://git.kernel.org/linus/0123456789ab"
+
+
+def test_the_page_links_the_consoles(browser: Chrome, tmp_path: Path) -> None:
+    for name in ("console.log", "console-10.log", "console-2.log"):
+        (tmp_path / "7.2").mkdir(exist_ok=True)
+        (tmp_path / "7.2" / name).write_text("Linux version")
+    page.write(RESULTS, tmp_path, None)
+    browser.get((tmp_path / PAGE).as_uri())
+    links = browser.find_elements(By.CSS_SELECTOR, "#totals a")
+    assert [link.get_attribute("title") for link in links] == [
+        f"7.2/{name}.log" for name in ("console", "console-2", "console-10")
+    ]
+    links[0].click()
+    assert "Linux version" in browser.find_element(By.TAG_NAME, "body").text
 
 
 # ---- odd texts ----

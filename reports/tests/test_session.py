@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers.contract import manifest
+from helpers.contract.manifest import End, Manifest
 from helpers.contract.results import read
 from helpers.contract.status import Status
+from reports.export import export_all
 from reports.tests.conftest import Finished, Project, on, without_times
+from reports.tests.test_formats import agree
 
 EVERY_STATUS = """
 import os, signal
@@ -72,11 +76,14 @@ STATUSES = {
     "test_pass": ("pass", ""),
     "test_fail": ("fail", "the kernel\n  is wrong\nassert 1 == 2"),
     "test_pytest_fail": ("fail", "timed out"),
-    "test_error": ("error", "FileNotFoundError: [Errno 2] No such file or directory: '/nonexistent'"),
+    "test_error": (
+        "error",
+        "FileNotFoundError: [Errno 2] No such file or directory: '/nonexistent' (test_all.py:27)",
+    ),
     "test_wrong_in_setup": ("fail", "assert 1 == 2"),
-    "test_breaks_in_setup": ("error", "OSError: [Errno 22] Invalid argument"),
+    "test_breaks_in_setup": ("error", "OSError: [Errno 22] Invalid argument (test_all.py:11)"),
     "test_wrong_in_teardown": ("fail", "left a mark behind"),
-    "test_both_in_teardown": ("fail", "wrong too"),
+    "test_both_in_teardown": ("fail", "wrong too\nZeroDivisionError: division by zero"),
     "test_skip": ("skip", "no such feature"),
     "test_skip_mark": ("skip", "why not"),
     "test_xfail": ("xfail", "bug 7"),
@@ -220,6 +227,7 @@ def test_name(x): assert 0
 """What a guest may say: the escapes are real characters in the tests."""
 
 
+@pytest.mark.timeout(180)  # 14 MB through pytest's own terminal
 @pytest.mark.parametrize("kernels", [[], ["6.1"]], ids=["here", "worker"])
 def test_a_guest_floods_no_terminal_and_commands_none(tmp_path: Path, kernels: list[str]) -> None:
     project = Project(tmp_path)
@@ -231,14 +239,10 @@ def test_a_guest_floods_no_terminal_and_commands_none(tmp_path: Path, kernels: l
     assert r"\x1b[2Jbeware" in run.output
     assert "test_name[[red]]" in run.output
     assert len(run.output) < 200_000
-    assert re.search(r"\[… \d+ more lines; the whole text is in allure-results", run.output)
+    assert re.search(r"\[… \d+ more lines; results.jsonl has more of it", run.output)
 
 
 STATES = """
-import pytest
-class Hooks:
-    def pytest_kernel_state(kernel, vm, state, detail): pass
-def pytest_addhooks(pluginmanager): pluginmanager.add_hookspecs(Hooks)
 def pytest_runtestloop(session):
     for state, detail in [("waiting", ""), ("booting", ""), ("collecting", "ready after 3 s"), ("running", "")]:
         session.config.hook.pytest_kernel_state(kernel="6.1", vm=1, state=state, detail=detail)
@@ -365,12 +369,15 @@ def test_a_directory_that_cannot_be_written_stops_no_run(project: Project, read_
     assert run.last_line == f"results: {said[1]}/matrix.html"
 
 
-def test_an_exporter_that_fails_costs_its_own_files_alone(project: Project) -> None:
-    (project.directory / "blocked" / "6.1" / "junit.xml").mkdir(parents=True)
-    run = project.run_here("-k", "test_pass", results="blocked")
-    assert run.code == 2
+@pytest.mark.parametrize(("tests", "code"), [("test_pass", 2), ("test_pass or test_error", 1)])
+def test_an_exporter_that_fails_costs_its_own_files_alone(
+    project: Project, tmp_path: Path, tests: str, code: int
+) -> None:
+    (tmp_path / "blocked" / "6.1" / "junit.xml").mkdir(parents=True)
+    run = project.run_here("-k", tests, results=tmp_path / "blocked")
+    assert run.code == code
     assert re.search(r"^no junit report in \S+/blocked: IsADirectoryError: ", run.output, re.MULTILINE)
-    assert len(run.results) == 1
+    assert len(run.results) == 3 - code
     assert (run.directory / "allure-results" / "categories.json").exists()
 
 
@@ -446,6 +453,9 @@ def test_an_interrupted_run_keeps_what_has_passed(
     assert (run.directory / "6.1" / "junit.xml").exists()
     assert run.last_line == f"results: {run.directory}/matrix.html"
 
+    assert "incomplete: 2 of 3 tests ran" in run.output
+    agree(run.directory, planned={"6.1": 3}, how=End.INTERRUPTED)
+
 
 def test_a_killed_controller_leaves_what_was_finished(tmp_path: Path) -> None:
     project = Project(tmp_path)
@@ -454,9 +464,103 @@ def test_a_killed_controller_leaves_what_was_finished(tmp_path: Path) -> None:
         until((tmp_path / "still").exists)
         process.kill()
         process.communicate()
-    assert [result.test for result in read(tmp_path / "run" / "results.jsonl").results] == [
-        "test_still.py::test_done"
-    ]
+    results = read(tmp_path / "run" / "results.jsonl").results
+    assert [result.test for result in results] == ["test_still.py::test_done"]
+    assert export_all(results, tmp_path / "run") == {}
+    agree(tmp_path / "run", planned={"6.1": 3}, how=None)
+
+
+# ---- what was planned, and did not run ----
+
+
+def plan(run: Finished) -> Manifest:
+    found = manifest.read(run.directory)
+    assert found
+    return found
+
+
+def test_the_manifest_of_a_whole_run(two: Finished) -> None:
+    made = plan(two)
+    assert made.how is End.COMPLETE
+    assert made.started <= made.ended
+    assert {kernel: len(tests or ()) for kernel, tests in made.planned.items()} == {
+        "6.1": len(STATUSES),
+        "6.12": len(STATUSES),
+    }
+    assert made.kernels["6.12"].release == "6.12.0-test"
+    agree(two.directory, planned={"6.1": 17, "6.12": 17}, how=End.COMPLETE)
+
+
+def test_the_manifest_is_there_before_the_first_test(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write(
+        "test_a.py", "import json\ndef test_a(): json.load(open('results/manifest.json'))['machine']"
+    )
+    assert project.run_here().results["6.1", "test_a"].status is Status.PASS
+
+
+@pytest.mark.parametrize("option", ["-x", "--maxfail=2"])
+def test_a_run_that_stops_early_is_aborted(project: Project, tmp_path: Path, option: str) -> None:
+    run = project.run_here(option, results=tmp_path / "run")
+    ran = len(run.results)
+    assert run.code == 1
+    assert f"incomplete: {ran} of 17 tests ran" in run.output
+    assert f"6.1: {17 - ran} tests not run: the run was aborted" in run.output
+    agree(run.directory, planned={"6.1": 17}, how=End.ABORTED)
+
+
+def test_tests_that_did_not_run_are_no_success(tmp_path: Path) -> None:
+    """A worker that ends before its time, and nobody knows why."""
+    project = Project(tmp_path)
+    project.write("test_a.py", "def test_a(): pass\ndef test_b(): pass")
+    project.write(
+        "conftest.py", "def pytest_runtest_protocol(item): return True if item.name == 'test_b' else None"
+    )
+    run = project.run_here()
+    assert run.code == 2
+    assert "incomplete: 1 of 2 tests ran" in run.output
+    agree(run.directory, planned={"6.1": 2}, how=End.COMPLETE)
+
+
+def test_what_was_deselected_was_not_planned(project: Project, tmp_path: Path) -> None:
+    run = project.run_here("-k", "test_pass", results=tmp_path / "run")
+    assert run.code == 0
+    agree(run.directory, planned={"6.1": 1}, how=End.COMPLETE)
+
+
+def test_a_kernel_that_comes_to_no_test_should_have_run_those_of_the_others(
+    project: Project, tmp_path: Path
+) -> None:
+    run = project.run(*on(["6.1"]), "--kernel", "7.2", "-k", "test_pass", results=tmp_path / "run")
+    assert run.code == 2
+    assert "incomplete: 1 of 2 tests ran" in run.output
+    agree(run.directory, planned={"6.1": 1, "7.2": 1}, how=End.COMPLETE)
+
+
+EVIDENCE = """
+import sys
+def helper(table): return table["x"]
+def test_key():
+    print("to stdout")
+    print("to stderr", file=sys.stderr)
+    helper({})
+def test_pass(): print("not kept")
+"""
+
+
+@pytest.mark.parametrize("kernels", [[], ["6.1"]], ids=["here", "worker"])
+def test_the_evidence_of_a_bad_result(tmp_path: Path, kernels: list[str]) -> None:
+    project = Project(tmp_path)
+    project.write("test_a.py", EVIDENCE)
+    run = project.run(*on(kernels)) if kernels else project.run_here()
+    result, passed = (run.results["6.1", name] for name in ("test_key", "test_pass"))
+    assert result.message == "KeyError: 'x' (test_a.py:3)"
+    assert result.where == "test_a.py:3"
+    assert re.search(r">       helper\(\{\}\)[\s\S]*test_a.py:3: KeyError", result.traceback)
+    assert "--- Captured stdout call ---\nto stdout" in result.output
+    assert "to stderr" in result.output
+    assert (passed.where, passed.traceback, passed.output) == ("", "", "")
+    assert "test_a.py::test_key on 6.1: KeyError: 'x' (test_a.py:3)" in run.output
 
 
 def test_other_plugins_see_reports_as_they_are(tmp_path: Path) -> None:

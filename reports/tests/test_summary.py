@@ -4,13 +4,14 @@ from pathlib import Path
 from helpers.contract.results import Reason, Result, read
 from helpers.contract.status import Status
 from reports.summary import kernel_line, result_rows, summary
+from reports.tests.test_formats import CATALOGUE
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
 def test_summary() -> None:
     results = read(GOLDEN / "results.jsonl").results
-    text = "".join(f"{line.colour:<6}|{line.text}\n" for line in summary(results))
+    text = "".join(f"{line.colour:<6}|{line.text}\n" for line in summary(results, known=CATALOGUE))
     assert text == (GOLDEN / "summary.txt").read_text()
 
 

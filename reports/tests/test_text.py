@@ -118,7 +118,7 @@ def test_presentable_is_printable_all_the_way_down() -> None:
 def test_presentable_is_short_and_says_where_the_rest_is(text: str | list[str]) -> None:
     shown = presentable(text)
     assert len(str(shown)) < 200_000
-    assert re.search(r"\[… \d+ more (line|character)s; the whole text is in allure-results", str(shown))
+    assert re.search(r"\[… \d+ more (line|character)s; results.jsonl has more of it", str(shown))
 
 
 def test_presentable_keeps_the_beginning_and_the_end() -> None:

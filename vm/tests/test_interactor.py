@@ -22,8 +22,8 @@ SIGNATURES = {
     "WorkerInteractor.sendevent": (xdist.remote.WorkerInteractor.sendevent, ["self", "name", "kwargs"]),
     "WorkerInteractor.handle_command": (xdist.remote.WorkerInteractor.handle_command, ["self", "command"]),
 }
-EVENTS_WITHOUT_MEANING = {"collectionstart", "logstart", "logfinish", "unscheduled"}
-"""What pytest-xdist's worker sends and the host does not want to hear."""
+EVENTS_WITHOUT_MEANING = {"collectionstart", "collectionfinish", "logstart", "logfinish", "unscheduled"}
+"""What pytest-xdist's worker sends and the host does not want to hear; vm/worker.py tells what was collected."""
 
 PRIVATE = ("xdist.remote", "xdist.dsession", "xdist.workermanage", "xdist.scheduler", "execnet")
 
@@ -70,15 +70,11 @@ def test_a_forked_process_that_comes_back_says_so_and_ends(tmp_path):
     assert event == protocol.Unclean("a process that the test has forked came back into pytest")
 
 
-def test_a_file_that_is_too_large_is_left_out_and_said(tmp_path):
-    port = os.open(tmp_path / "port", os.O_WRONLY | os.O_CREAT)
-    channel = interactor.Channel(port)
-    channel.tell_files([("environment.json", b"{}"), ("allure-results/1", bytes(protocol.FILE + 1))])
-    os.close(port)
-    sent, left_out = map(protocol.event, (tmp_path / "port").read_bytes().splitlines())
-    assert sent == protocol.Files((("environment.json", b"{}"),))
-    assert isinstance(left_out, protocol.Warned)
-    assert "allure-results/1 is not kept" in left_out.text
+def test_the_longest_property_fits_the_protocol():
+    report = pytest.TestReport("a", ("a", 0, "a"), {}, "passed", None, "call")
+    report.user_properties = [("allure", "x" * (2 * protocol.TEXT))]
+    event = protocol.event(protocol.line("phase", index=0, **interactor.described(report)))
+    assert isinstance(event, protocol.Phase)
 
 
 @pytest.mark.parametrize(("length", "short"), [(10, True), (interactor._SECTION + 1, False)])

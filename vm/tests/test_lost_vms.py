@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a run makes of kernels that panic, stand still, run out of memory or complain: real VMs, real faults."""
 
+import json
 import os
 import shutil
 import signal
@@ -8,6 +9,8 @@ import time
 
 import pytest
 
+from helpers.contract import manifest
+from helpers.contract.results import read
 from vm.console import LAST_LINES
 from vm.tests import sessions
 
@@ -17,14 +20,18 @@ LOST = {
     "hang.py::test_hang": "hang",
     "memory.py::test_out_of_memory": "lost",
 }
-FAILED = {"hang.py::test_time_limit": "fail", "complaint.py::test_taint": "fail"}
+FAILED = {
+    "hang.py::test_time_limit": "fail",
+    "complaint.py::test_taint": "fail",
+    "both.py::test_both": "fail",
+}
 
 pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
-    files = [f"{sessions.FAULTS}/{name}.py" for name in ("complaint", "panic", "hang", "memory")]
+    files = [f"{sessions.FAULTS}/{name}.py" for name in ("complaint", "both", "panic", "hang", "memory")]
     kernels = [word for kernel in KERNELS for word in ("--kernel", kernel)]
     return sessions.run(
         *kernels,
@@ -47,7 +54,7 @@ def test_only_the_tests_at_fault_are_hit(session, kernel):
 def test_every_test_runs_exactly_once(session, kernel):
     names = [record["test"] for record in session.records() if record["kernel"] == kernel]
     assert sorted(names) == sorted(set(names))
-    assert len(names) == 18, session.output
+    assert len(names) == 20, session.output
 
 
 @pytest.mark.parametrize("test", LOST)
@@ -67,6 +74,39 @@ def test_a_complaint_names_the_taint(session):
     assert "tainted gained 0x200" in record["message"]
 
 
+def test_a_wrong_answer_and_a_complaint_are_both_kept(session):
+    record = next(r for r in session.records() if r["test"].endswith("test_both"))
+    assert "assert '0' == 'EINVAL'" in record["message"]
+    assert "tainted gained 0x4000" in record["message"]
+
+
+def test_the_evidence_of_a_failure_comes_out_of_the_guest(session):
+    record = next(r for r in session.records() if r["test"].endswith("test_both"))
+    assert record["where"] == "vm/tests/faults/both.py:22"
+    assert "said meanwhile" in record["kernel_log"]
+    assert "said before" not in record["kernel_log"]
+    assert "written meanwhile" in record["output"]
+    assert "both.py:22: AssertionError" in record["traceback"]
+
+
+def test_the_manifest_has_every_kernel_and_test(session):
+    plan = manifest.read(session.results)
+    assert plan
+    assert plan.how is manifest.End.COMPLETE
+    assert {kernel: len(tests or ()) for kernel, tests in plan.planned.items()} == dict.fromkeys(KERNELS, 20)
+    for kernel in plan.kernels.values():
+        assert kernel.release.startswith(kernel.name)
+        assert "SMP" in kernel.version
+        assert (len(kernel.image), len(kernel.config), bool(kernel.packages)) == (64, 64, True)
+    assert manifest.balance(plan, read(session.results / "results.jsonl").results).headline == "complete"
+
+
+def test_what_the_guest_says_of_itself_is_kept(session):
+    facts = json.loads((session.results / KERNELS[0] / "environment.json").read_text())
+    assert facts["release"].startswith(KERNELS[0])
+    assert facts["libc"]
+
+
 def test_allure_has_every_test_of_every_kernel(session):
     stories = list((session.results / "allure-results").glob("*-result.json"))
     assert len(stories) == len(session.records())
@@ -84,8 +124,11 @@ def test_no_vm_is_left(session):
 def test_a_kernel_that_keeps_dying_is_given_up(tmp_path):
     options = ["--kernel", "6.12", "--vm-losses", "0", f"{sessions.FAULTS}/panic.py"]
     session = sessions.run(*options, results=tmp_path / "out")
-    assert list(session.statuses("6.12").values()) == ["pass"] * 3 + ["panic"] + ["lost"] * 3, session.output
+    assert list(session.statuses("6.12").values()) == ["pass"] * 3 + ["panic"] + ["not-run"] * 3, (
+        session.output
+    )
     assert "not run: too many VMs of 6.12 were lost" in session.records()[-1]["message"]
+    assert "incomplete: 4 of 7 tests ran" in session.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda s: s.name)

@@ -57,22 +57,22 @@ def test_path_of_a_file():
 
 
 def test_own_console():
-    channel().tell("files", contents=[["console.log", "eA=="]])
+    """What looks like a file's name is none here."""
+    channel().tell("environment", facts=[["console.log", "x"], [f"..{prey()}/path", "x"]])
 
 
 @pytest.mark.timeout(240)  # the host ends it; under emulation that takes a while
 def test_many_files():
     """The same file again and again, 1 GiB in all."""
-    line = protocol.line("files", contents=[["allure-results/1-attachment.txt", "eHh4" * 60_000]] * 15)
+    line = protocol.line("environment", facts=[["environment.json", "eHh4" * 60_000]] * 15)
     for _ in range(280):
         send(line)
 
 
-def test_odd_report():
-    """Results that Allure's exporter can not read."""
-    contents = [b"[" * 10_000, b'{"labels": 1}', b'{"labels": [1]}', b'{"links": {}}', b"\xff"]
-    for number, content in enumerate(contents):
-        channel().tell_files([(f"allure-results/{number}-result.json", content)])
+def test_odd_report(record_property):
+    """Marks for Allure that its exporter can not read."""
+    content = {"name": 1, "labels": [1], "links": {}, "steps": 3, "attachments": [{"extension": "../x"}]}
+    record_property("allure", json.dumps(content))
 
 
 def test_another_kernel(record_property):
