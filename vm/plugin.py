@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import math
 import os
+import re
 import signal
 import sys
 from collections.abc import Generator
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 SUITES = "suites"
 SILENCE = 120.0
 """Seconds of silence after which a VM is taken for hung: twice the time limit of a test."""
+
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._+-]")
+_LONGEST_NAME = 99
+"""Characters, without the dash."""
 
 LOSSES = 10
 """How many VMs of one kernel a run may lose; with a worse kernel the tests that are left are given up."""
@@ -210,8 +215,18 @@ def pytest_configure(config: pytest.Config) -> None:
             )
         # In a VM's shell the kernel has a name; on a machine it is the machine's.
         _become_worker(
-            config, os.environ.get("FAPITEST_KERNEL", "host"), os.environ.get("FAPITEST_ACCEL", "none")
+            config,
+            os.environ.get("FAPITEST_KERNEL") or _this_machine(),
+            os.environ.get("FAPITEST_ACCEL", "none"),
         )
+
+
+def _this_machine() -> str:
+    """Return the name of the running kernel: the machine's and the release, or runs of two machines would be mixed."""
+    uname = os.uname()
+    release = _NOT_PLAIN.sub("_", uname.release)[-_LONGEST_NAME:]
+    machine = _NOT_PLAIN.sub("_", uname.nodename.partition(".")[0]).strip("_+-")
+    return f"{(machine or 'machine')[: _LONGEST_NAME - len(release)]}-{release}"
 
 
 def _become_worker(config: pytest.Config, kernel: str, accel: str) -> None:
