@@ -11,6 +11,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,21 @@ from helpers.contract import behaviours
 from helpers.contract.behaviours import BehaviourError
 from helpers.contract.results import Result, kernels, read
 from helpers.contract.status import Status
-from reports import allure, bench, diff, kcidb, merge, missing, page, run, trace
+from reports import allure, bench, diff, exit_codes, kcidb, merge, missing, page, run, trace
 from reports.browser import NoBrowserError
 from reports.evidence import catalogue
+from reports.exit_codes import ALARM, NOT_DONE
 from reports.export import EXPORTERS, export_all, said
 from reports.matrix import build
+from reports.stored import Stored, load
 from reports.summary import Line, summary
 from reports.text import count, one_line
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33"}
 _RUN_HELP = "a run's name, as `list` shows it, or its directory (default: latest)"
+_COMPARED_HELP = (
+    "a run; with a kernel of it on both sides, these two are compared: latest:6.12 latest:patched"
+)
 _WRITE_AGAIN = {
     "matrix": "the page: matrix.html, and matrix.md and .json",
     "junit": "JUnit XML: junit.xml, and one per kernel",
@@ -44,9 +50,9 @@ _RENDER = {"text": diff.as_text, "markdown": diff.as_markdown, "json": diff.as_j
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0, or 2 with one line on standard error when it cannot be done.
+    """Run the command line; return 0, or NOT_DONE with one line on standard error when it cannot be done.
 
-    `diff` and `trace --check` return 1 for what they are there to find.
+    `diff`, `merge` and `trace --check` return 1 for what they are there to find.
     """
     chosen = _parser().parse_args(arguments)
     interrupts.heed()
@@ -58,19 +64,19 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except (
         run.NoSuchRunError,
-        merge.TakenError,
+        merge.MergeError,
         BehaviourError,
         allure.NoNodeError,
         kcidb.BadIdError,
         NoBrowserError,
     ) as error:
         print(f"reports: {error}", file=sys.stderr)
-        return 2
+        return NOT_DONE
     except OSError as error:
         print(
             f"reports: {': '.join(map(str, filter(None, (error.filename, error.strerror))))}", file=sys.stderr
         )
-        return 2
+        return NOT_DONE
     except KeyboardInterrupt:
         print(interrupts.LINE, file=sys.stderr)
         return interrupts.INTERRUPTED
@@ -96,12 +102,26 @@ def _parser() -> argparse.ArgumentParser:
 
     add("list", _list, "list the runs, oldest first")
     _add_run(add("summary", _summary, "show what failed and how many tests ended how on each kernel"))
-    comparing = add("diff", _diff, "compare two runs; exit code 1 if there is a regression or a new skip")
+    comparing = add(
+        "diff",
+        _diff,
+        "compare two runs; exit code 1 if something works no more, or is not looked at any more",
+    )
     for name in ("old", "new"):
-        comparing.add_argument(name, metavar=name.upper(), help=_RUN_HELP.partition(" (")[0])
+        comparing.add_argument(name, metavar=f"{name.upper()}[:KERNEL]", help=_COMPARED_HELP)
     comparing.add_argument("--format", choices=_RENDER, default="text")
     merging = add("merge", _merge, "make one run of several, and write its page and all other formats")
     merging.add_argument("runs", nargs="+", metavar="RUN", help=_RUN_HELP.partition(" (")[0])
+    merging.add_argument(
+        "--rename",
+        action="append",
+        default=[],
+        metavar="RUN:KERNEL=NAME",
+        help="give a kernel of a run another name: two kernels of one name are not merged; may be repeated",
+    )
+    merging.add_argument(
+        "--force", action="store_true", help="merge also runs of different commits of the tests"
+    )
     merging.add_argument("--into", type=Path, metavar="DIR", help="a new directory (default: a new run)")
     tracing = add(
         "trace", _trace, "show behaviours, their sources, their tests and their status on each kernel"
@@ -170,30 +190,54 @@ def _summary(chosen: argparse.Namespace) -> None:
 
 
 def _diff(chosen: argparse.Namespace) -> int:
-    (old, before), (new, after) = (_read(name, chosen.out) for name in (chosen.old, chosen.new))
-    comparison = diff.compare(old, new, (before.name, after.name))
+    (old, before), (new, after) = (_chosen(words, chosen.out) for words in (chosen.old, chosen.new))
+    if old.name == new.name and old != new:  # two directories of one name
+        old, new = replace(old, name=chosen.old), replace(new, name=chosen.new)
+    comparison = diff.compare(old, new, before, after)
     print(_RENDER[chosen.format](comparison), end="")
-    return int(comparison.alarming)
+    return ALARM if comparison.alarming else 0
 
 
-def _merge(chosen: argparse.Namespace) -> None:
-    sources = []
-    for name in chosen.runs:
-        try:
-            sources.append(run.find(name, chosen.out))
-        except run.NoSuchRunError as error:  # the job of a kernel that did not come up; the others count
-            print(f"reports: left out: {error}", file=sys.stderr)
-    if not sources:
-        raise run.NoSuchRunError("there is nothing to merge")
+def _chosen(words: str, out: Path) -> tuple[Stored, str]:
+    """Return the run that is meant by RUN or RUN:KERNEL, and the kernel, "" if none was chosen."""
+    try:
+        directory, kernel = run.find(words, out), ""
+    except run.NoSuchRunError:
+        name, colon, kernel = words.rpartition(":")
+        if not colon:
+            raise
+        directory = run.find(name, out)
+    found, left_out = load(directory)
+    for note in left_out:
+        print(f"{directory.name}/{run.RESULTS}: {note}", file=sys.stderr)
+    if not found.columns:
+        raise run.NoSuchRunError(f"the run {directory} has no results")
+    if kernel and kernel not in found.columns:
+        raise run.NoSuchRunError(f"{words}: the run has no kernel {kernel}, but {' '.join(found.columns)}")
+    return found, kernel
+
+
+def _merge(chosen: argparse.Namespace) -> int:
+    sources = [merge.source(name, chosen.out) for name in chosen.runs]
+    for line in (line for one in sources for line in one.problems if not one.missing):
+        print(line, file=sys.stderr)
+    if all(one.missing for one in sources):
+        raise merge.MergeError(
+            f"there is nothing to merge: {'; '.join(line for one in sources for line in one.problems)}"
+        )
+    sources = merge.renamed(sources, chosen.rename)
+    merge.check(sources, force=chosen.force)
     target = chosen.into or run.new(chosen.out)
-    merge.merge(sources, target)
+    merged = merge.merge(sources, target)
     if not chosen.into:
         run.point_latest_at(target)
         print(f"{run.LATEST} is {target.name} now", file=sys.stderr)
-    found = read(target / run.RESULTS)
-    for problem in (*found.left_out, *said(export_all(found.results, target), target)):
-        print(problem, file=sys.stderr)
+    lacking = merge.missing(sources, merged)
+    failed = said(export_all(merged.results, target), target)
+    for line in (*merge.differing(sources), *(f"missing: {line}" for line in lacking), *failed):
+        print(f"reports: {one_line(line)}", file=sys.stderr)
     print(target / run.PAGE)
+    return exit_codes.combined(ALARM if lacking else 0, NOT_DONE if failed else 0)
 
 
 def _trace(chosen: argparse.Namespace) -> int:
@@ -216,8 +260,8 @@ def _export(chosen: argparse.Namespace) -> None:
     if chosen.command == "kcidb":
         written = kcidb.write(results, directory, chosen.origin, kcidb.builds(chosen.build))
     elif chosen.command == "matrix" and chosen.against:
-        old, before = _read(chosen.against, chosen.out)
-        written = page.write(results, directory, diff.compare(old, results, (before.name, directory.name)))
+        old, kernel = _chosen(chosen.against, chosen.out)
+        written = page.write(results, directory, diff.compare(old, load(directory)[0], kernel))
     else:
         written = EXPORTERS[chosen.command](results, directory)
     if chosen.command == "allure" and chosen.html:

@@ -15,6 +15,7 @@ from reports import page, run
 from reports.browser import chromium
 from reports.diff import compare
 from reports.matrix import build
+from reports.stored import Stored
 
 BEHAVIOURS = 1000
 KERNELS = 15
@@ -91,7 +92,8 @@ def main() -> None:
         (directory / run.RESULTS).write_bytes(b"".join(map(dump, results())))
         print(f"{BEHAVIOURS} behaviours, {KERNELS} kernels, {BEHAVIOURS * KERNELS * _TESTS} results")
         found = _timed("read results.jsonl", lambda: read(directory / run.RESULTS).results)
-        changes = _timed("compare with another run", lambda: compare(list(results(seed=2)), found))
+        earlier, this = Stored("earlier", list(results(seed=2))), Stored("benchmark", found)
+        changes = _timed("compare with another run", lambda: compare(earlier, this))
         matrix = _timed("build the matrix", lambda: build(found, catalogue(), "benchmark", changes))
         text = _timed("render matrix.html", lambda: page.html(matrix))
         print(f"{'size of matrix.html':<40}{len(text) / 1e6:>8.1f} MB")

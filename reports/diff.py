@@ -1,44 +1,60 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What changed from one run to another, test by test on the kernels that both ran on."""
+"""What changed from one run to another, test by test on the kernels that are the same, and what was lost on the way."""
 
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from helpers.contract.results import Result, kernels, read
+from helpers.contract.manifest import NO_MANIFEST, End, balance
+from helpers.contract.manifest import read as read_manifest
+from helpers.contract.results import Result
 from helpers.contract.status import Status, rank
 from reports import run
-from reports.text import markdown, one_line, shortened
+from reports.pairs import How, Pair, pairs
+from reports.stored import Column, Stored, load
+from reports.text import count, markdown, one_line, shortened
 
 
 class Kind(StrEnum):
     """What a change is, the one that matters most first."""
 
+    NOTHING_COMPARED = "no kernel in common"
+    MISSING_KERNEL = "missing kernel"
+    NOT_BOOTED = "not booted"
+    INCOMPLETE = "incomplete"
     REGRESSION = "regression"
+    NEWLY_FAILING = "newly failing"
     LOST_FEATURE = "lost feature"
+    LOST_BASELINE = "lost baseline"
     NEW_SKIP = "new skip"
+    FEWER_PLANNED = "fewer planned"
+    GONE = "gone"
     FIXED = "fixed"
     NO_LONGER_SKIPPED = "no longer skipped"
     CHANGED = "changed"
-    GONE = "gone"
     ADDED = "added"
 
 
-ALARMING = (Kind.REGRESSION, Kind.LOST_FEATURE, Kind.NEW_SKIP)
-"""With one of these a comparison has not gone well: something works no more, or nobody looks at it any more."""
+HARMLESS = frozenset({Kind.FIXED, Kind.NO_LONGER_SKIPPED, Kind.CHANGED, Kind.ADDED})
+"""With anything else a comparison has not gone well: something works no more, or nobody looks at it any more."""
 
-_COUNTED_ONLY = (Kind.GONE, Kind.ADDED)
+_NOUNS = frozenset(
+    {Kind.MISSING_KERNEL, Kind.REGRESSION, Kind.LOST_FEATURE, Kind.LOST_BASELINE, Kind.NEW_SKIP}
+)
+_MOST_GONE = 20
+"""How many of the tests that are gone are named for people; programs get all."""
 
 
 class Change(NamedTuple):
-    """A test that ended differently on a kernel; the result that a run does not have is None."""
+    """A test that ended differently on a kernel, by its name in the new run; what one run does not have is None."""
 
     kind: Kind
+    kernel: str
     old: Result | None
     new: Result | None
 
@@ -50,63 +66,166 @@ class Change(NamedTuple):
         return result
 
 
+class Loss(NamedTuple):
+    """Something about a kernel, or the whole run if it names none, because of which its tests tell less than before."""
+
+    kind: Kind
+    kernel: str
+    text: str
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs by their names, what changed between them, and the kernels that only one of them has."""
+    """Two runs by their names, which kernels were compared, and what came out.
+
+    `only_old` and `only_new` name the kernels without a counterpart. `notes` say what one should know to judge it.
+    """
 
     old: str
     new: str
-    changes: list[Change]
-    only_old: list[str]
-    only_new: list[str]
+    pairs: list[Pair] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    only_old: list[str] = field(default_factory=list)
+    only_new: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def counts(self) -> Counter[Kind]:
-        """How many changes there are of each kind."""
-        return Counter(change.kind for change in self.changes)
+        """How many losses and changes there are of each kind."""
+        return Counter(one.kind for one in self.losses) + Counter(one.kind for one in self.changes)
 
     @property
     def alarming(self) -> bool:
         """Whether something works no more, or is not looked at any more."""
-        return any(change.kind in ALARMING for change in self.changes)
+        return any(kind not in HARMLESS for kind in self.counts)
 
     def __str__(self) -> str:
         """Say it in half a line."""
-        return (
-            ", ".join(_count(kind, self.counts[kind]) for kind in Kind if self.counts[kind]) or "no changes"
-        )
+        found = self.counts
+        return ", ".join(_count(kind, found[kind]) for kind in Kind if found[kind]) or "no changes"
 
 
 def _count(kind: Kind, number: int) -> str:
-    return f"{number} {kind}{'s' if kind in ALARMING and number > 1 else ''}"
+    if kind is Kind.NOTHING_COMPARED:
+        return kind
+    return count(number, kind) if kind in _NOUNS else f"{number} {kind}"
 
 
-def compare(old: Sequence[Result], new: Sequence[Result], names: tuple[str, str] = ("", "")) -> Comparison:
-    """Return what changed from `old` to `new`, the worst first."""
-    before, after = kernels(old), kernels(new)
-    common = before.keys() & after.keys()
-    changes = chain.from_iterable(
-        _changes(before[kernel], after[kernel]) for kernel in after if kernel in common
-    )
-    return Comparison(
-        *names,
-        sorted(changes, key=lambda change: list(Kind).index(change.kind)),
-        [kernel for kernel in before if kernel not in common],
-        [kernel for kernel in after if kernel not in common],
-    )
+def compare(old: Stored, new: Stored, before: str = "", after: str = "") -> Comparison:
+    """Return what changed from `old` to `new`, the worst first.
+
+    Kernels are paired by what they are, unless one is chosen by its name on each side, `before` and `after`.
+    Raises KeyError if a run has no such kernel.
+    """
+    olds = {before: old.columns[before]} if before else old.columns
+    news = {after: new.columns[after]} if after else new.columns
+    if before and after:
+        found = [Pair(olds[before], news[after], How.HAND)]
+    else:
+        found = pairs(olds.values(), list(news.values()))
+    only_old = [name for name in olds if name not in {pair.old.name for pair in found}]
+    only_new = [name for name in news if name not in {pair.new.name for pair in found}]
+    tests = {pair.new.name: len(pair.old.tests) for pair in found}
+    losses = [
+        *_lost_kernels(only_old, found),
+        *chain.from_iterable(_untold(column, tests.get(name, 0)) for name, column in news.items()),
+        *chain.from_iterable(map(_no_longer, found)),
+    ]
+    if not any(loss.kind is Kind.INCOMPLETE for loss in losses) and new.manifest and new.manifest.how is None:
+        losses.append(Loss(Kind.INCOMPLETE, "", _END[None]))
+    changes = list(chain.from_iterable(map(_changes, found)))
+    losses.sort(key=_order)
+    changes.sort(key=_order)
+    return Comparison(old.name, new.name, found, losses, changes, only_old, only_new, list(_notes(old, new)))
 
 
-def _changes(old: Sequence[Result], new: Sequence[Result]) -> Iterator[Change]:
-    before = {result.test: result for result in old}
-    after = {result.test: result for result in new}
+def _order(one: Loss | Change) -> int:
+    return list(Kind).index(one.kind)
+
+
+# ---- kernel by kernel ----
+
+
+def _lost_kernels(only_old: Sequence[str], found: Sequence[Pair]) -> Iterator[Loss]:
+    if not found:
+        yield Loss(
+            Kind.NOTHING_COMPARED, "", "nothing was compared; to choose kernels: diff OLD:KERNEL NEW:KERNEL"
+        )
+        return
+    for kernel in only_old:
+        yield Loss(Kind.MISSING_KERNEL, kernel, "the new run has no such kernel")
+
+
+def _untold(column: Column, before: int) -> Iterator[Loss]:
+    """Give what a kernel of the new run does not tell; `before` is how many tests ran on it in the old one."""
+    if column.boot:
+        rest = f"{count(before, 'test')} did not run" if before else ""
+        yield Loss(Kind.NOT_BOOTED, column.name, "; ".join(filter(None, [column.boot.headline, rest])))
+    elif column.account and column.account.planned is None:
+        yield Loss(Kind.INCOMPLETE, column.name, "its tests were never collected")
+    elif column.account and column.account.not_run:
+        yield Loss(
+            Kind.INCOMPLETE, column.name, f"{column.account.ran} of {column.account.planned} tests ran"
+        )
+
+
+def _no_longer(pair: Pair) -> Iterator[Loss]:
+    """Give what was to be looked at on a kernel and is not any more."""
+    old, new, name = pair.old, pair.new, pair.new.name
+    fewer = (_planned(old) or 0) - (_planned(new) or 0)
+    if not new.boot and _planned(new) is not None and fewer > 0:
+        yield Loss(Kind.FEWER_PLANNED, name, f"{_planned(new)} tests were planned, {fewer} fewer than before")
+    if old.kernel.baseline and new.account and not new.kernel.baseline:
+        yield Loss(
+            Kind.LOST_BASELINE, name, f"was held against {old.kernel.baseline}; now a feature may go unseen"
+        )
+
+
+def _planned(column: Column) -> int | None:
+    return column.account.planned if column.account else None
+
+
+_END: dict[End | None, str] = {
+    None: "the run has no end: it was killed, or still goes on",
+    End.INTERRUPTED: "the run was interrupted",
+    End.ABORTED: "the run was aborted",
+}
+
+
+def _notes(old: Stored, new: Stored) -> Iterator[str]:
+    for one in (old, new) if old != new else (old,):
+        if one.manifest is None:
+            yield f"{one.name}: {NO_MANIFEST}"
+        elif not (found := balance(one.manifest, one.results)).complete:
+            yield f"{one.name}: {'; '.join(filter(None, [found.headline, _END.get(found.how, '')]))}"
+    if old.manifest and new.manifest:
+        commits = [one.manifest.suite.commit for one in (old, new) if one.manifest]
+        if len(set(commits)) > 1:
+            yield f"the tests are of different commits: {' → '.join(one[:12] or 'none' for one in commits)}"
+
+
+# ---- test by test ----
+
+
+def _changes(pair: Pair) -> Iterator[Change]:
+    """Give what ended differently; a test that should have run and did not is its kernel's loss, not its own."""
+    if pair.new.boot:
+        return
+    before, after = pair.old.tests, pair.new.tests
+    not_run = set(pair.new.account.not_run) if pair.new.account else set()
     for test in after | before:
+        if test in not_run:
+            continue
         if kind := _kind(before.get(test), after.get(test)):
-            yield Change(kind, before.get(test), after.get(test))
+            yield Change(kind, pair.new.name, before.get(test), after.get(test))
 
 
 def _kind(old: Result | None, new: Result | None) -> Kind | None:
-    if old is None or new is None:
-        return Kind.GONE if new is None else Kind.ADDED
+    if new is None:
+        return Kind.GONE
+    if old is None:
+        return Kind.NEWLY_FAILING if new.words.bad else Kind.ADDED
     if old.status is new.status:
         return None
     if new.words.bad and rank(new.status) > rank(old.status):
@@ -129,12 +248,14 @@ def earlier(directory: Path, results: Sequence[Result]) -> Comparison | None:
 
     The ten runs before it are looked at: a run of a few tests must not hide what a whole run has to say.
     """
-    wanted = {(result.kernel, result.test) for result in results}
+    this = Stored(directory.name, results, read_manifest(directory))
+    wanted = sum(len(column.tests) for column in this.columns.values())
     before = [other for other in run.runs(directory.parent) if other.name < directory.name]
     for other in islice(reversed(before), _LOOK_BACK):
-        found = read(other / run.RESULTS).results
-        if 2 * len(wanted & {(result.kernel, result.test) for result in found}) >= max(1, len(wanted)):
-            return compare(found, results, (other.name, directory.name))
+        found, _ = load(other)
+        common = pairs(found.columns.values(), list(this.columns.values()))
+        if 2 * sum(len(pair.old.tests.keys() & pair.new.tests.keys()) for pair in common) >= max(1, wanted):
+            return compare(found, this)
     return None
 
 
@@ -142,46 +263,70 @@ def earlier(directory: Path, results: Sequence[Result]) -> Comparison | None:
 
 
 class Group(NamedTuple):
-    """The same change of one test on several kernels."""
+    """The same thing on several kernels, for people."""
 
     kind: Kind
-    test: str
-    behaviours: list[str]
-    change: str
     kernels: list[str]
+    change: str
+    test: str
     message: str
 
 
 def groups(comparison: Comparison) -> list[Group]:
-    """Return the changes that are worth a line each."""
-    found: dict[tuple[Kind, str, str, str], Group] = {}
+    """Return the losses and changes that are worth a line each, the worst first."""
+    found: dict[tuple[str, ...], Group] = {}
+    for loss in comparison.losses:
+        group = Group(loss.kind, [], "", "", loss.text)
+        found.setdefault((loss.kind, loss.text), group).kernels.extend(filter(None, [loss.kernel]))
     for change in comparison.changes:
-        if change.kind in _COUNTED_ONLY or not change.old or not change.new:
+        if change.kind is Kind.ADDED:
             continue
-        step = f"{change.old.status} → {change.new.status}"
-        key = (change.kind, change.new.test, step, change.new.headline)
-        group = Group(change.kind, change.new.test, change.new.behaviours, step, [], change.new.headline)
-        found.setdefault(key, group).kernels.append(change.new.kernel)
-    return list(found.values())
+        step = f"{change.old.status if change.old else 'new'} → {change.new.status if change.new else 'gone'}"
+        message = change.new.headline if change.new else ""
+        key = (change.kind, change.result.test, step, message)
+        group = Group(change.kind, [], step, change.result.test, message)
+        found.setdefault(key, group).kernels.append(change.kernel)
+    return sorted(_shortened(list(found.values())), key=lambda group: list(Kind).index(group.kind))
+
+
+def lost(comparison: Comparison) -> list[Group]:
+    """Return of these what belongs to no test of the new run."""
+    kinds = {loss.kind for loss in comparison.losses} | {Kind.GONE}
+    return [group for group in groups(comparison) if group.kind in kinds]
+
+
+def _shortened(found: list[Group]) -> list[Group]:
+    """Name not all tests that are gone: a folder that was left out must not hide what else there is."""
+    gone = [group for group in found if group.kind is Kind.GONE]
+    if len(gone) <= _MOST_GONE:
+        return found
+    kernels = list(dict.fromkeys(kernel for group in gone[_MOST_GONE:] for kernel in group.kernels))
+    rest = Group(Kind.GONE, kernels, "", f"and {len(gone) - _MOST_GONE} more tests", "")
+    return [*(group for group in found if group.kind is not Kind.GONE), *gone[:_MOST_GONE], rest]
+
+
+def compared(comparison: Comparison) -> str:
+    """Say which kernels were compared."""
+    return f"compared: {', '.join(map(str, comparison.pairs)) or 'nothing'}"
 
 
 def as_text(comparison: Comparison) -> str:
-    """Return a line for each change, after one that counts them."""
+    """Return a line for each loss and change, after one that counts them."""
     lines = [f"{comparison.old} → {comparison.new}: {comparison}"]
-    lines += [
-        f"{group.kind:<17}  {' '.join(group.kernels)}  {group.change}  {group.test}"
-        + (f": {group.message}" if group.message else "")
-        for group in groups(comparison)
-    ]
-    return "\n".join(one_line(line) for line in lines + _not_compared(comparison)) + "\n"
+    for group in groups(comparison):
+        words = filter(None, (" ".join(group.kernels), group.change, group.test))
+        lines.append(
+            ": ".join(filter(None, (f"{group.kind:<17}  {'  '.join(words)}".rstrip(), group.message)))
+        )
+    return "\n".join(one_line(line) for line in (*lines, *about(comparison))) + "\n"
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """Return a table of the changes for the summary of a CI job."""
+    """Return a table of the losses and changes for the summary of a CI job."""
     lines = [f"**{markdown(comparison.old)} → {markdown(comparison.new)}:** {comparison}"]
     rows = [
         [
-            f"**{group.kind}**" if group.kind in ALARMING else str(group.kind),
+            str(group.kind) if group.kind in HARMLESS else f"**{group.kind}**",
             *(markdown(cell) for cell in (" ".join(group.kernels), group.change, group.test, group.message)),
         ]
         for group in groups(comparison)
@@ -190,17 +335,19 @@ def as_markdown(comparison: Comparison) -> str:
         head = ["", "kernels", "status", "test", "message"]
         table = [head, ["---"] * len(head), *rows]
         lines += ["", *(f"| {' | '.join(row)} |" for row in table)]
-    lines += [f"\n{markdown(line)}" for line in _not_compared(comparison)]
+    lines += [f"\n{markdown(line)}" for line in about(comparison)]
     return "\n".join(lines) + "\n"
 
 
-def _not_compared(comparison: Comparison) -> list[str]:
-    sides = {comparison.old: comparison.only_old, comparison.new: comparison.only_new}
-    return [f"only in {name}: {' '.join(only)}" for name, only in sides.items() if only]
+def about(comparison: Comparison) -> list[str]:
+    """Return a line for each thing that one should know to judge a comparison, the pairs first."""
+    sides = ((comparison.old, comparison.only_old), (comparison.new, comparison.only_new))
+    only = [f"only in {name}: {' '.join(kernels)}" for name, kernels in sides if kernels]
+    return [compared(comparison), *only, *comparison.notes]
 
 
 def as_json(comparison: Comparison) -> str:
-    """Return the comparison with every single change."""
+    """Return the comparison with every single loss and change."""
     return (
         json.dumps(
             {
@@ -209,8 +356,11 @@ def as_json(comparison: Comparison) -> str:
                 "new": comparison.new,
                 "alarming": comparison.alarming,
                 "counts": {kind: comparison.counts[kind] for kind in Kind},
+                "pairs": [_pair(pair) for pair in comparison.pairs],
                 "only_old": comparison.only_old,
                 "only_new": comparison.only_new,
+                "notes": comparison.notes,
+                "losses": [loss._asdict() for loss in comparison.losses],
                 "changes": [_values(change) for change in comparison.changes],
             },
             indent=1,
@@ -219,10 +369,21 @@ def as_json(comparison: Comparison) -> str:
     )
 
 
+def _pair(pair: Pair) -> dict[str, str]:
+    old, new = pair.old.kernel, pair.new.kernel
+    return {
+        "old": old.name,
+        "new": new.name,
+        "how": pair.how,
+        "old_release": old.release,
+        "new_release": new.release,
+    }
+
+
 def _values(change: Change) -> dict[str, Any]:
     return {
         "kind": change.kind,
-        "kernel": change.result.kernel,
+        "kernel": change.kernel,
         "test": change.result.test,
         "behaviours": change.result.behaviours,
         "old": change.old and change.old.status,

@@ -1,34 +1,242 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Several runs made one: those that the jobs of a CI system made, one per kernel."""
+"""Several runs made one: those that the jobs of a CI system made, one per kernel or per machine."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, combinations, count
 from pathlib import Path
+from typing import TypeVar
 
-from helpers.contract.results import kernels, read
-from reports import run
+from helpers.contract import manifest
+from helpers.contract.manifest import End, Kernel, Machine, Manifest, Suite
+from helpers.contract.results import Result, write
+from helpers.contract.status import rank
+from reports import run, text
+from reports.stored import Stored, load
 
 
-class TakenError(Exception):
-    """There is a run where a new one was to be made; the text says where."""
+class MergeError(Exception):
+    """The runs do not make one; the text is a line that says why, and what to do."""
 
 
-def merge(sources: Sequence[Path], target: Path) -> None:
-    """Fill a new run's directory with the results of others and the files of their kernels.
+@dataclass(frozen=True)
+class Source:
+    """A run that is to be merged.
 
-    Where two have a test on the same kernel the last one counts. Raises OSError; TakenError if there is a run.
+    `word` is what the user called it, `problems` what is wrong with it, a line each, `missing` whether it is not
+    there; `names` has what its own directory calls the kernels that got another name.
+    """
+
+    word: str
+    directory: Path
+    stored: Stored
+    problems: tuple[str, ...] = ()
+    missing: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+def source(word: str, out: Path) -> Source:
+    """Read a run. One that is not there stands for a kernel of its name that came to no test."""
+    try:
+        directory = run.find(word, out)
+    except run.NoSuchRunError as error:
+        directory = next((path for path in (out / word, Path(word)) if path.is_dir()), Path(word))
+        planned = manifest.read(directory) or Manifest().with_kernel(Kernel(directory.name))
+        return Source(word, directory, Stored(directory.name, [], planned), (str(error),), missing=True)
+    stored, left_out = load(directory)
+    return Source(word, directory, stored, tuple(f"{word}/{run.RESULTS}: {note}" for note in left_out))
+
+
+def renamed(sources: Sequence[Source], names: Sequence[str]) -> list[Source]:
+    """Return the runs with other names for their kernels, each given as RUN:KERNEL=NAME. Raises MergeError."""
+    found = {one.word: one for one in sources}
+    for words in names:
+        left, _, name = words.rpartition("=")
+        word, _, kernel = left.rpartition(":")
+        if word not in found or kernel not in found[word].stored.columns or not name:
+            raise MergeError(
+                f"--rename {words}: say RUN:KERNEL=NAME, with one of the runs and a kernel of it"
+            )
+        if name in found[word].stored.columns:
+            raise MergeError(f"--rename {words}: {word} has another kernel {name}")
+        found[word] = _renamed(found[word], kernel, name)
+    return list(found.values())
+
+
+def _renamed(side: Source, kernel: str, name: str) -> Source:
+    results = [replace(one, kernel=name) if one.kernel == kernel else one for one in side.stored.results]
+    plan = side.stored.manifest
+    if plan and kernel in plan.kernels:
+        tests = plan.planned.get(kernel)
+        others = {other: planned for other, planned in plan.planned.items() if other != kernel}
+        kernels = {other: one for other, one in plan.kernels.items() if other != kernel}
+        kernels[name] = replace(plan.kernels[kernel], name=name)
+        plan = replace(plan, kernels=kernels, planned={**others, name: tests})
+    stored = replace(side.stored, results=results, manifest=plan)
+    return replace(side, stored=stored, names={**side.names, name: side.names.get(kernel, kernel)})
+
+
+# ---- what does not belong together ----
+
+
+def check(sources: Sequence[Source], *, force: bool = False) -> None:
+    """Make sure that a column of the merged run is one kernel, and a row one test, unless `force` allows the latter.
+
+    Raises MergeError.
+    """
+    for one, other in combinations(sources, 2):
+        for kernel in one.stored.columns.keys() & other.stored.columns.keys():
+            if how := _difference(one.stored.columns[kernel].kernel, other.stored.columns[kernel].kernel):
+                first, second = how
+                raise MergeError(
+                    f"{kernel} is {first} in {one.word} and {second} in {other.word}: these are two kernels; "
+                    f"give one another name: --rename {other.word}:{kernel}=NAME"
+                )
+        tests = [side.stored.manifest.suite for side in (one, other) if side.stored.manifest]
+        if not force and all(suite.commit for suite in tests) and len(set(tests)) > 1:
+            first, second = map(_said, tests)
+            raise MergeError(
+                f"the runs are of different tests: {first} in {one.word} and {second} in {other.word}; "
+                "to merge them all the same: --force"
+            )
+
+
+_IDENTITY: tuple[tuple[str, str], ...] = (
+    ("hostname", "of machine {}"),
+    ("release", "{}"),
+    ("image", "image {:.12}"),
+    ("config", "configuration {:.12}"),
+)
+"""What tells two kernels of one name apart, if it is known of both."""
+
+
+def _difference(one: Kernel, other: Kernel) -> tuple[str, str] | None:
+    for name, words in _IDENTITY:
+        first, second = getattr(one, name), getattr(other, name)
+        if first and second and first != second:
+            return words.format(first), words.format(second)
+    return None
+
+
+def _said(suite: Suite) -> str:
+    return f"commit {suite.commit[:12]}{', changed,' if suite.changed else ''}"
+
+
+# ---- the merged run ----
+
+
+def merge(sources: Sequence[Source], target: Path) -> Stored:
+    """Fill a new run's directory with the results and the plans of others and the files of their kernels; return it.
+
+    Of two results of a test on one kernel the worse counts: no failure goes because a test passed elsewhere.
+    Raises OSError; MergeError if there is a run.
     """
     target.mkdir(parents=True, exist_ok=True)
+    results = _worst(one for side in sources for one in side.stored.results)
     try:
-        file = (target / run.RESULTS).open("xb")
+        write(target / run.RESULTS, results)
     except FileExistsError:
-        raise TakenError(f"{target} holds a run already, and no run is overwritten; name another") from None
-    with file as joined:
-        for source in sources:
-            content = (source / run.RESULTS).read_bytes()
-            joined.write(content if content.endswith(b"\n") or not content else content + b"\n")
-    for source in sources:
-        for kernel in kernels(read(source / run.RESULTS).results):
-            own = run.kernel_directory(source, kernel)
+        raise MergeError(f"{target} holds a run already, and no run is overwritten; name another") from None
+    if plan := _plan(sources, results):
+        run.replace_file(target / manifest.FILE, manifest.dump(plan))
+    for side in sources:
+        for kernel in side.stored.columns:
+            own = run.kernel_directory(side.directory, side.names.get(kernel, kernel))
             if own.is_dir():
-                shutil.copytree(own, run.kernel_directory(target, kernel), dirs_exist_ok=True)
+                _copy(own, run.kernel_directory(target, kernel))
+    return Stored(target.name, results, plan)
+
+
+def _worst(results: Iterable[Result]) -> list[Result]:
+    found: dict[tuple[str, str], Result] = {}
+    for result in results:
+        key = result.kernel, result.test
+        if key not in found or rank(result.status) >= rank(found[key].status):
+            found[key] = result
+    return list(found.values())
+
+
+def _plan(sources: Sequence[Source], results: Sequence[Result]) -> Manifest | None:
+    """Return what all runs planned together; None if one of them does not say what it had planned."""
+    plans = [side.stored.manifest for side in sources if side.stored.manifest]
+    if len(plans) < len(sources):
+        return None
+    there = [plan for plan, side in zip(plans, sources, strict=True) if not side.missing] or plans
+    joined = Manifest(
+        suite=_common((plan.suite for plan in there), Suite()),
+        machine=_common((plan.machine for plan in there), Machine()),
+        started=min(filter(None, (plan.started for plan in plans)), default=""),
+        ended=max(plan.ended for plan in plans),
+        how=End.COMPLETE,
+    )
+    for plan in plans:
+        for name, kernel in plan.kernels.items():
+            joined = joined.with_kernel(kernel if kernel.release else joined.kernels.get(name, kernel))
+        planned = {name: _union(joined.planned.get(name), tests) for name, tests in plan.planned.items()}
+        joined = replace(
+            joined, planned=joined.planned | planned, behaviours=joined.behaviours | plan.behaviours
+        )
+    whole = manifest.balance(joined, results).complete and not any(side.missing for side in sources)
+    return joined if whole else replace(joined, how=min((plan.how for plan in plans), key=_ENDS.index))
+
+
+_ENDS = (None, End.INTERRUPTED, End.ABORTED, End.COMPLETE)
+"""How a run may have ended, the worst first."""
+
+T = TypeVar("T")
+
+
+def _common(values: Iterable[T], otherwise: T) -> T:
+    found = list(values)
+    return found[0] if all(value == found[0] for value in found) else otherwise
+
+
+def _union(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if one is None or other is None:
+        return one or other
+    return tuple(dict.fromkeys((*one, *other)))
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a kernel's files; where another run has the same log this one gets the next number: none is lost."""
+
+    def place(old: str, new: str) -> str:
+        where = Path(new)
+        numbered = (where.with_name(f"{where.stem}-{number}{where.suffix}") for number in count(2))
+        if where.suffix == ".log":
+            where = next(path for path in chain([where], numbered) if not path.exists())
+        return shutil.copy2(old, str(where))
+
+    shutil.copytree(source, target, dirs_exist_ok=True, copy_function=place)
+
+
+# ---- what there is to say ----
+
+
+def missing(sources: Sequence[Source], merged: Stored) -> list[str]:
+    """Return a line for each run that is not there, and each kernel that has not run what was planned."""
+    lines = [line for side in sources if side.missing for line in side.problems]
+    for name, column in merged.columns.items():
+        if column.boot:
+            lines.append(f"{name}: no test ran: {column.boot.headline}")
+        elif column.account and column.account.planned is None:
+            lines.append(f"{name}: no test ran, and nothing was planned")
+        elif column.account and column.account.not_run:
+            lines.append(f"{name}: {column.account.ran} of {column.account.planned} tests ran")
+    return lines
+
+
+def differing(sources: Sequence[Source]) -> list[str]:
+    """Return a line for each kernel of which two runs say something else about the same tests."""
+    lines = []
+    for one, other in combinations(sources, 2):
+        for kernel in one.stored.columns.keys() & other.stored.columns.keys():
+            tests, others = one.stored.columns[kernel].tests, other.stored.columns[kernel].tests
+            number = sum(
+                tests[test].status is not others[test].status for test in tests.keys() & others.keys()
+            )
+            if number:
+                ended = f"{text.count(number, 'test')} of {kernel} ended differently in {one.word} and {other.word}"
+                lines.append(f"{ended}: the worse counts")
+    return lines

@@ -23,8 +23,16 @@ function words(row) {
   return [id, statement, source, documented, actual, ...tests, ...new Set(said)].join("\n").toLowerCase();
 }
 
-function isShown(row, { text, kernel, statuses }) {
+/** Whether a behaviour's tests ended otherwise on a kernel than in the earlier run, or than on another kernel. */
+function differs({ behaviour }, kernel, from) {
+  if (from === "earlier") return kernel.name in behaviour.changed;
+  return behaviour.tests.some((test) => data.tests[test][kernel.name]?.status !== data.tests[test][data.kernels[from].name]?.status);
+}
+
+function isShown(row, { text, kernel, statuses, from }) {
   const cells = kernel === "" ? row.cells : [row.cells[kernel]];
+  const kernels = kernel === "" ? data.kernels : [data.kernels[kernel]];
+  if (from !== "" && !kernels.some((one) => differs(row, one, from))) return false;
   if (statuses.size && !cells.some((names) => names.some((name) => statuses.has(name)))) return false;
   return !text || (row.words ??= words(row)).includes(text);
 }
@@ -33,6 +41,7 @@ function filter() {
   const wanted = {
     text: byId("text").value.trim().toLowerCase(),
     kernel: byId("kernel").value,
+    from: byId("differs").value,
     statuses: new Set([...form.querySelectorAll("[name=status]:checked")].map((box) => box.value)),
   };
   const name = byId("interface").value;
@@ -52,6 +61,13 @@ function filter() {
 }
 
 // ---- the details of a cell ----
+
+/** What the status of a test is held against: that of the earlier run, and of the kernel that the filter names. */
+function beside(name, result, kernel) {
+  const other = data.kernels[byId("differs").value];
+  const there = other && other !== kernel ? `, ${data.tests[name][other.name]?.status ?? "not run"} on ${other.name}` : "";
+  return (result.was ? `, was ${result.was} in ${data.earlier}` : "") + there;
+}
 
 function element(name, text = "", attributes = {}) {
   const made = Object.assign(document.createElement(name), attributes);
@@ -78,10 +94,9 @@ function links(title, targets) {
 const described = (url) => /man-pages\/man\d\/(\w+)\.(\d)/.exec(url)?.slice(1, 3).join("(").concat(")") ?? url.split("/").pop();
 
 function describeTest(name, result, kernel) {
-  const was = result.was ? `, was ${result.was} in ${data.earlier}` : "";
   const parts = [
     element("h3", name),
-    element("p", `${result.status}${was}, ${result.seconds} s`),
+    element("p", `${result.status}${beside(name, result, kernel)}, ${result.seconds} s`),
   ];
   for (const text of [result.reason, result.message]) {
     if (text && !(text === result.message && result.reason?.endsWith(text))) parts.push(element("pre", text));
@@ -168,7 +183,7 @@ function focusOn(cell) {
 
 const visible = (row) => !row.hidden && !row.closest("section").hidden;
 
-function beside(cell, key) {
+function neighbour(cell, key) {
   const row = cell.parentElement;
   const column = cell.cellIndex;
   const last = row.cells.length - 1;
@@ -182,7 +197,7 @@ document.addEventListener("keydown", (event) => {
   const cell = event.target.closest?.("[role=grid] td");
   if (event.key === "Escape" && details.open) close();
   else if (event.key === "/" && form && !event.target.matches("input, select")) byId("text").focus();
-  else if (cell && /^(Arrow|Home|End)/.test(event.key)) focusOn(beside(cell, event.key));
+  else if (cell && /^(Arrow|Home|End)/.test(event.key)) focusOn(neighbour(cell, event.key));
   else if (cell && (event.key === "Enter" || event.key === " ")) show(cell);
   else return;
   event.preventDefault();

@@ -1,20 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from helpers.contract.results import Reason, Result, dump
+from helpers.contract import manifest
+from helpers.contract.manifest import End, Kernel, Manifest, Suite
+from helpers.contract.results import Reason, Result, write
 from helpers.contract.status import Status
 from reports import diff
-from reports.diff import Kind, compare
+from reports.__main__ import main
+from reports.diff import Comparison, Kind
+from reports.stored import Stored
 
 
-def result(status: str, kernel: str = "6.1", test: str = "a.py::x", reason: str = "") -> Result:
+def result(
+    status: str, kernel: str = "6.1", test: str = "a.py::x", reason: str = "", release: str = ""
+) -> Result:
     why = Reason(reason, "FAN_REPORT_MNT") if reason else None
-    return Result(
-        kernel, "", "", test, ["B-1"], Status(status), why, "it | is so" if status == "fail" else ""
-    )
+    message = "it | is so" if status == "fail" else ""
+    return Result(kernel, release, "", test, ["B-1"], Status(status), why, message)
+
+
+def compare(
+    old: Sequence[Result], new: Sequence[Result], names: tuple[str, str] = ("old", "new")
+) -> Comparison:
+    return diff.compare(Stored(names[0], old), Stored(names[1], new))
 
 
 @pytest.mark.parametrize(
@@ -60,36 +72,218 @@ def test_a_skip_by_its_reason(reason: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_what_alarms(kind: Kind) -> None:
+def test_what_does_not_alarm(kind: Kind) -> None:
     one = result("pass")
-    comparison = diff.Comparison("a", "b", [diff.Change(kind, one, one)], [], [])
-    assert comparison.alarming == (kind in ("regression", "lost feature", "new skip"))
+    comparison = Comparison("a", "b", changes=[diff.Change(kind, "6.1", one, one)])
+    assert comparison.alarming == (kind not in ("fixed", "no longer skipped", "changed", "added"))
 
 
-def test_tests_that_come_and_go_do_not_alarm() -> None:
-    comparison = compare([result("fail", test="old")], [result("fail", test="new")])
-    assert [(change.kind, change.result.test) for change in comparison.changes] == [
-        ("gone", "old"),
-        ("added", "new"),
+# ---- what was lost ----
+
+
+def keep(out: Path, name: str, *results: Result, plan: Manifest | None = None) -> Path:
+    (out / name).mkdir()
+    write(out / name / "results.jsonl", results)
+    if plan:
+        (out / name / manifest.FILE).write_bytes(manifest.dump(plan))
+    return out / name
+
+
+def stored(
+    *statuses: str,
+    planned: int | None = None,
+    how: End | None = End.COMPLETE,
+    baseline: str = "6.1",
+    commit: str = "c",
+) -> Stored:
+    """A run of 6.1 with a manifest, and with a result for each status; `planned` is the number of its tests."""
+    results = [result(status, test=f"a.py::{number}") for number, status in enumerate(statuses)]
+    tests = [f"a.py::{number}" for number in range(len(statuses) if planned is None else planned)]
+    made = Manifest(suite=Suite(commit), how=how).with_kernel(Kernel("6.1", baseline=baseline))
+    return Stored("run", results, made.with_tests("6.1", dict.fromkeys(tests, ())))
+
+
+def boot(kernel: str) -> Result:
+    return Result(kernel, "", "", "vm::boot", [], Status.LOST, message="QEMU ended with 1\nand more")
+
+
+TWO = stored("pass", "pass")
+LOSSES = {
+    "regression": (TWO, stored("pass", "fail"), "regression"),
+    "newly failing": (stored("pass"), stored("pass", "fail"), "newly failing"),
+    "newly breaking": (stored("pass"), stored("pass", "panic"), "newly failing"),
+    "lost feature": (
+        Stored("a", [result("pass")]), Stored("b", [result("skip", reason="not-implemented")]), "lost feature"
+    ),
+    "new skip": (TWO, stored("pass", "skip"), "new skip"),
+    "gone": (TWO, stored("pass"), "gone"),
+    "fewer planned": (stored("pass", planned=2), stored("pass"), "fewer planned"),
+    "not booted": (Stored("a", [result("pass")]), Stored("b", [boot("6.1")]), "not booted"),
+    "incomplete": (TWO, stored("pass", planned=2), "incomplete"),
+    "interrupted": (TWO, stored("pass", planned=2, how=End.INTERRUPTED), "incomplete"),
+    "killed": (TWO, stored("pass", "pass", how=None), "incomplete"),
+    "lost baseline": (TWO, stored("pass", "pass", baseline=""), "lost baseline"),
+    "a new kernel that does not boot": (
+        Stored("a", [result("pass")]), Stored("b", [result("pass"), boot("7.2")]), "not booted"
+    ),
+    "missing kernel": (
+        Stored("a", [result("pass"), result("pass", "7.2")]), Stored("b", [result("pass")]), "missing kernel"
+    ),
+    "no kernel in common": (Stored("a", [result("pass")]), Stored("b", [result("pass", "7.2")]), "no kernel in common"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LOSSES)
+@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+def test_a_loss_alarms(tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str, form: str) -> None:
+    old, new, kind = LOSSES[case]
+    sides = [
+        str(keep(tmp_path, name, *run.results, plan=run.manifest)) for name, run in (("a", old), ("b", new))
     ]
+    assert main(["diff", "--format", form, *sides]) == 1
+    said = capsys.readouterr().out
+    assert f'"{kind}": 1' in said if form == "json" else kind in said
+    assert "compared: " in said or '"pairs": [' in said
+
+
+def test_at_least_eight_kinds_of_loss_are_tried() -> None:
+    assert {kind for *_, kind in LOSSES.values()} == set(Kind) - diff.HARMLESS
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        (stored("pass"), "run → run: no changes"),
+        (stored("pass", "pass"), "run → run: 1 added"),
+        (stored("pass", baseline="6.2"), "run → run: no changes"),
+    ],
+    ids=["the same", "a test more", "another baseline"],
+)
+def test_what_is_no_loss_does_not_alarm(new: Stored, said: str) -> None:
+    comparison = diff.compare(stored("pass"), new)
+    assert diff.as_text(comparison).splitlines()[0] == said
     assert not comparison.alarming
 
 
-def test_kernels_of_one_run_alone_are_not_compared() -> None:
-    comparison = compare([result("pass", "5.10"), result("pass")], [result("pass"), result("fail", "7.2")])
-    assert (comparison.changes, comparison.only_old, comparison.only_new) == ([], ["5.10"], ["7.2"])
+def test_tests_of_a_kernel_that_did_not_boot_are_not_gone_one_by_one() -> None:
+    tests = [result("pass", kernel, f"a.py::{n}") for kernel in ("6.1", "7.2") for n in range(3)]
+    comparison = compare(tests, [*tests[:3], boot("7.2")])
+    assert str(comparison) == "1 not booted"
+    assert "not booted         7.2: QEMU ended with 1; 3 tests did not run" in diff.as_text(comparison)
 
+
+def test_tests_that_were_planned_and_did_not_run_are_counted_once() -> None:
+    comparison = diff.compare(stored("pass", "pass", "pass"), stored("pass", planned=3, how=End.ABORTED))
+    assert str(comparison) == "1 incomplete"
+    assert "incomplete         6.1: 1 of 3 tests ran" in diff.as_text(comparison)
+    assert comparison.notes == ["run: incomplete: 1 of 3 tests ran; the run was aborted"]
+
+
+def test_what_another_kernel_lacks_does_not_alarm() -> None:
+    """Of two kernels the chosen one is whole."""
+    plan = stored("pass", how=End.ABORTED).manifest
+    assert plan
+    both = Stored("run", [result("pass", test="a.py::0")], plan.with_kernel(Kernel("7.2")))
+    assert diff.compare(both, both).alarming
+    assert not diff.compare(both, both, "6.1", "6.1").alarming
+
+
+def test_a_kernel_without_any_result_is_known_from_the_manifest() -> None:
+    nothing = Stored("new", [], Manifest(how=None).with_kernel(Kernel("6.1")))
+    comparison = diff.compare(stored("pass"), nothing)
+    assert ("incomplete", "6.1", "its tests were never collected") in comparison.losses
+
+
+def test_what_one_should_know_is_noted() -> None:
+    noted = diff.compare(stored("pass"), stored("pass", commit="d")).notes
+    assert noted == ["the tests are of different commits: c → d"]
+    old, new = compare([result("pass")], [result("pass")]).notes
+    assert old.startswith("old: no manifest")
+    assert new.startswith("new: no manifest")
+
+
+def test_of_many_tests_that_are_gone_some_are_named() -> None:
+    many = [result("pass", test=f"a.py::{n}") for n in range(100)]
+    lines = diff.as_text(compare(many, many[:1])).splitlines()
+    assert lines[0].endswith("99 gone")
+    assert lines[1] == "gone               6.1  pass → gone  a.py::1"
+    assert lines[21] == "gone               6.1  and 79 more tests"
+
+
+# ---- which kernel is which ----
+
+PAIRED = {
+    "same name, other release": (Kernel("6.12", "6.12.41"), Kernel("6.12", "6.12.48"), "6.12 (6.12.41 → 6.12.48)"),
+    "same content": (Kernel("a", image="1", config="2"), Kernel("b", image="1", config="2"), "a → b (same content)"),
+    "other configuration": (Kernel("a", image="1", config="2"), Kernel("b", image="1", config="3"), ""),
+    "same series": (
+        Kernel("6.12", "6.12.41"), Kernel("linux", "6.12.48"), "6.12 → linux (same series, 6.12.41 → 6.12.48)"
+    ),
+    "other series": (Kernel("a", "6.12.4"), Kernel("b", "6.1.24"), ""),
+    "reference kernel": (Kernel("6.12", "6.12.41"), Kernel("ref-6.12", "6.12.41-reference"), ""),
+    "same machine": (
+        Kernel("one-6.18.5", "6.18.5", accel="none"), Kernel("one-6.18.6", "6.18.6", accel="none"),
+        "one-6.18.5 → one-6.18.6 (same series, 6.18.5 → 6.18.6)",
+    ),
+    "other machine": (
+        Kernel("one-6.18.5", "6.18.5", accel="none"), Kernel("two-6.18.5", "6.18.5", accel="none"), ""
+    ),
+    "machine and VM": (
+        Kernel("one-6.12.5", "6.12.5", accel="none", hostname="one"), Kernel("6.12", "6.12.5", accel="tcg"), ""
+    ),
+}  # fmt: skip
+
+
+def run_of(*kernels: Kernel) -> Stored:
+    made = Manifest(how=End.COMPLETE)
+    for kernel in kernels:
+        made = made.with_kernel(kernel).with_tests(kernel.name, {"a.py::x": ()})
+    return Stored("run", [result("pass", kernel.name) for kernel in kernels], made)
+
+
+@pytest.mark.parametrize("case", PAIRED)
+def test_kernels_are_compared_by_identity(case: str) -> None:
+    old, new, said = PAIRED[case]
+    comparison = diff.compare(run_of(old), run_of(new))
+    assert ", ".join(map(str, comparison.pairs)) == said
+    assert diff.compared(comparison) == f"compared: {said or 'nothing'}"
+    assert comparison.alarming == (not said)
+
+
+def test_of_two_kernels_of_a_series_none_is_guessed() -> None:
+    comparison = diff.compare(
+        run_of(Kernel("6.12", "6.12.1")), run_of(Kernel("a", "6.12.1"), Kernel("b", "6.12.1"))
+    )
+    assert comparison.pairs == []
+
+
+def test_kernels_are_compared_by_hand_also_those_of_one_run() -> None:
+    both = Stored("run", [result("pass", "6.12"), result("fail", "patched"), result("pass", "7.2")])
+    comparison = diff.compare(both, both, "6.12", "patched")
+    assert [(change.kind, change.kernel) for change in comparison.changes] == [("regression", "patched")]
+    assert diff.compared(comparison) == "compared: 6.12 → patched (chosen by hand)"
+    assert (comparison.only_old, comparison.only_new) == ([], [])
+
+
+def test_a_kernel_chosen_on_one_side_is_compared_with_itself() -> None:
+    both = Stored("run", [result("pass", "6.12"), result("pass", "7.2")])
+    assert diff.compared(diff.compare(both, Stored("new", both.results[:1]), "6.12")) == "compared: 6.12"
+    assert diff.compare(both, Stored("new", both.results[:1]), "7.2").alarming
+
+
+# ---- in words ----
 
 OLD = [result("pass", kernel) for kernel in ("6.1", "6.12", "7.2")] + [result("fail", test="a.py::y")]
 NEW = [
     result("fail"),
-    result("fail", "6.12"),
+    result("fail", "6.12", release="6.12.48"),
     result("skip", "7.2", reason="not-implemented"),
     result("pass", test="a.py::y"),
     result("pass", "7.3"),
     result("pass", test="a.py::z"),
 ]
 COMPARISON = compare(OLD, NEW, ("one", "two"))
+ABOUT = ["compared: 6.1, 6.12 (? → 6.12.48), 7.2", "only in two: 7.3", *COMPARISON.notes]
 
 
 def test_text() -> None:
@@ -98,7 +292,7 @@ def test_text() -> None:
         "regression         6.1 6.12  pass → fail  a.py::x: it | is so",
         "lost feature       7.2  pass → skip  a.py::x: not-implemented: FAN_REPORT_MNT",
         "fixed              6.1  fail → pass  a.py::y",
-        "only in two: 7.3",
+        *ABOUT,
     ]
 
 
@@ -111,8 +305,7 @@ def test_markdown() -> None:
         r"| **regression** | 6.1 6.12 | pass → fail | a.py::x | it \| is so |",
         r"| **lost feature** | 7.2 | pass → skip | a.py::x | not-implemented: FAN\_REPORT\_MNT |",
         "| fixed | 6.1 | fail → pass | a.py::y |  |",
-        "",
-        "only in two: 7.3",
+        *(line for text in ABOUT for line in ("", text)),
     ]
 
 
@@ -126,6 +319,13 @@ def test_json() -> None:
         "added": 1,
     }
     assert values["only_new"] == ["7.3"]
+    assert values["pairs"][1] == {
+        "old": "6.12",
+        "new": "6.12",
+        "how": "same name",
+        "old_release": "",
+        "new_release": "6.12.48",
+    }
     assert values["changes"][0] == {
         "kind": "regression",
         "kernel": "6.1",
@@ -137,26 +337,27 @@ def test_json() -> None:
     }
 
 
+def test_a_loss_in_json() -> None:
+    (loss,) = json.loads(diff.as_json(compare([result("pass")], [boot("6.1")])))["losses"]
+    assert loss == {"kind": "not booted", "kernel": "6.1", "text": "QEMU ended with 1; 1 test did not run"}
+
+
 def test_nothing_changed() -> None:
-    assert diff.as_text(compare(OLD, OLD, ("a", "b"))) == "a → b: no changes\n"
-    assert diff.as_markdown(compare(OLD, OLD, ("a", "b"))) == "**a → b:** no changes\n"
+    begin, *rest = diff.as_text(compare(OLD, OLD, ("a", "b"))).splitlines()
+    assert begin == "a → b: no changes"
+    assert rest[0] == "compared: 6.1, 6.12, 7.2"
+    assert diff.as_markdown(compare(OLD, OLD, ("a", "b"))).startswith("**a → b:** no changes\n")
 
 
 def test_a_message_can_not_break_a_line_or_a_table() -> None:
     odd = Result("6.1", "", "", "a.py::x", [], Status.FAIL, message="\x1b[31m" + "x|\n`<b>" * 1_000_000)
     comparison = compare([result("pass")], [odd], ("a", "b"))
-    assert len(diff.as_text(comparison).splitlines()) == 2
+    assert len(diff.as_text(comparison).splitlines()) == 2 + 3
     assert "\x1b" not in diff.as_text(comparison)
     assert len(diff.as_markdown(comparison)) < 2000
 
 
 # ---- the run to compare with ----
-
-
-def keep(out: Path, name: str, *results: Result) -> Path:
-    (out / name).mkdir()
-    (out / name / "results.jsonl").write_bytes(b"".join(map(dump, results)))
-    return out / name
 
 
 def test_the_newest_earlier_run_that_ran_half_of_the_tests_counts(tmp_path: Path) -> None:

@@ -104,6 +104,21 @@ def test_diff(worse: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "1 fixed" in capsys.readouterr().out
 
 
+def test_two_directories_of_one_name_are_told_apart(
+    worse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = tmp_path / "elsewhere" / "20260102T030405Z"
+    shutil.copytree(worse / "20260103T000000Z", moved)
+    assert main(["--out", str(worse), "diff", "latest", str(moved)]) == 1
+    assert capsys.readouterr().out.startswith(f"latest → {moved}: 1 regression")
+
+
+def test_two_kernels_of_a_run_are_compared(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--out", str(out), "diff", "latest:6.12", "latest:7.2"]) == 1
+    assert "\ncompared: 6.12 → 7.2 (chosen by hand, " in capsys.readouterr().out
+    assert main(["--out", str(out), "diff", "latest:7.2", "latest:7.2"]) == 0
+
+
 @pytest.mark.parametrize(
     ("form", "begin"),
     [("text", "20260102T030405Z →"), ("markdown", "**20260102T030405Z →"), ("json", '{\n "format": 1')],
@@ -145,6 +160,12 @@ def test_what_was_left_out_is_said(out: Path, capsys: pytest.CaptureFixture[str]
         (["summary", "20260101T000000Z"], "reports: the run "),
         (["summary", "/nonexistent"], "reports: no run /nonexistent: it holds no results.jsonl\n"),
         (["diff", "latest", "nowhere"], "reports: no run nowhere: neither "),
+        (["diff", "latest", "nowhere:6.12"], "reports: no run nowhere: neither "),
+        (["diff", "latest", "latest:6.1"], "reports: latest:6.1: the run has no kernel 6.1, but 6.12 7.2"),
+        (
+            ["merge", "latest", "--rename", "latest:6.1=x"],
+            "reports: --rename latest:6.1=x: say RUN:KERNEL=NAME",
+        ),
         (["kcidb", "--origin", "Red Hat"], "reports: 'Red Hat': an origin is made of"),
         (["kcidb", "--build", "6.12=x"], "reports: 6.12=x: a build is named KERNEL=ORIGIN:ID"),
         (["diff", "latest"], "usage: "),

@@ -1,55 +1,89 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from helpers.contract.results import Result, dump, read
+from helpers.contract import manifest
+from helpers.contract.manifest import End, Kernel, Manifest, Suite
+from helpers.contract.results import Result, read, write
 from helpers.contract.status import Status
 from reports.__main__ import main
-from reports.merge import merge
+
+TESTS = ("a.py::x", "a.py::y")
 
 
-def job(directory: Path, *results: Result) -> Path:
+def result(kernel: str, status: str = "pass", test: str = "a.py::x", accel: str = "") -> Result:
+    return Result(kernel, "", accel, test, ["B-1"], Status(status))
+
+
+def job(directory: Path, *results: Result, plan: Manifest | None = None) -> Path:
     """Make what a CI job leaves behind."""
     directory.mkdir()
-    (directory / "results.jsonl").write_bytes(b"".join(map(dump, results)))
-    for kernel in {result.kernel for result in results}:
+    write(directory / "results.jsonl", results)
+    if plan:
+        (directory / manifest.FILE).write_bytes(manifest.dump(plan))
+    for kernel in {one.kernel for one in results}:
         (directory / kernel / "allure-results").mkdir(parents=True)
-        (directory / kernel / "console.log").write_text(f"{kernel} booted")
+        (directory / kernel / "console.log").write_text(f"{kernel} booted in {directory.name}")
         (directory / kernel / "allure-results" / f"{kernel}-result.json").write_text("{}")
     return directory
 
 
-def result(kernel: str, status: str = "pass") -> Result:
-    return Result(kernel, "", "", "a.py::x", [], Status(status))
+def planned(*kernels: Kernel | str, how: End | None = End.COMPLETE, commit: str = "c") -> Manifest:
+    made = Manifest(suite=Suite(commit), how=how)
+    for one in kernels:
+        kernel = Kernel(one) if isinstance(one, str) else one
+        made = made.with_kernel(kernel).with_tests(kernel.name, dict.fromkeys(TESTS, ()))
+    return made
+
+
+def whole(directory: Path, kernel: Kernel, commit: str = "c") -> Path:
+    """Make what a job leaves behind that ran all its tests."""
+    return job(
+        directory, *(result(kernel.name, test=test) for test in TESTS), plan=planned(kernel, commit=commit)
+    )
 
 
 @pytest.fixture
 def jobs(tmp_path: Path) -> list[Path]:
-    return [job(tmp_path / name, result(name)) for name in ("7.2", "6.12")]
+    return [whole(tmp_path / name, Kernel(name, f"{name}.1")) for name in ("7.2", "6.12")]
 
 
-def test_merge(jobs: list[Path], tmp_path: Path) -> None:
-    merge(jobs, tmp_path / "new" / "all")
-    assert [one.kernel for one in read(tmp_path / "new" / "all" / "results.jsonl").results] == ["7.2", "6.12"]
-    assert (tmp_path / "new" / "all" / "6.12" / "console.log").read_text() == "6.12 booted"
+def merge(target: Path, *words: object) -> int:
+    return main(["merge", "--into", str(target), *map(str, words)])
 
 
-def test_a_line_that_was_cut_off_costs_itself_alone(jobs: list[Path], tmp_path: Path) -> None:
+def statuses(directory: Path) -> dict[tuple[str, str], str]:
+    return {(one.kernel, one.test): one.status for one in read(directory / "results.jsonl").results}
+
+
+def test_merge(jobs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert merge(tmp_path / "new" / "all", *jobs) == 0
+    assert capsys.readouterr().err == ""
+    assert statuses(tmp_path / "new" / "all").keys() == {
+        (name, test) for name in ("7.2", "6.12") for test in TESTS
+    }
+    assert (tmp_path / "new" / "all" / "6.12" / "console.log").read_text() == "6.12 booted in 6.12"
+
+
+def test_the_merged_run_has_the_plan_of_all(jobs: list[Path], tmp_path: Path) -> None:
+    assert merge(tmp_path / "all", *jobs) == 0
+    made = manifest.read(tmp_path / "all")
+    assert made
+    assert (made.planned, made.how) == ({"7.2": TESTS, "6.12": TESTS}, End.COMPLETE)
+    assert (made.suite.commit, made.kernels["6.12"].release) == ("c", "6.12.1")
+
+
+def test_a_line_that_was_cut_off_costs_itself_alone(
+    jobs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with (jobs[0] / "results.jsonl").open("ab") as file:
         file.write(b'{"kernel": "7')
-    merge(jobs, tmp_path / "all")
-    found = read(tmp_path / "all" / "results.jsonl")
-    assert [one.kernel for one in found.results] == ["7.2", "6.12"]
-    assert found.left_out == ["line 2 left out: not JSON"]
-
-
-def test_the_last_of_two_runs_of_a_kernel_counts(jobs: list[Path], tmp_path: Path) -> None:
-    again = job(tmp_path / "again", result("7.2", "fail"))
-    merge([*jobs, again], tmp_path / "all")
-    found = {one.kernel: one.status for one in read(tmp_path / "all" / "results.jsonl").results}
-    assert found == {"7.2": Status.FAIL, "6.12": Status.PASS}
+    assert merge(tmp_path / "all", *jobs) == 0
+    assert capsys.readouterr().err == f"{jobs[0]}/results.jsonl: line 3 left out: cut off\n"
+    assert len(statuses(tmp_path / "all")) == 4
 
 
 def test_the_command_writes_the_page_of_all(
@@ -62,22 +96,172 @@ def test_the_command_writes_the_page_of_all(
     assert page == (tmp_path / "out" / "latest").resolve() / "matrix.html"
     columns = json.loads(page.with_suffix(".json").read_text())["kernels"]
     assert [column["name"] for column in columns] == ["6.12", "7.2"]
-    assert len(list((page.parent / "allure-results").glob("*-result.json"))) == 2
 
 
 def test_no_run_is_overwritten(jobs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     before = (jobs[0] / "results.jsonl").read_bytes()
-    assert main(["merge", "--into", str(jobs[0]), *map(str, jobs)]) == 2
+    assert merge(jobs[0], *jobs) == 2
     said = f"reports: {jobs[0]} holds a run already, and no run is overwritten; name another\n"
     assert capsys.readouterr().err == said
     assert (jobs[0] / "results.jsonl").read_bytes() == before
 
 
-def test_a_job_without_results_costs_itself_alone(
+# ---- what is missing ----
+
+
+def test_a_job_without_a_run_is_named_and_a_kernel_without_tests(
     jobs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "empty").mkdir()
-    assert main(["merge", "--into", str(tmp_path / "all"), str(tmp_path / "empty"), str(jobs[0])]) == 0
-    assert "left out: no run" in capsys.readouterr().err
-    assert main(["merge", "--into", str(tmp_path / "none"), str(tmp_path / "empty")]) == 2
+    assert merge(tmp_path / "all", *jobs, tmp_path / "6.1") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith(f"reports: missing: no run {tmp_path}/6.1: ")
+    assert said[1] == "reports: missing: 6.1: 0 of 2 tests ran"
+    made = manifest.read(tmp_path / "all")
+    assert made
+    assert (made.planned["6.1"], made.how) == (None, None)
+
+
+def test_a_run_that_had_no_time_for_results_has_its_plan(
+    jobs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = job(tmp_path / "job", plan=planned("6.1", how=None))
+    (cut / "results.jsonl").unlink()
+    assert merge(tmp_path / "all", *jobs, cut) == 1
+    assert "reports: missing: 6.1: 0 of 2 tests ran\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", [End.INTERRUPTED, End.ABORTED, None], ids=str)
+def test_a_run_that_ended_before_its_time_is_said(
+    jobs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], how: End | None
+) -> None:
+    cut = job(tmp_path / "6.1", result("6.1"), plan=planned("6.1", how=how))
+    assert merge(tmp_path / "all", *jobs, cut) == 1
+    assert capsys.readouterr().err == "reports: missing: 6.1: 1 of 2 tests ran\n"
+    made = manifest.read(tmp_path / "all")
+    assert made
+    assert made.how is how
+
+
+@pytest.mark.parametrize(
+    "plan", [None, Manifest(how=End.COMPLETE).with_kernel(Kernel("6.1"))], ids=["", "planned"]
+)
+def test_a_kernel_that_did_not_boot_is_said(
+    jobs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], plan: Manifest | None
+) -> None:
+    boot = job(
+        tmp_path / "6.1", replace(result("6.1", "lost", "vm::boot"), message="QEMU\x1b[2J ended"), plan=plan
+    )
+    assert merge(tmp_path / "all", *jobs, boot) == 1
+    assert capsys.readouterr().err == "reports: missing: 6.1: no test ran: QEMU\\x1b[2J ended\n"
+
+
+def test_two_halves_of_a_run_make_a_whole_one(tmp_path: Path) -> None:
+    halves = [
+        job(tmp_path / test[-1], result("6.1", test=test), plan=planned("6.1", how=End.INTERRUPTED))
+        for test in TESTS
+    ]
+    assert merge(tmp_path / "all", *halves) == 0
+    made = manifest.read(tmp_path / "all")
+    assert made
+    assert made.how is End.COMPLETE
+
+
+def test_where_nothing_is_left_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert merge(tmp_path / "none", tmp_path / "6.1", tmp_path / "6.12") == 2
+    assert "there is nothing to merge: no run" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def test_runs_of_a_former_time_are_merged_without_a_plan(tmp_path: Path) -> None:
+    old = [job(tmp_path / name, result(name)) for name in ("6.1", "6.12")]
+    assert merge(tmp_path / "all", *old) == 0
+    assert manifest.read(tmp_path / "all") is None
+
+
+def test_what_is_missing_is_said_whatever_else_goes_wrong(jobs: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "all" / "6.12" / "junit.xml").mkdir(parents=True)
+    assert merge(tmp_path / "all", *jobs) == 2
+    (tmp_path / "more" / "6.12" / "junit.xml").mkdir(parents=True)
+    assert merge(tmp_path / "more", *jobs, tmp_path / "6.1") == 1
+
+
+# ---- what does not belong together ----
+
+STRANGERS = {
+    "point releases": (
+        Kernel("6.12", "6.12.41"), Kernel("6.12", "6.12.48"), "6.12 is 6.12.41 in {a} and 6.12.48 in {b}"
+    ),
+    "builds": (
+        Kernel("6.12", "6.12.41", image="a" * 64), Kernel("6.12", "6.12.41", image="b" * 64),
+        "6.12 is image aaaaaaaaaaaa in {a} and image bbbbbbbbbbbb in {b}",
+    ),
+    "configurations": (
+        Kernel("6.12", "6.12.41", config="a" * 64), Kernel("6.12", "6.12.41", config="b" * 64),
+        "6.12 is configuration aaaaaaaaaaaa in {a} and",
+    ),
+    "machines": (
+        Kernel("host", "6.18.5", hostname="one"), Kernel("host", "6.18.5", hostname="two"),
+        "host is of machine one in {a} and of machine two in {b}",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STRANGERS)
+def test_two_kernels_of_one_name_are_not_mixed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    one, other, said = STRANGERS[case]
+    a, b = whole(tmp_path / "a", one), whole(tmp_path / "b", other)
+    assert merge(tmp_path / "all", a, b, "--force") == 2
+    advice = f"these are two kernels; give one another name: --rename {b}:{one.name}=NAME\n"
+    error = capsys.readouterr().err
+    assert said.format(a=a, b=b) in error
+    assert error.endswith(advice)
+    assert not (tmp_path / "all").exists()
+
+
+def test_a_kernel_gets_another_name_and_keeps_what_belongs_to_it(tmp_path: Path) -> None:
+    a, b = (whole(tmp_path / name, Kernel("6.12", f"6.12.{name}")) for name in ("41", "48"))
+    assert merge(tmp_path / "all", a, b, "--rename", f"{b}:6.12=6.12.48") == 0
+    assert {kernel for kernel, _ in statuses(tmp_path / "all")} == {"6.12", "6.12.48"}
+    assert (tmp_path / "all" / "6.12.48" / "console.log").read_text() == "6.12 booted in 48"
+    made = manifest.read(tmp_path / "all")
+    assert made
+    assert made.kernels["6.12.48"].release == "6.12.48"
+    assert made.planned["6.12.48"] == TESTS
+
+
+def test_runs_of_different_tests_are_merged_only_by_force(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = (whole(tmp_path / name, Kernel(name), commit=name * 40) for name in ("a", "b"))
+    assert merge(tmp_path / "all", a, b) == 2
+    assert f"commit aaaaaaaaaaaa in {a} and commit bbbbbbbbbbbb in {b}" in capsys.readouterr().err
+    assert merge(tmp_path / "all", a, b, "--force") == 0
+
+
+# ---- one kernel in two runs ----
+
+
+@pytest.mark.parametrize("order", [("fail", "pass"), ("pass", "fail")], ids=" then ".join)
+def test_no_failure_goes_because_a_test_passed_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], order: tuple[str, str]
+) -> None:
+    """Two machines of a former time, when each was called host."""
+    a, b = (job(tmp_path / str(n), result("host", status, accel="none")) for n, status in enumerate(order))
+    assert merge(tmp_path / "all", a, b) == 0
+    assert statuses(tmp_path / "all") == {("host", "a.py::x"): "fail"}
+    assert (
+        capsys.readouterr().err
+        == f"reports: 1 test of host ended differently in {a} and {b}: the worse counts\n"
+    )
+
+
+def test_both_consoles_of_a_kernel_are_kept(tmp_path: Path) -> None:
+    a, b = (whole(tmp_path / name, Kernel("6.12")) for name in ("a", "b"))
+    assert merge(tmp_path / "all", a, b) == 0
+    logs = sorted((tmp_path / "all" / "6.12").glob("console*.log"))
+    assert {log.name: log.read_text() for log in logs} == {
+        "console.log": "6.12 booted in a",
+        "console-2.log": "6.12 booted in b",
+    }

@@ -4,6 +4,7 @@
 import json
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from reports.browser import chromium
 from reports.diff import compare
 from reports.matrix import build
 from reports.run import PAGE
+from reports.stored import Stored
 from reports.tests.test_formats import CATALOGUE, ODD, RESULTS, odd_results
 from reports.text import printable
 
@@ -40,7 +42,7 @@ def opened(browser: Chrome, file: Path, text: str) -> Chrome:
 def shown(browser: Chrome, tmp_path: Path) -> Iterator[Chrome]:
     """A page of all statuses, with what changed since a run in which everything passed."""
     before = [Result(one.kernel, "", "", one.test, [], Status.PASS) for one in RESULTS]
-    matrix = build(RESULTS, CATALOGUE, RUN, compare(before, RESULTS, (EARLIER, RUN)))
+    matrix = build(RESULTS, CATALOGUE, RUN, compare(Stored(EARLIER, before), Stored(RUN, RESULTS)))
     yield opened(browser, tmp_path / PAGE, page.html(matrix))
     assert [entry["message"] for entry in browser.get_log("browser")] == []
 
@@ -226,10 +228,78 @@ def test_filter_by_status_interface_and_kernel(shown: Chrome) -> None:
     boxes["fail"].click()
     Select(shown.find_element(By.ID, "interface")).select_by_visible_text("fanotify")
     expect(shown, ["MARK-1", "MARK-2", "MARK-3", "MARK-4"])
-    boxes["changed"].click()
+    differs = Select(shown.find_element(By.ID, "differs"))
+    differs.select_by_visible_text(f"differs from {EARLIER}")
     expect(shown, [])
     kernel.select_by_visible_text("any kernel")
     expect(shown, ["MARK-2", "MARK-3"])
+
+
+# ---- the comparison ----
+
+BOTH = [
+    Result(kernel, "", "", f"a.py::{name}", [name], Status.PASS)
+    for kernel in ("6.12", "mine")
+    for name in ("A", "B", "C")
+]
+"""Two kernels that do the same."""
+OTHERWISE = [
+    replace(one, status=Status.FAIL) if (one.kernel, one.behaviours) == ("mine", ["B"]) else one
+    for one in BOTH
+    if (one.kernel, one.behaviours) != ("mine", ["C"])
+]
+"""One of the two fails B, and lost C."""
+
+
+@pytest.fixture
+def compared(browser: Chrome, tmp_path: Path) -> Chrome:
+    """A page of two kernels, with what changed since a run of three."""
+    before = [*BOTH, Result("7.2", "", "", "a.py::A", ["A"], Status.PASS)]
+    comparison = compare(Stored(EARLIER, before), Stored(RUN, OTHERWISE))
+    return opened(browser, tmp_path / PAGE, page.html(build(OTHERWISE, {}, RUN, comparison)))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "differs", "left"),
+    [
+        ("any kernel", "same or not", ["A", "B", "C"]),
+        ("any kernel", "differs from 6.12", ["B", "C"]),
+        ("any kernel", "differs from mine", ["B", "C"]),
+        ("mine", "differs from 6.12", ["B", "C"]),
+        ("6.12", "differs from 6.12", []),
+        ("any kernel", f"differs from {EARLIER}", ["B"]),
+        ("6.12", f"differs from {EARLIER}", []),
+    ],
+)
+def test_filter_by_what_differs(compared: Chrome, kernel: str, differs: str, left: list[str]) -> None:
+    Select(compared.find_element(By.ID, "kernel")).select_by_visible_text(kernel)
+    Select(compared.find_element(By.ID, "differs")).select_by_visible_text(differs)
+    expect(compared, left)
+
+
+def test_a_test_that_differs_is_shown_beside_the_other_kernels(compared: Chrome) -> None:
+    Select(compared.find_element(By.ID, "differs")).select_by_visible_text("differs from 6.12")
+    expect(compared, ["B", "C"])
+    cell(compared, "B", "mine").click()
+    assert f"fail, was pass in {EARLIER}, pass on 6.12, 0 s" in details(compared)
+
+
+def test_what_was_lost_stands_there_and_what_was_compared(compared: Chrome) -> None:
+    lines = compared.find_element(By.ID, "comparison").text.splitlines()
+    assert lines[:4] == [
+        f"Lost since {EARLIER}",
+        "missing kernel 7.2, the new run has no such kernel",
+        "gone mine, pass → gone, a.py::C",
+        "compared: 6.12, mine",
+    ]
+
+
+def test_the_summary_for_ci_says_the_same() -> None:
+    before = Stored(EARLIER, BOTH)
+    text = page.summary(build(OTHERWISE, {}, RUN, compare(before, Stored(RUN, OTHERWISE))))
+    assert "\n- regression on mine: a.py::B, pass → fail\n" in text
+    assert "\n- gone on mine: a.py::C, pass → gone\n" in text
+    assert "\ncompared: 6.12, mine.\n" in text
 
 
 # ---- the keyboard ----
@@ -371,7 +441,12 @@ def test_the_page_links_the_consoles(browser: Chrome, tmp_path: Path) -> None:
 
 def test_odd_texts_are_shown_as_they_are(browser: Chrome, tmp_path: Path) -> None:
     catalogue = {text[:2000]: Behaviour(text[:2000], "odd", printable(text[:2000]), ODD[0]) for text in ODD}
-    matrix = build(odd_results(), catalogue, ODD[1], compare(odd_results(), odd_results(), (ODD[0], ODD[1])))
+    matrix = build(
+        odd_results(),
+        catalogue,
+        ODD[1],
+        compare(Stored(ODD[0], odd_results()), Stored(ODD[1], odd_results())),
+    )
     opened(browser, tmp_path / PAGE, page.html(matrix))
     assert browser.title.startswith("fapitest")
     for one in browser.find_elements(By.CSS_SELECTOR, "#broken td.panic"):

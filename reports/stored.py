@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A stored run as it is compared with others and merged: kernel by kernel, what ran and what should have."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from helpers.contract import manifest
+from helpers.contract.manifest import Account, Kernel, Manifest
+from helpers.contract.results import Result, in_order, kernels, read
+from helpers.contract.status import Status
+from reports import run
+from reports.again import NO_BOOT
+
+
+@dataclass(frozen=True)
+class Column:
+    """A kernel of a run: its identity, the tests that ran, and what became of its plan.
+
+    `boot` is the result that stands for a kernel that did not come up; `account` is None where no manifest tells.
+    """
+
+    kernel: Kernel
+    tests: dict[str, Result]
+    boot: Result | None = None
+    account: Account | None = None
+
+    @property
+    def name(self) -> str:
+        """What the run calls it."""
+        return self.kernel.name
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A run: its name, its results, and its manifest if it has one."""
+
+    name: str
+    results: Sequence[Result]
+    manifest: Manifest | None = None
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """The kernels of the run, older ones first, also those that were planned and have no result."""
+        found = kernels(self.results)
+        planned = self.manifest.kernels if self.manifest else {}
+        balance = manifest.balance(self.manifest, self.results).kernels if self.manifest else {}
+        return {
+            name: _column(
+                planned.get(name) or _told(name, found.get(name, [])), found.get(name, []), balance.get(name)
+            )
+            for name in in_order({*found, *planned})
+        }
+
+
+def _column(kernel: Kernel, results: Sequence[Result], account: Account | None) -> Column:
+    tests = {one.test: one for one in results if one.status is not Status.NOT_RUN}
+    boot = tests.get(NO_BOOT)
+    if boot and not any(
+        "::" in test for test in tests if test != NO_BOOT
+    ):  # files alone could not be collected
+        return Column(kernel, {}, boot, account)
+    return Column(kernel, tests, None, account)
+
+
+def _told(name: str, results: Sequence[Result]) -> Kernel:
+    """Return what results alone tell of a kernel."""
+    release = next((one.release for one in results if one.release), "")
+    accel = next((one.accel for one in results if one.accel), "")
+    return Kernel(name, release=release, accel=accel)
+
+
+def load(directory: Path) -> tuple[Stored, list[str]]:
+    """Read a run's directory; return it with one line of text for each thing that was left out. Raises OSError."""
+    found = read(directory / run.RESULTS)
+    return Stored(directory.name, found.results, manifest.read(directory)), found.left_out
