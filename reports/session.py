@@ -12,7 +12,7 @@ import pytest
 
 from helpers.contract.properties import Property
 from helpers.contract.results import Journal, Result, write
-from reports import run
+from reports import exit_codes, run
 from reports.bisect import verdict
 from reports.collector import Collector
 from reports.phase import facts, kernel_of
@@ -22,10 +22,6 @@ from reports.terminal import Terminal, give_back, take_over
 _STOP = (signal.SIGTERM, signal.SIGHUP)
 _ENDED = (0, 1, 2, 5)
 """pytest's exit codes of a session that came to its end; 2 also of one that did not."""
-SOMETHING_WAS_NOT_WRITTEN = 2
-"""Exit code of a run whose results or reports could not all be written where they belong."""
-NOT_ALL_RAN = 2
-"""Exit code of a run in which not all tests ran that were planned, and those that did are well."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -184,15 +180,15 @@ class Recorder:
             session.exitstatus = self._exit_code(session.exitstatus)
 
     def _exit_code(self, code: int) -> int:
-        """Return the exit code of the run, to which pytest's own is one contribution: a failed test says the most."""
-        if self._problems and code != pytest.ExitCode.TESTS_FAILED:
-            return SOMETHING_WAS_NOT_WRITTEN
-        whole = not self._finished or self.plan.balance(self._journal.results).complete
-        if code == pytest.ExitCode.OK and not whole:
-            return NOT_ALL_RAN
-        if self._config.getoption("bisect", default=False) and code in _ENDED and not self._interrupted:
+        """Return the exit code of the run, to which pytest's own is one contribution."""
+        unwritten = exit_codes.NOT_DONE if self._problems else 0
+        if not self._config.getoption("bisect", default=False):
+            whole = not self._finished or self.plan.balance(self._journal.results).complete
+            incomplete = 0 if whole else exit_codes.NOT_DONE
+            return exit_codes.combined(code, exit_codes.of(self._journal.results), unwritten, incomplete)
+        if code in _ENDED and not self._interrupted and (code == exit_codes.ALARM or not unwritten):
             return verdict(self._results)
-        return code
+        return exit_codes.combined(code, unwritten)
 
     def pytest_keyboard_interrupt(self) -> None:
         """Remember that not all tests were run that should have been."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The exit codes of a run, and those that ``git bisect run`` understands (git-bisect(1), "bisect run")."""
+"""The exit codes that ``git bisect run`` understands (git-bisect(1), "bisect run"); the README has the table of all."""
 
 from __future__ import annotations
 

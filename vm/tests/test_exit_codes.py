@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -49,6 +50,29 @@ def test_x_stops_at_a_failure_and_the_exit_code_is_1(tmp_path, module, status):
     assert session.code == 1, session.output
     assert list(session.statuses("6.12").values())[-1] == status
     assert "going on in a fresh VM" not in session.output
+
+
+def reports(*words):
+    command = [sys.executable, "-m", "reports", *map(str, words)]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+def test_a_kernel_that_boots_no_more_is_a_loss_and_no_green(tmp_path):
+    """The run ends with 2, the other kernel is compared, and whoever looks at the run is alarmed."""
+    good, cut = kernels.kernel("6.12").image, tmp_path / "bzImage"
+    cut.write_bytes(good.read_bytes()[:1_000_000])
+    suite = ["suites/pidfd_wait", "-k", "leader"]
+    codes = [
+        sessions.run("--kernel", "6.12", "--kernel", f"mine={image}", *suite, results=tmp_path / name).code
+        for name, image in (("before", good), ("after", cut))
+    ]
+    assert codes == [0, 2]
+    compared = reports("diff", tmp_path / "before", tmp_path / "after")
+    assert compared.returncode == 1, compared.stderr
+    assert "before → after: 1 not booted\n" in compared.stdout
+    assert "compared: 6.12, mine" in compared.stdout
+    merged = reports("merge", "--into", tmp_path / "page", tmp_path / "after")
+    assert merged.returncode == 1, merged.stdout
 
 
 @pytest.fixture(scope="module")
