@@ -8,7 +8,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vm import interrupts
@@ -57,6 +57,17 @@ REFERENCES = """\
 ref-* are reference kernels: the source of Debian's kernel with the patches of vm/reference, which implement two
 proposed interfaces as their authors describe them, built on this machine (python -m vm build). They show that the tests
 of these interfaces can pass; their results say nothing about Linux. The -debug ones have the kernel's own checks."""
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    """Return what reads a number of the command line that is not below `least`."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text}: give a number from {least}")
+        return int(text)
+
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -142,11 +153,11 @@ def _parser() -> argparse.ArgumentParser:
         "kernel", nargs="+", help="a series, such as 6.12, or the path of a kernel of yours"
     )
     repeated.add_argument(
-        "--runs", type=int, default=10, metavar="N", help="how often, on each kernel (default: 10)"
+        "--runs", type=_at_least(1), default=10, metavar="N", help="how often, on each kernel (default: 10)"
     )
     repeated.add_argument(
         "--busy",
-        type=int,
+        type=_at_least(0),
         default=os.cpu_count(),
         metavar="N",
         help="how many other processes compute meanwhile (default: one per core)",
