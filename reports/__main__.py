@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     interrupts.heed()
     try:
         code = int(chosen.does(chosen) or 0)
-        sys.stdout.flush()
+        print(end="", flush=True)  # unlike sys.stdout.flush() also where standard output is closed
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -185,8 +185,9 @@ def _list(chosen: argparse.Namespace) -> None:
 def _summary(chosen: argparse.Namespace) -> None:
     results, directory = _read(chosen.run, chosen.out)
     lines = [Line(line, "red") for line in _incomplete(directory, results)]
+    coloured = bool(sys.stdout and sys.stdout.isatty())
     for text, colour in [*summary(results, known=catalogue()), *lines]:
-        print(f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if colour and sys.stdout.isatty() else text)
+        print(f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if colour and coloured else text)
 
 
 def _diff(chosen: argparse.Namespace) -> int:

@@ -417,12 +417,16 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         scratch.sweep()
         code = int(arguments.run(arguments))
-        sys.stdout.flush()
+        print(end="", flush=True)  # unlike sys.stdout.flush() also where standard output is closed
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except VmError as error:
         print(f"fapitest: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = [str(error.filename)] if error.filename else []
+        print(f"fapitest: {': '.join([*where, error.strerror or str(error)])}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(interrupts.LINE, file=sys.stderr)

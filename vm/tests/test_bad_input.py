@@ -2,6 +2,7 @@
 """What a user gets for a mistake or a machine in bad shape: one clear line, a sensible exit code, no traceback."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -291,3 +292,19 @@ def test_whoever_reads_may_stop(words):
     os.close(writing)
     assert b"Traceback" not in done.stderr
     assert b"Broken pipe" not in done.stderr
+
+
+@pytest.mark.parametrize("module", ["vm", "reports"])
+@pytest.mark.parametrize(
+    ("where", "code", "said"),
+    [(">&-", 0, []), (">/dev/full", 2, ["No space left on device"])],
+    ids=["closed", "full"],
+)
+def test_output_that_can_not_be_written(tmp_path, module, where, code, said):
+    (tmp_path / "run").mkdir()
+    shutil.copy(image.PROJECT / "reports/tests/golden/results.jsonl", tmp_path / "run")
+    words = {"vm": ["list"], "reports": ["--out", tmp_path, "summary", "run"]}[module]
+    command = ["sh", "-c", f'exec "$@" {where}', "sh", sys.executable, "-m", module, *words]
+    done = subprocess.run(command, cwd=image.PROJECT, stderr=subprocess.PIPE, text=True, check=False)
+    mine = [line for line in done.stderr.splitlines() if "left out" not in line]
+    assert (done.returncode, [line.partition(": ")[2] for line in mine]) == (code, said)
