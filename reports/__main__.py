@@ -170,16 +170,24 @@ def _incomplete(directory: Path, results: list[Result]) -> list[str]:
     return [] if line == "complete" else [line]
 
 
-def _list(chosen: argparse.Namespace) -> None:
+def _list(chosen: argparse.Namespace) -> int:
     found = run.runs(chosen.out)
     if not found:
         print(run.none_yet(chosen.out), file=sys.stderr)
+    code = 0
     for directory in found:
-        results = missing.completed(directory, read(directory / run.RESULTS).results)
+        try:
+            stored = read(directory / run.RESULTS).results
+        except OSError as error:  # one run that can not be read hides no other
+            print(f"reports: {error.filename}: {error.strerror}", file=sys.stderr)
+            code = NOT_DONE
+            continue
+        results = missing.completed(directory, stored)
         counts = Counter(result.status for result in results)
         words = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
         line = "; ".join([words or "no results", *_incomplete(directory, results)])
         print(f"{directory.name}  {' '.join(map(one_line, kernels(results)))}  {line}")
+    return code
 
 
 def _summary(chosen: argparse.Namespace) -> None:

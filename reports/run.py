@@ -50,7 +50,7 @@ def find(name: str, out: Path = OUT) -> Path:
         if (run / RESULTS).is_file():
             return run.resolve()
     if name == LATEST:
-        raise NoSuchRunError(none_yet(out))
+        raise NoSuchRunError(f"no run in {out} is the {LATEST}; name one" if runs(out) else none_yet(out))
     if len(places) == 1:
         raise NoSuchRunError(f"no run {name}: it holds no {RESULTS}")
     raise NoSuchRunError(f"no run {name}: neither {places[0]} nor {places[1]} holds a {RESULTS}")

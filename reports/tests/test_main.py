@@ -42,6 +42,15 @@ def test_list(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_a_run_that_can_not_be_read_hides_no_other(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = out / "20260101T120000Z" / "results.jsonl"
+    broken.mkdir(parents=True)
+    assert main(["--out", str(out), "list"]) == 2
+    captured = capsys.readouterr()
+    assert [line.split()[0] for line in captured.out.splitlines()] == ["20260101T000000Z", "20260102T030405Z"]
+    assert captured.err == f"reports: {broken}: Is a directory\n"
+
+
 def test_list_and_summary_say_what_is_missing(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = Manifest(how=End.INTERRUPTED).with_kernel(Kernel("6.12"))
     run = out / "20260102T030405Z"
@@ -191,6 +200,12 @@ def test_a_full_disk_is_told_in_a_line(tiny: Path, capsys: pytest.CaptureFixture
 def test_before_any_run_the_way_to_one_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--out", str(tmp_path), "summary"]) == 2
     assert capsys.readouterr().err == f"reports: no runs in {tmp_path} yet; to make one: tox -e vm-6.12\n"
+
+
+def test_where_no_run_is_the_latest_one_is_to_be_named(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (out / "latest").unlink()
+    assert main(["--out", str(out), "summary"]) == 2
+    assert capsys.readouterr().err == f"reports: no run in {out} is the latest; name one\n"
 
 
 def test_that_nothing_failed_is_said(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
