@@ -65,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (
         run.NoSuchRunError,
         merge.MergeError,
+        trace.NotCollectedError,
         BehaviourError,
         allure.NoNodeError,
         kcidb.BadIdError,
@@ -252,6 +253,7 @@ def _merge(chosen: argparse.Namespace) -> int:
 def _trace(chosen: argparse.Namespace) -> int:
     known = behaviours.load()
     if chosen.check:
+        print("reports: the tests of the suites are collected", file=sys.stderr, flush=True)
         mistakes = trace.mistakes(known, trace.collected())
         print(*mistakes, f"{count(len(known), 'behaviour')}, {count(len(mistakes), 'mistake')}", sep="\n")
         return int(bool(mistakes))

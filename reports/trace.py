@@ -79,6 +79,8 @@ def collected(suites: Path = SUITES) -> dict[str, list[str]]:
         code = pytest.main(
             ["--collect-only", "-qq", "--rootdir", str(suites.parent), str(suites)], plugins=[found]
         )
+    if found.interrupted:
+        raise KeyboardInterrupt
     if code is not pytest.ExitCode.OK:
         raise NotCollectedError(said.getvalue().strip())
     return found.tests
@@ -89,6 +91,10 @@ class _Collected:
 
     def __init__(self) -> None:
         self.tests: dict[str, list[str]] = {}
+        self.interrupted = False
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.interrupted = excinfo.type is KeyboardInterrupt  # a file that is broken is a subclass of it
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:

@@ -86,6 +86,20 @@ def test_what_can_not_be_collected_is_told(suites: Path) -> None:
     assert "No module named 'no_such_module'" in done.stderr
 
 
+def test_ctrl_c_while_tests_are_collected_is_no_mistake_of_theirs(suites: Path) -> None:
+    (suites / "test_a.py").write_text("raise KeyboardInterrupt\n")
+    assert collect(suites).stderr.splitlines()[-1] == "KeyboardInterrupt"
+
+
+def test_what_the_suites_have_is_told_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text("import no_such_module\n")
+    command = ["env", f"PYTEST_ADDOPTS=-x {tmp_path}", sys.executable, "-m", "reports", "trace", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Traceback (most recent call last)" not in done.stderr
+    assert "No module named 'no_such_module'" in done.stderr
+
+
 def test_every_behaviour_of_the_suites_has_a_test_or_a_reason_to_have_none() -> None:
     command = [sys.executable, "-m", "reports", "trace", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
