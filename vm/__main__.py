@@ -45,7 +45,7 @@ from vm.progress import Downloads, waiting
 from vm.words import count
 
 EPILOG = """\
-Tests run in VMs through pytest: tox -e vm-6.12, or python -m pytest --kernel 6.12.
+Tests run in VMs through pytest: tox -e vm-6.12, or python -m pytest -c pyproject.toml --kernel 6.12.
 The cache lies under $FAPITEST_CACHE, else under your cache directory.
 """
 

@@ -269,6 +269,7 @@ COMMANDS = {
     "doctor on apt": (["doctor"], 0, "ok   apt:       archive "),
     "setup": (["setup"], 0, ""),
     "help": (["--help"], 0, "shell"),
+    "help on pytest": (["--help"], 0, "python -m pytest -c pyproject.toml --kernel 6.12"),
 }
 
 
