@@ -327,21 +327,26 @@ def examine(_: argparse.Namespace) -> int:
         "all there" if not absent else f"missing; as root: apt update && apt install {' '.join(absent)}",
         good=not absent,
     )
+    asked = "QEMU"
     try:
         version = accel.qemu_version()
         say("QEMU", ".".join(map(str, version)))
+        asked = "KVM"
         with Downloads() as downloads:
             cached = next(filter(None, map(kernels.cached, SERIES)), None)
             kernel = cached or kernels.kernel("6.12", progress=downloads.show)
         works, reason = accel.kvm(version, kernel, again=True)
         say("KVM", "works" if works else f"not used, VMs are emulated: {reason}")
     except VmError as error:
-        say("QEMU", str(error), good=False)
+        say(asked, str(error), good=False)
     free = memory_available()
     say("memory", f"{free} MiB available, {MEMORY + OVERHEAD} MiB a VM", good=free > MEMORY + OVERHEAD)
     say("VMs", f"{default_jobs()} at once on {count(os.cpu_count() or 1, 'core')}")
-    room = shutil.disk_usage(cache.root()).free >> 20
-    say("cache", f"{cache.root()}, {room} MiB free", good=room > 1024)
+    try:
+        room = shutil.disk_usage(cache.root()).free >> 20
+        say("cache", f"{cache.root()}, {room} MiB free", good=room > 1024)
+    except VmError as error:
+        say("cache", str(error), good=False)
     try:
         say("apt", archive.described())
     except VmError as error:

@@ -283,6 +283,15 @@ def test_the_command_line(name):
     assert "Traceback" not in done.stderr
 
 
+def test_the_doctor_goes_on_without_a_cache():
+    command = ["env", "FAPITEST_CACHE=/proc/nowhere", sys.executable, "-m", "vm", "doctor"]
+    done = subprocess.run(command, cwd=image.PROJECT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "")
+    found = {line[5:].partition(":")[0]: line for line in done.stdout.splitlines()}
+    assert list(found) == ["tools", "QEMU", "KVM", "memory", "VMs", "cache", "apt"]
+    assert found["cache"].startswith("BAD  cache:     the cache directory /proc/nowhere can not be made: ")
+
+
 @pytest.mark.parametrize("words", [["vm", "list"], ["reports", "list"]], ids=lambda words: words[0])
 def test_whoever_reads_may_stop(words):
     """As in: python -m vm list | head -1."""
