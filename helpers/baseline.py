@@ -25,6 +25,7 @@ from typing import Any
 
 from helpers import configuration
 from helpers.contract import releases, results
+from helpers.contract.manifest import NO_BASELINE
 from helpers.contract.releases import Release, point
 
 LISTS = Path(__file__).parent / "baselines"
@@ -139,7 +140,7 @@ class Baseline:
     """What a kernel is held against.
 
     Attributes:
-        name: what it is called in reports; "" where a kernel is held against nothing.
+        name: what it is called in reports; NO_BASELINE where a kernel is held against nothing.
         features: what the kernel must have.
         options: the options that the kernel was built with, None where nobody could see them.
     """
@@ -167,7 +168,7 @@ class Baseline:
 def of_release(release: Release | None, options: frozenset[str] | None) -> Baseline:
     """Return what a kernel of this release must have that was built with these options; nothing without a release."""
     if release is None:
-        return Baseline("", frozenset(), options)
+        return Baseline(NO_BASELINE, frozenset(), options)
     known = Baseline("", frozenset(), options)
     features = {each for each in Feature if _is_due(each, release) and not _is_excused(each, known)}
     unseen = "" if options is not None else ", configuration not seen"
@@ -189,8 +190,8 @@ def read(word: str) -> Mapping[str, Any] | None:
 
     `word` is none, the name of a reviewed list, or the path of a list. Raises BaselineError.
     """
-    if word == "none":
-        return {"name": "", "features": []}
+    if word == NO_BASELINE:
+        return {"name": NO_BASELINE, "features": []}
     if not word:
         return None
     reviewed = {path.stem: path for path in LISTS.glob("*.toml")}

@@ -85,7 +85,7 @@ def has(feature: Feature) -> bool:
     answers, held = _answers(feature), baseline.current()
     if not answers and feature in held.features:
         raise LostFeature(held.reproach(feature))
-    if answers and held.name and feature not in held.features:
+    if answers and held.features and feature not in held.features:
         _new.append(feature.name)
     return answers
 

@@ -33,7 +33,9 @@ _CATALOGUE = pytest.StashKey[dict[str, behaviours.Behaviour]]()
 _ISSUES = pytest.StashKey[list[KnownIssue]]()
 _ASKED = pytest.StashKey[dict[str, Any]]()
 """What the options ask for, in a form that travels to where the tests run."""
-_WITHOUT_FANOTIFY = re.compile(rf"{_SUITES}/(pidfd_|clone_pidfd/|fdinfo/test_pidfds)")
+_WITHOUT_FANOTIFY = re.compile(
+    rf"{_SUITES}/(pidfd_|clone_pidfd/|fdinfo/test_pidfds|fanotify_init/test_callers.py::test_kernel_without_fanotify)"
+)
 """The tests that need no fanotify."""
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from helpers.contract import behaviours
+from helpers.contract import behaviours, manifest
 from helpers.contract.behaviours import BehaviourError
 from helpers.contract.results import Result, kernels, read
 from helpers.contract.status import Status
@@ -168,7 +168,7 @@ def _read(name: str, out: Path) -> tuple[list[Result], Path]:
 def _incomplete(directory: Path, results: list[Result]) -> list[str]:
     """Return a line for a run of which it is not certain that all tests ran."""
     line = missing.headline(directory, results)
-    return [] if line == "complete" else [line]
+    return [] if line == manifest.COMPLETE else [line]
 
 
 def _list(chosen: argparse.Namespace) -> int:

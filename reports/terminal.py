@@ -9,7 +9,7 @@ from typing import TextIO, cast
 
 import pytest
 
-from helpers.contract.manifest import Balance
+from helpers.contract.manifest import COMPLETE, Balance
 from helpers.contract.results import Result
 from helpers.contract.status import VOCABULARY, Status
 from reports import again
@@ -89,8 +89,8 @@ class Terminal:
         """Write whether all tests ran, and what to do next: where a dead kernel's console is, how to run what failed
         again, where the page is.
         """
-        if not balance.complete:
-            self._write(Line(balance.headline, "red"))
+        if balance.headline != COMPLETE:
+            self._write(Line(balance.headline, "yellow" if balance.complete else "red"))
         for kernel, console in again.consoles(results, run):
             self._write(Line(f"{kernel} did not boot; its console: {console}", "red"))
         if command := again.command(results, self._asked, str(run / again.FAILED)):

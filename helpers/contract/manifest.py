@@ -20,6 +20,10 @@ FORMAT = 1
 """Version of the stored form."""
 
 
+NO_BASELINE = "none"
+"""The baseline of a kernel that is held against nothing."""
+
+
 class End(StrEnum):
     """How a run came to its end."""
 
@@ -37,8 +41,8 @@ class Kernel:
 
     `name` is its label in the results, `release` and `version` what uname -r and -v say, `packages` the versions of
     the packages that it came in by their names, `image` and `config` the SHA-256 of the boot image and of .config,
-    `path` what the command line said, `accel` kvm, tcg or none, `baseline` the name of what it is held against, and
-    `hostname` the machine's, where the running kernel was tested.
+    `path` what the command line said, `accel` kvm, tcg or none, `baseline` the name of what it is held against
+    (NO_BASELINE: nothing), and `hostname` the machine's, where the running kernel was tested.
     """
 
     name: str
@@ -122,10 +126,11 @@ class Account:
 
 @dataclass(frozen=True)
 class Balance:
-    """What a run has done of what it should have."""
+    """What a run has done of what it should have; `unheld` are the kernels that are held against no baseline."""
 
     kernels: dict[str, Account]
     how: End | None
+    unheld: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -135,15 +140,22 @@ class Balance:
 
     @property
     def headline(self) -> str:
-        """Say it: `complete`, or `incomplete: 13 of 1954 tests ran`."""
+        """Say it: `complete`, or `incomplete: 13 of 1954 tests ran`, and which kernels may lack what they like."""
+        unheld = [f"no baseline: what {' '.join(self.unheld)} lacks is no failure"] if self.unheld else []
+        return "; ".join([self._headline, *unheld])
+
+    @property
+    def _headline(self) -> str:
         if self.complete:
-            return "complete"
+            return COMPLETE
         known = [one.planned for one in self.kernels.values() if one.planned is not None]
         ran = sum(one.ran for one in self.kernels.values())
         planned = str(sum(known)) if known else "an unknown number of"
         return f"incomplete: {ran} of {planned} tests ran"
 
 
+COMPLETE = "complete"
+"""The headline of a run of which nothing else is to be said."""
 NO_MANIFEST = "no manifest: it is not known whether all tests ran"
 """The headline of a run of a former time."""
 
@@ -160,6 +172,7 @@ def balance(manifest: Manifest, results: Iterable[Result]) -> Balance:
             for kernel, tests in manifest.planned.items()
         },
         manifest.how,
+        tuple(name for name, kernel in manifest.kernels.items() if kernel.baseline == NO_BASELINE),
     )
 
 

@@ -28,6 +28,6 @@ class Property:
     KERNEL_LOG = "kernel-log"
     """What the kernel's log said while a test ran that ended badly."""
     BASELINE = "baseline"
-    """What the kernel is held against, "" for nothing: what it lacks is then no failure."""
+    """The name of what the kernel is held against, `manifest.NO_BASELINE` for nothing."""
     ALLURE = "allure"
     """What the test marked for Allure, as JSON: see reports/marks.py."""

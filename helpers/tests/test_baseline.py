@@ -74,7 +74,7 @@ def test_a_reproach_says_when_no_configuration_was_seen() -> None:
 
 def test_nothing_can_be_said_without_a_release() -> None:
     held = baseline.of_release(None, None)
-    assert (held.name, held.features) == ("", frozenset())
+    assert (held.name, held.features) == ("none", frozenset())
 
 
 def test_a_reviewed_list() -> None:
@@ -90,7 +90,7 @@ def test_a_list_of_the_users(tmp_path: Path) -> None:
 
 
 def test_no_list() -> None:
-    assert baseline.read("none") == {"name": "", "features": []}
+    assert baseline.read("none") == {"name": "none", "features": []}
     assert baseline.read("") is None
 
 

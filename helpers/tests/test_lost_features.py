@@ -82,3 +82,4 @@ def test_run(tmp_path: Path, flags: int, errno: int, options: list[str], code: i
     )
     assert said in done.stdout
     assert done.returncode == code
+    assert ("no baseline: what " in done.stdout) is bool(options)

@@ -8,6 +8,7 @@ import pytest
 
 from helpers.contract.manifest import (
     FILE,
+    NO_BASELINE,
     End,
     Kernel,
     Manifest,
@@ -60,6 +61,11 @@ HEADLINES = {
         "incomplete: 3 of 6 tests ran",
     ),
     "no kernel": (Manifest(how=End.COMPLETE), [], "complete"),
+    "held against nothing": (
+        PLANNED.with_kernel(replace(PLANNED.kernels["6.12"], baseline=NO_BASELINE)),
+        ALL,
+        "complete; no baseline: what 6.12 lacks is no failure",
+    ),
 }
 
 
