@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     tracing = add(
         "trace", _trace, "show behaviours, their sources, their tests and their status on each kernel"
     )
-    _add_run(tracing)
+    _add_run(tracing, default=None)
     tracing.add_argument("--format", choices=_TRACE, default="text")
     tracing.add_argument(
         "--check",
@@ -151,8 +151,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run(command: argparse.ArgumentParser) -> None:
-    command.add_argument("run", nargs="?", default=run.LATEST, metavar="RUN", help=_RUN_HELP)
+def _add_run(command: argparse.ArgumentParser, default: str | None = run.LATEST) -> None:
+    command.add_argument("run", nargs="?", default=default, metavar="RUN", help=_RUN_HELP)
 
 
 def _read(name: str, out: Path) -> tuple[list[Result], Path]:
@@ -252,12 +252,14 @@ def _merge(chosen: argparse.Namespace) -> int:
 
 def _trace(chosen: argparse.Namespace) -> int:
     known = behaviours.load()
+    if chosen.check and chosen.run:
+        raise run.NoSuchRunError(f"trace --check looks at no run; leave out {chosen.run}")
     if chosen.check:
         print("reports: the tests of the suites are collected", file=sys.stderr, flush=True)
         mistakes = trace.mistakes(known, trace.collected())
         print(*mistakes, f"{count(len(known), 'behaviour')}, {count(len(mistakes), 'mistake')}", sep="\n")
         return int(bool(mistakes))
-    results, _ = _read(chosen.run, chosen.out)
+    results, _ = _read(chosen.run or run.LATEST, chosen.out)
     print(_TRACE[chosen.format](build(results, known, whole=True)), end="")
     return 0
 

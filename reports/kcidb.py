@@ -36,9 +36,9 @@ class BadIdError(ValueError):
 def builds(words: Sequence[str]) -> dict[str, str]:
     """Return the builds that `KERNEL=ORIGIN:ID` words name, by kernel. Raises BadIdError."""
     pairs = [word.partition("=") for word in words]
-    for kernel, _, id_ in pairs:
+    for word, (kernel, _, id_) in zip(words, pairs, strict=True):
         if not kernel or not re.fullmatch(r"[a-z0-9_]+:[^\0]*", id_):
-            raise BadIdError(f"{kernel}={id_}: a build is named KERNEL=ORIGIN:ID, such as 6.12=redhat:1234")
+            raise BadIdError(f"{word}: a build is named KERNEL=ORIGIN:ID, such as 6.12=redhat:1234")
     return {kernel: id_ for kernel, _, id_ in pairs}
 
 
@@ -54,6 +54,8 @@ def write(results: Sequence[Result], run: Path, origin: str, builds: Mapping[str
     """
     if not re.fullmatch("[a-z0-9_]+", origin):
         raise BadIdError(f"{origin!r}: an origin is made of lower-case letters, digits and _")
+    if unknown := builds.keys() - {result.kernel for result in results}:
+        raise BadIdError(f"--build {min(unknown)}=...: the run has no such kernel")
     told = Told(headline(run, results), identities(run), catalogue())
     text = json.dumps(document(results, run.name, origin, builds, told), indent=1) + "\n"
     return [replace_file(run / "kcidb.json", text.encode())]

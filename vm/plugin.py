@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -365,13 +365,22 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the suites off a machine that nobody has given up to them."""
-    if (
-        hasattr(config, "workerinput")
-        or config.getoption("on_this_machine")
-        or config.getoption("collectonly")
-    ):
+    _keep_off(config, (item.path for item in items))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Do so at once where the arguments name a suite, or nothing and so all of them."""
+    directory = session.config.invocation_params.dir
+    named = (str(argument).partition("::")[0] for argument in session.config.args)
+    _keep_off(session.config, ((directory / name).resolve() for name in named))
+
+
+def _keep_off(config: pytest.Config, paths: Iterable[Path]) -> None:
+    away = hasattr(config, "workerinput") or config.getoption("kernel")
+    if away or config.getoption("on_this_machine") or config.getoption("collectonly"):
         return
-    if any(item.path.is_relative_to(config.rootpath / SUITES) for item in items):
+    if any(path.is_relative_to(config.rootpath / SUITES) for path in paths):
         raise pytest.UsageError(
             "the suites may crash the kernel that they run on: name one to boot in a VM, with --kernel 6.12, "
             "or give this machine up to them with --on-this-machine"

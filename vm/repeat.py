@@ -29,7 +29,7 @@ def run(kernel: str, *, runs: int, busy: int, selection: Sequence[str]) -> int:
     """
     kept = Path(tempfile.mkdtemp(prefix="fapitest-repeat-"))
     found: list[Verdicts] = []
-    with _load(busy):
+    with _kept_until_done(kept), _load(busy):
         for number in range(1, runs + 1):
             begin = time.monotonic()
             with waiting(f"{kernel}: run {number} of {runs}"):
@@ -50,6 +50,16 @@ def run(kernel: str, *, runs: int, busy: int, selection: Sequence[str]) -> int:
     shutil.rmtree(kept)
     print(f"{kernel}: {count(runs, 'run')}, {count(len(found[0]), 'test')}, the same verdicts")
     return 0
+
+
+@contextlib.contextmanager
+def _kept_until_done(directory: Path) -> Iterator[None]:
+    """Say where the results of the runs are that there were, if it ends before its time."""
+    try:
+        yield
+    except BaseException:
+        print(f"the results so far: {directory}", file=sys.stderr)
+        raise
 
 
 def differences(runs: Iterable[Verdicts]) -> dict[str, Counter[str]]:

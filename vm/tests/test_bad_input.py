@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vm import accel, image, kernels, tools
+from vm.command import pytest_command
 from vm.errors import VmError
 from vm.tests import sessions
 
@@ -56,6 +57,13 @@ def test_mistakes(tmp_path, mistake):
     assert session.code == code, session.output
     assert message in session.output.rstrip().splitlines()[-1]
     assert "Traceback" not in session.output
+
+
+def test_suites_without_a_kernel_are_refused_before_anything_is_collected():
+    done = subprocess.run(pytest_command(), cwd=image.PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "name one to boot in a VM" in done.stderr
+    assert "collect" not in done.stdout
 
 
 def test_a_selection_that_matches_nothing(tmp_path):
