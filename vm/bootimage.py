@@ -33,6 +33,7 @@ class Kernel:
         packages: the version and the names of the packages that it came in; empty for a kernel of the user's.
         key: what tells its content from any other's, or None for a kernel whose VMs' state is not worth saving.
         other_names: what it may be called instead when another kernel of the run has its name, best first.
+        userland: the base archive to boot it with; None for that of this environment.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Kernel:
     packages: dict[str, str] = field(default_factory=dict)
     key: str | None = None
     other_names: tuple[str, ...] = ()
+    userland: Path | None = None
 
 
 def image_release(image: Path) -> str:
