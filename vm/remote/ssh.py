@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The way to another machine: execnet's gateway over the user's own ssh, with bounds on time and on what comes back.
 
-This is the one place on this side that knows execnet's inner names; vm/tests/test_remote.py lists them. execnet's own
-ssh gateway waits for ever, and lets ssh write to the terminal.
+execnet's own ssh gateway waits for ever, and lets ssh write to the terminal; so its parts are put together here. This is
+the one place that knows their inner names, and vm/tests/test_remote.py lists them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from vm.remote.pulse import Pulse
 CONNECT = 15
 """Seconds within which ssh must have a connection."""
 
-ARRIVE = 30.0
+ARRIVE = 15.0
 """Seconds within which Python must answer on the other machine."""
 
 OPTIONS = {

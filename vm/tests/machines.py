@@ -85,6 +85,10 @@ class Machine:
         """Cut it off: nobody is told."""
         run("ip", "link", "set", self.link, "down")
 
+    def plug(self) -> None:
+        """Connect it again."""
+        run("ip", "link", "set", self.link, "up")
+
     def hang_up(self) -> None:
         """End the connections to it, as a reboot of its sshd does."""
         for pid in run("ip", "netns", "pids", self.space).split():

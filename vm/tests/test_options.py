@@ -55,6 +55,9 @@ REFUSED = {
     "the plugins of this project and of the packages that it needs": ["-p mypy.types"],
     "at least one VM must run": ["--vm-jobs=0"],
     "exclude each other": ["--on-this-machine"],
+    "give [user@]machine[:places]": ["--host=", "--host=m1:0", "--host=-oProxyCommand=x", "--host=m1:2:3"],
+    "m1 is named twice": ["--host=m1 --host=m1:2"],
+    "a debugger reaches VMs of this machine only": ["--host=m1 --gdb=1234"],
 }  # fmt: skip
 """Why options are refused: a part of the line that says so -> the options."""
 
@@ -79,7 +82,7 @@ WITHOUT_A_VM = ["--collect-only", "--help", "--version"]
 """Options that need no VM."""
 
 ELSEWHERE = [
-    "--cpus", "--memory", "--append", "--gdb",
+    "--host", "--cpus", "--memory", "--append", "--gdb",
     "-x", "--lf", "--results", "--kernel", "--modules", "--matrix", "--interface", "--junit-xml", "-c",
     "--allure-severities", "--allure-epics", "--allure-features", "--allure-stories", "--allure-ids", "--allure-label",
 ]  # fmt: skip

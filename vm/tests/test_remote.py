@@ -8,6 +8,7 @@ import socket
 import threading
 from queue import SimpleQueue
 from types import SimpleNamespace
+from typing import Any
 
 import execnet.gateway_base
 import execnet.gateway_bootstrap
@@ -254,6 +255,9 @@ class Channel:
     def setcallback(self, hear, endmarker):  # noqa: ARG002  execnet's
         self.hear = hear
 
+    def receive(self, timeout):
+        raise TimeoutError
+
     def close(self):
         self.closed.set()
 
@@ -307,10 +311,6 @@ def test_silence_is_noticed(monkeypatch):
     over: SimpleQueue[str] = SimpleQueue()
     channel = Channel()
 
-    def receive(timeout):
-        raise TimeoutError
-
-    channel.receive = receive
     Pulse(channel, over.put)
     assert over.get(timeout=30) == "no sign of life for 0 s"
 
@@ -354,7 +354,7 @@ def vm(tmp_path):
         machine.kill(Ending.DONE)
 
 
-ANSWERS = {"vm": {"accel": "tcg"}, "wait_ready": {"seconds": 2.5}, "wait": {"ended": True}}
+ANSWERS: dict[str, dict[str, Any]] = {"vm": {"accel": "tcg"}, "wait_ready": {"seconds": 2.5}, "wait": {"ended": True}}
 
 
 def well(word):
