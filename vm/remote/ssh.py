@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The way to another machine: execnet's gateway over the user's own ssh, with bounds on time and on what comes back.
 
-execnet's own ssh gateway waits for ever, and lets ssh write to the terminal; so its parts are put together here. This is
-the one place that knows their inner names, and vm/tests/test_remote.py lists them.
+execnet's own ssh gateway waits for ever, and lets ssh write to the terminal; so its parts are put together here. Nobody
+else knows their inner names; vm/tests/test_remote.py lists them.
 """
 
 from __future__ import annotations
@@ -101,6 +101,7 @@ class _Pipes(Popen2IO):
         super().__init__(process.stdin, process.stdout, get_execmodel("thread"))
         self._process = process
         self._kind: int | None = None
+        self._killed = threading.Event()
         self.refused = False
         """Whether something came that nobody of ours sends."""
 
@@ -125,7 +126,11 @@ class _Pipes(Popen2IO):
         return self._process.wait()
 
     def kill(self) -> None:
-        self._process.kill()
+        """End ssh, and what it has started to get there."""
+        if not self._killed.is_set():
+            self._killed.set()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def _is_ours(kind: int, content: bytes) -> bool:
@@ -148,7 +153,7 @@ class Connection:
         """Connect to `machine`, as ssh knows it, and bring the outpost there.
 
         Raises:
-            UnreachableError: that did not succeed within a minute.
+            UnreachableError: that did not succeed within `CONNECT` + `ARRIVE` seconds.
         """
         self._said: deque[str] = deque(maxlen=3)
         self._overdue = False
@@ -165,11 +170,11 @@ class Connection:
             )
         except OSError as error:
             raise UnreachableError(f"ssh can not be run: {error.strerror}") from error
+        self._pipes = _Pipes(self._process)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         timer = threading.Timer(CONNECT + ARRIVE, self._give_up)
         timer.start()
-        self._pipes = _Pipes(self._process)
         try:
             spec = XSpec(f"ssh={machine}//id={machine}//execmodel=thread")
             self._gateway: Gateway = bootstrap(self._pipes, spec)
@@ -245,9 +250,7 @@ class Connection:
 
     def kill(self) -> None:
         """End the connection; the outpost ends with it."""
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)  # a ProxyCommand too
+        self._pipes.kill()
         self._process.wait()
         self._listener.join(LAST_WORDS)
         for pipe in (self._process.stdin, self._process.stdout):

@@ -2,6 +2,7 @@
 """A place survives whatever its VMs do: the right test is blamed, the others go on in a fresh VM."""
 
 import threading
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -181,15 +182,22 @@ def test_a_fresh_vm_that_collects_other_tests_runs_those_that_are_known(tmp_path
 # --- places on several machines -----------------------------------------------------------------------------------
 
 
+def described(vm: Any, _: str) -> Any:
+    return vm
+
+
 def told_by_two(directory, guest, failure=None):
     """Let places on m1, whose VM has this guest, and then on m2, whose VM is good, serve one kernel."""
     events: SimpleQueue[Any] = SimpleQueue()
     scheduler = Scheduler(["6.12"], losses=0)
-    vms = {"m1": Machine("6.12", directory, 1, guest), "m2": Machine("6.12", directory, 2, good)}
+    vms: dict[str, Any] = {
+        "m1": Machine("6.12", directory, 1, guest),
+        "m2": Machine("6.12", directory, 2, good),
+    }
     if failure:
         vms["m1"].wait = failure
     places = [
-        Place(events, scheduler, lambda _, name=name: vms[name], 30, lambda _: {}, where=name) for name in vms
+        Place(events, scheduler, partial(described, vms[name]), 30, lambda _: {}, where=name) for name in vms
     ]
     for opened in places:
         scheduler.enter(opened._where)
@@ -234,7 +242,9 @@ def test_a_machine_that_can_not_be_made_ready_takes_no_kernel(tmp_path):
 
     events: SimpleQueue[Any] = SimpleQueue()
     scheduler = Scheduler(["6.12"], losses=0)
-    Place(events, scheduler, None, 30, lambda _: {}, where="m1", prepare=prepare)._serve()
+    Place(
+        events, scheduler, lambda _: pytest.fail("it has a VM"), 30, lambda _: {}, where="m1", prepare=prepare
+    )._serve()
     assert events.get().reason == "m1 is too slow"
     assert scheduler.abandoned() == {"6.12": []}
 

@@ -70,7 +70,7 @@ def test_a_machine_is_named_once():
 
 # --- the connection -----------------------------------------------------------------------------------------------
 
-SIGNATURES = {
+SIGNATURES: dict[str, Any] = {
     "bootstrap": (execnet.gateway_bootstrap.bootstrap, ["io", "spec"]),
     "Popen2IO": (execnet.gateway_base.Popen2IO, ["outfile", "infile", "execmodel"]),
     "Popen2IO.read": (execnet.gateway_base.Popen2IO.read, ["self", "numbytes"]),
@@ -255,7 +255,7 @@ class Channel:
     def setcallback(self, hear, endmarker):  # noqa: ARG002  execnet's
         self.hear = hear
 
-    def receive(self, timeout):
+    def receive(self, timeout):  # noqa: ARG002  execnet's
         raise TimeoutError
 
     def close(self):
@@ -354,7 +354,11 @@ def vm(tmp_path):
         machine.kill(Ending.DONE)
 
 
-ANSWERS: dict[str, dict[str, Any]] = {"vm": {"accel": "tcg"}, "wait_ready": {"seconds": 2.5}, "wait": {"ended": True}}
+ANSWERS: dict[str, dict[str, Any]] = {
+    "vm": {"accel": "tcg"},
+    "wait_ready": {"seconds": 2.5},
+    "wait": {"ended": True},
+}
 
 
 def well(word):

@@ -3,6 +3,7 @@
 
 import os
 import signal
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ SLOW = "echo 'exec sleep 600' > {own}/home/.bashrc"
 GREETS = "echo 'echo welcome' > {own}/home/.bashrc"
 
 OFF = "that is off"
-UNFIT = {
+UNFIT: dict[str, tuple[dict[str, Any], str]] = {
     "without QEMU": (
         {"prepare": HIDE},
         "qemu-system-x86_64 is missing; install it: apt install qemu-system-x86",
