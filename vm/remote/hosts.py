@@ -120,8 +120,14 @@ class Host:
             channel = self._connection.call(function)
             channel.send(packed("asked", **fields))
             word, told = unpacked(channel.receive(ANSWER))
-        except (UnreachableError, GarbledError, OSError, EOFError) as error:
-            raise VmError(str(error) or self._connection.last_words()) from error
+        except (UnreachableError, GarbledError) as error:
+            raise VmError(str(error)) from error
+        except (OSError, EOFError) as error:
+            late = isinstance(error, channel.TimeoutError)
+            reason = (
+                f"it is too slow: no answer for {ANSWER:.0f} s" if late else self._connection.last_words()
+            )
+            raise VmError(reason) from error
         if word != "fit":
             raise VmError(str(told.get("reason", "it does not say why"))[:_LONGEST])
         return told
@@ -172,7 +178,10 @@ class Host:
             if ahead == AHEAD:
                 self._answer(channel, stopped)
                 ahead -= 1
-            channel.send(piece)
+            try:
+                channel.send(piece)
+            except OSError:
+                break  # nobody takes any more: the answer says why
             ahead += 1
         while self._answer(channel, stopped) != "there":
             ahead -= 1

@@ -24,7 +24,7 @@ from execnet.gateway import Gateway
 from execnet.gateway_base import Message, Popen2IO, get_execmodel, opcode
 from execnet.gateway_bootstrap import bootstrap
 
-from vm import image
+from vm import image, tools
 from vm.remote import landing, wire
 from vm.remote.pulse import Pulse
 
@@ -154,22 +154,28 @@ class Connection:
 
         Raises:
             UnreachableError: that did not succeed within `CONNECT` + `ARRIVE` seconds.
+            VmError: this machine has no ssh.
         """
         self._said: deque[str] = deque(maxlen=3)
         self._overdue = False
         self._lost_for = ""
         settings = [word for name, value in OPTIONS.items() for word in ("-o", f"{name}={value}")]
-        command = ["ssh", "-C", "-T", *settings, "--", machine, f"exec python3 -Iuc '{_PYTHON}'"]
-        try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # keeps Ctrl-C from reaching ssh before us, and ssh from the terminal
-            )
-        except OSError as error:
-            raise UnreachableError(f"ssh can not be run: {error.strerror}") from error
+        command = [
+            str(tools.path("ssh")),
+            "-C",
+            "-T",
+            *settings,
+            "--",
+            machine,
+            f"exec python3 -Iuc '{_PYTHON}'",
+        ]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # keeps Ctrl-C from reaching ssh before us, and ssh from the terminal
+        )
         self._pipes = _Pipes(self._process)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()

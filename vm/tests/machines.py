@@ -39,7 +39,9 @@ class Machine:
         self.name = f"m{number}"
         self.space = f"fapitest-{os.getpid()}-{number}"
         self.link = f"fa{os.getpid() % 100000}-{number}"
-        self.address = f"10.231.{number}.2"
+        # A subnet of its own for each machine of each process of tests: two may run at once.
+        subnet = f"10.{200 + os.getpid() // 256 % 50}.{os.getpid() % 256}"
+        here, self.address = f"{subnet}.{4 * number + 1}", f"{subnet}.{4 * number + 2}"
         self.own = directory / self.name
         for name in ("cache", "tmp", "home"):
             (self.own / name).mkdir(parents=True)
@@ -50,9 +52,9 @@ class Machine:
         (self.own / "sshd_config").write_text(settings)
         run("ip", "netns", "add", self.space)
         run("ip", "link", "add", self.link, "type", "veth", "peer", "name", "eth0", "netns", self.space)
-        run("ip", "address", "add", f"10.231.{number}.1/24", "dev", self.link)
+        run("ip", "address", "add", f"{here}/30", "dev", self.link)
         run("ip", "link", "set", self.link, "up")
-        run("ip", "-n", self.space, "address", "add", f"{self.address}/24", "dev", "eth0")
+        run("ip", "-n", self.space, "address", "add", f"{self.address}/30", "dev", "eth0")
         run("ip", "-n", self.space, "link", "set", "eth0", "up")
         script = f'mount --bind {self.own}/home {HOME} && mkdir -p /run/sshd && {prepare} && exec "$0" "$@"'
         words = ["/usr/sbin/sshd", "-D", "-e", "-f", str(self.own / "sshd_config")]

@@ -189,6 +189,19 @@ def test_a_part_is_sent_once(connection, tmp_path, monkeypatch):
     assert host._send(tmp_path / "part", lambda: False) == key
 
 
+def test_a_machine_that_is_full_says_so(other_ssh, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAPITEST_CACHE", str(tmp_path / "cache"))
+    other_ssh(f"ulimit -f 2048; {LOCAL}")  # as a full disk, but for the error's name
+    host = hosts.Host(hosts.Request("m1", None), "tcg", Hardware())
+    (tmp_path / "part").write_bytes(bytes(3 << 20))
+    with pytest.raises(
+        MachineLostError, match=r"^m1: the cache .* can not be written: File too large; make room"
+    ):
+        host._send(tmp_path / "part", lambda: False)
+    assert list((tmp_path / "cache" / "parts").iterdir()) == []
+    host.close()
+
+
 def test_a_run_that_ends_does_not_wait_for_a_part(connection, tmp_path, monkeypatch):
     monkeypatch.setattr(hosts, "Connection", lambda _: connection)
     host = hosts.Host(hosts.Request("m1", None), "tcg", Hardware())

@@ -163,7 +163,8 @@ def test_three_machines_give_the_verdicts_of_this_one(start, three, same_kernel,
 
 
 def test_a_machine_that_is_cut_off_costs_what_ran_there(start, three, same_kernel, verdicts):
-    run = start(*same_kernel, SUITE)
+    """Two other machines and this one."""
+    run = start(*same_kernel, SUITE, "--vm-jobs", "1", on=three[:2])
     sessions.wait_until(lambda: all(run.statuses(name) for name in NAMES), "results of each")
     three[0].unplug()
     try:
@@ -196,6 +197,17 @@ def test_a_connection_that_ends_costs_one_test(endless, three):
     assert list(endless.statuses("6.12").values()) == ["pass", "lost", "pass"], endless.output
     (message,) = [record["message"] for record in endless.records() if record["status"] == "lost"]
     assert f"{machine.name} was lost: " in message
+    assert f"going on without a machine: {machine.name} was lost: " in endless.output
+
+
+def test_without_any_machine_left_the_rest_is_lost(start, three):
+    run = start("--kernel", "6.12", f"{sessions.FAULTS}/endless.py", "--timeout", "0", on=three[:1])
+    sessions.wait_until(lambda: run.records() or run.process.poll() is not None, "the first result")
+    three[0].hang_up()
+    run.wait()
+    assert list(run.statuses("6.12").values()) == ["pass", "lost", "lost"], run.output
+    assert run.records()[-1]["message"] == "not run: no machine is left for it"
+    assert run.code == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=lambda s: s.name)
