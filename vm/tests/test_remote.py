@@ -43,6 +43,7 @@ BAD = [
     "m1:65",
     "m1:x",
     "-oProxyCommand=x",
+    "-u@m1",
     "m 1",
     "@m1",
     "me@",
@@ -93,6 +94,7 @@ MESSAGES = {
     "a list of two billion": (Message.CHANNEL_DATA, b"K\x7f\xff\xff\xffQ", False),
     "bytes and a list": (Message.CHANNEL_DATA, dumps_internal(b"x")[:-1] + b"K\x7f\xff\xff\xffQ", False),
     "more bytes than it says": (Message.CHANNEL_DATA, b"A\0\0\0\1xxQ", False),
+    "bytes without an end": (Message.CHANNEL_DATA, dumps_internal(b"x")[:-1] + b"K", False),
     "an error to print": (Message.CHANNEL_CLOSE_ERROR, dumps_internal("\x1b[2J"), False),
     "code to run": (Message.CHANNEL_EXEC, dumps_internal(("import os", None, None, {})), False),
     "other settings": (Message.RECONFIGURE, dumps_internal((True, True)), False),
@@ -309,6 +311,15 @@ def test_what_was_sent_before_the_end_arrives(ends):
     carried.join()
 
 
+def test_a_guest_that_hangs_up_ends_the_channel(ends):
+    guest, port = ends
+    channel = Channel()
+    carried = Stream(channel, port)
+    guest.close()
+    assert channel.closed.wait(30)
+    carried.join()
+
+
 @pytest.mark.parametrize("messages", [[bytes(wire.CHUNK + 1)], [b"x"] * 100_000], ids=["large", "many"])
 def test_who_sends_more_than_there_is_room_for_is_cut_off(ends, messages):
     channel = Channel()
@@ -374,6 +385,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }
 
 
+EVERY = {"accel": "tcg", "seconds": 2.5, "ended": True}
+"""What would do for any answer."""
+
+
 def well(word):
     return [wire.packed("console", text="Linux\n"), wire.packed("done", **ANSWERS.get(word, {}))]
 
@@ -388,9 +403,9 @@ def test_a_vm_there_is_what_a_place_expects(vm, tmp_path):
 
 
 NONSENSE = {
-    "no such accelerator": lambda _: [wire.packed("done", accel="../x")],
+    "no such accelerator": lambda _: [wire.packed("done", **EVERY | {"accel": "../x"})],
     "no time": lambda word: [wire.packed("done", **ANSWERS["vm"] if word == "vm" else {"seconds": "1"})],
-    "no such answer": lambda _: [wire.packed("run", code="import os")],
+    "no such answer": lambda _: [wire.packed("run", **EVERY)],
     "no such end": lambda _: [wire.packed("not-booted", reason="x", ending="y")],
     "no message": lambda _: [b"\xff"],
     "too many answers": lambda _: [wire.packed("done", **ANSWERS["vm"])] * 100,
