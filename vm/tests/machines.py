@@ -85,11 +85,11 @@ class Machine:
 
     def unplug(self) -> None:
         """Cut it off: nobody is told."""
-        run("ip", "link", "set", self.link, "down")
+        run("ip", "-n", self.space, "link", "set", "eth0", "down")
 
     def plug(self) -> None:
         """Connect it again."""
-        run("ip", "link", "set", self.link, "up")
+        run("ip", "-n", self.space, "link", "set", "eth0", "up")
 
     def hang_up(self) -> None:
         """End the connections to it, as a reboot of its sshd does."""
@@ -137,11 +137,13 @@ class Net:
             time.sleep(0.05)
         return machine
 
-    @property
-    def prefix(self) -> tuple[str, ...]:
-        """What runs a command with this ~/.ssh/config, which ssh finds by the user, not by HOME."""
-        script = f'mkdir -p -m 700 {HOME}/.ssh && mount --bind {self.directory} {HOME}/.ssh && exec "$0" "$@"'
-        return ("unshare", "--mount", "sh", "-c", script)
+    def prefix(self, prepare: str = "true") -> tuple[str, ...]:
+        """What runs a command with this ~/.ssh/config, which ssh finds by the user, not by HOME.
+
+        `prepare` is a shell command that runs first, with mounts of its own.
+        """
+        ours = f"mkdir -p -m 700 {HOME}/.ssh && mount --bind {self.directory} {HOME}/.ssh"
+        return ("unshare", "--mount", "sh", "-c", f'{ours} && {prepare} && exec "$0" "$@"')
 
 
 @contextlib.contextmanager
