@@ -182,6 +182,10 @@ def test_a_fresh_vm_that_collects_other_tests_runs_those_that_are_known(tmp_path
 # --- places on several machines -----------------------------------------------------------------------------------
 
 
+def no_vm(_: str) -> Any:
+    pytest.fail("it has a VM")
+
+
 def described(vm: Any, _: str) -> Any:
     return vm
 
@@ -242,11 +246,25 @@ def test_a_machine_that_can_not_be_made_ready_takes_no_kernel(tmp_path):
 
     events: SimpleQueue[Any] = SimpleQueue()
     scheduler = Scheduler(["6.12"], losses=0)
-    Place(
-        events, scheduler, lambda _: pytest.fail("it has a VM"), 30, lambda _: {}, where="m1", prepare=prepare
-    )._serve()
+    Place(events, scheduler, no_vm, 30, lambda _: {}, where="m1", prepare=prepare)._serve()
     assert events.get().reason == "m1 is too slow"
     assert scheduler.abandoned() == {"6.12": []}
+
+
+def test_a_place_that_is_stopped_while_it_is_made_ready_ends():
+    events: SimpleQueue[Any] = SimpleQueue()
+    asked = threading.Event()
+
+    def prepare(stopped):
+        while not stopped():
+            asked.set()
+
+    opened = Place(events, Scheduler(["6.12"], losses=0), no_vm, 30, lambda _: {}, prepare=prepare)
+    opened.start()
+    asked.wait(30)
+    opened.stop()
+    assert events.get(timeout=30) == Free("")
+    opened.join()
 
 
 def test_nothing_is_left_open(tmp_path):

@@ -213,6 +213,16 @@ def test_a_run_that_ends_does_not_wait_for_a_part(connection, tmp_path, monkeypa
         host._send(tmp_path / "part", lambda: True)
 
 
+def test_a_machine_that_writes_nothing_is_too_slow(connection, tmp_path, monkeypatch):
+    monkeypatch.setattr(hosts, "Connection", lambda _: connection)
+    host = hosts.Host(hosts.Request("m1", None), "tcg", Hardware())
+    (tmp_path / "part").write_bytes(bytes(1 << 20))
+    monkeypatch.setattr(hosts, "_pieces", lambda _: iter([b"less than was promised"]))
+    monkeypatch.setattr(hosts, "ANSWER", 1.0)
+    with pytest.raises(MachineLostError, match="m1 is too slow: no answer for 1 s"):
+        host._send(tmp_path / "part", lambda: False)
+
+
 # --- what is kept there -------------------------------------------------------------------------------------------
 
 

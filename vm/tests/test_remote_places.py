@@ -185,6 +185,26 @@ def test_a_machine_that_is_cut_off_costs_what_ran_there(start, three, same_kerne
     assert run.code == (1 if lost else 0), run.output
 
 
+SLOW_LINK = """/usr/bin/python3 -uc '
+import os, time
+while data := os.read(0, 16 << 10):
+    os.write(1, data)
+    time.sleep(0.05)
+' | exec /usr/bin/python3 "$@"
+"""
+
+
+def test_a_slow_machine_delays_nobody(net, start):
+    """The run is over before the other machine has all that its VMs boot."""
+    number = len(net.machines) + 1
+    path = program(net.directory / f"m{number}" / "slow" / "python3", SLOW_LINK)
+    machine = net.add(path=f"{path}:{machines.PATH}")
+    run = start("--kernel", "6.12", SUITE, "--vm-jobs", "1", on=[machine]).wait()
+    assert (run.code, machine.name in run.output) == (0, True), run.output
+    sessions.wait_until(lambda: is_clean(machine), "its end there", patience=30)
+    assert list((machine.own / "cache" / "parts").iterdir()) == []
+
+
 @pytest.fixture
 def endless(start, three):
     """A run on two machines that stands in the middle of a test which never ends."""
