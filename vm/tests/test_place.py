@@ -16,6 +16,7 @@ from vm.life import Ending, State
 from vm.place import Free, GivenUp, Lost, Place
 from vm.scheduler import NO_BOOTS, Scheduler
 from vm.tests.guests import TESTS, Guest, Machine, no_boot, told
+from vm.tests.sessions import wait_until
 
 
 def good(guest):
@@ -268,6 +269,9 @@ def test_a_place_that_is_stopped_while_it_is_made_ready_ends():
 
 
 def test_nothing_is_left_open(tmp_path):
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    def opened():
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = opened()
     told(tmp_path, after_one(lambda g: g.port.sendall(b"garbage\n")), good)
-    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+    wait_until(lambda: opened() <= before, "the stand-ins to close theirs", patience=30)
