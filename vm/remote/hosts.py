@@ -19,7 +19,7 @@ from vm.errors import MachineLostError, VmError
 from vm.hardware import Hardware
 from vm.remote.machine import RemoteMachine
 from vm.remote.ssh import Connection, UnreachableError
-from vm.remote.wire import GarbledError, packed, unpacked
+from vm.remote.wire import GarbledError, one_line, packed, unpacked
 
 MOST_PLACES = 64
 
@@ -38,7 +38,6 @@ AHEAD = 8
 _LOOK = 0.5
 """Seconds between two looks whether the run goes on."""
 
-_LONGEST = 300
 _WORD = re.compile(
     r"(?P<machine>(?:[A-Za-z0-9_][\w.-]*@)?[A-Za-z0-9_][\w.-]*)(?::(?P<places>[0-9]{1,4}))?", re.ASCII
 )
@@ -106,7 +105,8 @@ class Host:
         except BaseException:
             self._connection.kill()
             raise
-        self.places = request.places or (jobs if jobs in range(1, MOST_PLACES) else 1)
+        able = min(jobs, MOST_PLACES) if isinstance(jobs, int) else 1
+        self.places = request.places or max(1, able)
 
     def check_room(self, kernels: Sequence[Kernel]) -> None:
         """Make sure that there is room for what VMs of these kernels need. Raises VmError."""
@@ -129,7 +129,7 @@ class Host:
             )
             raise VmError(reason) from error
         if word != "fit":
-            raise VmError(str(told.get("reason", "it does not say why"))[:_LONGEST])
+            raise VmError(one_line(told.get("reason", "it does not say why")))
         return told
 
     # --- what a VM needs there ------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ class Host:
                 if time.monotonic() > deadline:
                     raise MachineLostError(f"{self.name} is too slow: no answer for {ANSWER:.0f} s") from None
         if word == "failed":
-            raise MachineLostError(f"{self.name}: {str(told.get('reason'))[:_LONGEST]}")
+            raise MachineLostError(f"{self.name}: {one_line(told.get('reason'))}")
         return word
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from vm.life import Ending
 from vm.machine import SLOWNESS, environment, log_name
 from vm.remote.ssh import Connection, UnreachableError
 from vm.remote.stream import Stream
-from vm.remote.wire import GarbledError, packed, unpacked
+from vm.remote.wire import GarbledError, one_line, packed, unpacked
 
 PATIENCE = 900.0
 """Seconds within which any answer must come, be the other machine ever so busy."""
@@ -31,9 +31,6 @@ _ANSWERS = 4
 
 _LOOK = 0.2
 """Seconds between two looks whether the machine is lost."""
-
-_LONGEST = 4000
-"""Characters of a reason."""
 
 
 class RemoteMachine:
@@ -163,7 +160,7 @@ class RemoteMachine:
         told = self._ask("ending", answer={"ending": str, "reason": str})
         ending = self._as_ending(told["ending"])
         where = f" (on {self._called})" if ending is Ending.LOST else ""
-        return ending, told["reason"][:_LONGEST] + where
+        return ending, one_line(told["reason"]) + where
 
     def console_end(self) -> str:
         """Return the last lines of the console."""
@@ -206,11 +203,11 @@ class RemoteMachine:
     def _answer(self, **kinds: type) -> dict[str, Any]:
         """Return what is answered, whose fields have these types."""
         word, fields = self._next_answer()
-        reason = fields.get("reason", "")
-        if word == "failed" and isinstance(reason, str):
-            raise MachineLostError(f"{self._called}: {reason[:_LONGEST]}")
-        if word == "not-booted" and isinstance(reason, str):
-            text = f"{reason[:_LONGEST]} (on {self._called})"
+        reason = one_line(fields.get("reason"))
+        if word == "failed":
+            raise MachineLostError(f"{self._called}: {reason}")
+        if word == "not-booted":
+            text = f"{reason} (on {self._called})"
             raise BootError(text, end=self._as_ending(fields.get("ending")), console=self.console_end())
         if word != "done" or not all(isinstance(fields.get(name), kind) for name, kind in kinds.items()):
             raise self._nonsense()

@@ -65,8 +65,6 @@ _HEADER = 9
 LAST_WORDS = 2.0
 """Seconds in which ssh may say why it ends."""
 
-_LINE = 300
-
 
 class UnreachableError(Exception):
     """There is no connection to the other machine, or none any more; the text says why, in a line."""
@@ -199,15 +197,15 @@ class Connection:
             timer.cancel()
         if failure:
             self.kill()
-            raise UnreachableError(_one_line(failure.decode("utf-8", "replace")))
+            raise UnreachableError(wire.one_line(failure.decode("utf-8", "replace")))
         self._pulse = Pulse(self.call("watch"), self._lose)
 
     def _listen(self) -> None:
         """Keep the last that ssh has said; the pipe may outlive it."""
         assert self._process.stderr is not None
         with self._process.stderr as said:
-            while line := said.readline(_LINE):
-                if text := _one_line(line.decode("utf-8", "replace")):
+            while line := said.readline(wire.LINE):
+                if text := wire.one_line(line.decode("utf-8", "replace")):
                     self._said.append(text)
 
     def _give_up(self) -> None:
@@ -278,8 +276,3 @@ class Connection:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError, ValueError):
             self._process.stdin.close()
-
-
-def _one_line(text: str) -> str:
-    """Return what another machine said as one line that a terminal only shows."""
-    return "".join(character if character.isprintable() else " " for character in text).strip()[:_LINE]

@@ -12,6 +12,9 @@ LARGEST = 1 << 20
 CHUNK = 1 << 16
 """Bytes of a port or a console in one message."""
 
+LINE = 300
+"""Characters of what is shown of a machine's words."""
+
 
 class GarbledError(Exception):
     """A message that nobody of ours sends."""
@@ -35,3 +38,9 @@ def unpacked(message: bytes) -> tuple[str, dict[str, Any]]:
 
 def _refused(name: str) -> None:
     raise GarbledError(f"{name} is no number")
+
+
+def one_line(text: object) -> str:
+    """Return what another machine said as one line that a terminal only shows."""
+    shown = "".join(character if character.isprintable() else " " for character in str(text))
+    return shown.strip()[:LINE]

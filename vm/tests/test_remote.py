@@ -178,6 +178,14 @@ def test_the_outpost_tells_what_the_machine_can_do(connection):
     assert (word, fields["jobs"] > 0) == ("fit", True)
 
 
+@pytest.mark.parametrize(("jobs", "places"), [(3, 3), (500, 64), (0, 1), (-1, 1), ("many", 1), (None, 1)])
+def test_a_machine_says_how_many_places_it_has(monkeypatch, jobs, places):
+    monkeypatch.setattr(hosts, "Connection", lambda _: None)
+    monkeypatch.setattr(hosts.Host, "_ask", lambda *_, **__: {"jobs": jobs})
+    assert hosts.Host(hosts.Request("m1", None), "tcg", Hardware()).places == places
+    assert hosts.Host(hosts.Request("m1", 2), "tcg", Hardware()).places == 2
+
+
 def test_a_part_is_sent_once(connection, tmp_path, monkeypatch):
     monkeypatch.setattr(hosts, "Connection", lambda _: connection)
     host = hosts.Host(hosts.Request("m1", None), "tcg", Hardware())
@@ -441,8 +449,8 @@ def test_a_machine_that_is_gone_is_named(vm):
 
 
 def test_a_machine_that_can_not_start_it_is_lost_with_its_reason(vm):
-    machine = vm(lambda _: [wire.packed("failed", reason="No space left on device")])
-    with pytest.raises(MachineLostError, match="m1: No space left on device"):
+    machine = vm(lambda _: [wire.packed("failed", reason="\x1b[2JNo space left\non device")])
+    with pytest.raises(MachineLostError, match=r"^m1: \[2JNo space left on device$"):
         machine.start()
 
 
