@@ -130,10 +130,12 @@ def start(net, three, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def same_kernel():
-    """The options for one kernel under three names: it boots without its modules."""
-    image_file = kernels.kernel("6.12").image
-    return [word for name in NAMES for word in ("--kernel", f"{name}={image_file}")]
+def same_kernel(tmp_path_factory):
+    """The options for one kernel under three names: it boots without its modules, and whatever follows its image."""
+    directory, content = tmp_path_factory.mktemp("images"), kernels.kernel("6.12").image.read_bytes()
+    for name in NAMES:
+        (directory / name).write_bytes(content + name.encode())
+    return [word for name in NAMES for word in ("--kernel", f"{name}={directory / name}")]
 
 
 @pytest.fixture(scope="module")
