@@ -34,6 +34,7 @@ class Kernel:
         key: what tells its content from any other's, or None for a kernel whose VMs' state is not worth saving.
         other_names: what it may be called instead when another kernel of the run has its name, best first.
         given: how the user named it.
+        userland: the base archive to boot it with; None for that of this environment.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Kernel:
     key: str | None = None
     other_names: tuple[str, ...] = ()
     given: str = ""
+    userland: Path | None = None
 
 
 def image_release(image: Path) -> str:

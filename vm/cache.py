@@ -20,7 +20,8 @@ from vm import claims
 from vm.errors import VmError
 
 MANIFEST = "manifest.json"
-ROOMS = ("kernels", "custom", "states", "base")
+PARTS = "parts"
+ROOMS = ("kernels", "custom", "states", "base", PARTS)
 """The directories of the cache that hold entries made by `storing`."""
 
 PATIENCE = 3.0
@@ -109,9 +110,13 @@ def hold(directory: Path) -> bool:
 
 def prune(entries: Iterable[Path], keep: int) -> None:
     """Remove entries but for those in use and the `keep` that were used last, which their time tells."""
-    by_age = sorted((entry for entry in entries if entry.is_dir()), key=_last_used, reverse=True)
-    for entry in by_age[keep:]:
+    for entry in by_last_use(entries)[keep:]:
         claims.remove(entry)
+
+
+def by_last_use(entries: Iterable[Path]) -> list[Path]:
+    """Return entries, the one that was used last first."""
+    return sorted((entry for entry in entries if entry.is_dir()), key=_last_used, reverse=True)
 
 
 def _last_used(entry: Path) -> float:

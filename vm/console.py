@@ -35,7 +35,7 @@ class Console:
         self._thread: threading.Thread | None = None
         self._file: BinaryIO | None = None
         self._open()
-        self._add(before)
+        self.add(before)
 
     def _open(self) -> None:
         try:
@@ -48,7 +48,7 @@ class Console:
 
         def read() -> None:
             while data := source.read1(_CHUNK):
-                self._add(data)
+                self.add(data)
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
@@ -57,7 +57,8 @@ class Console:
         self._thread = threading.Thread(target=read, daemon=True, name=f"console {self._log}")
         self._thread.start()
 
-    def _add(self, data: bytes) -> None:
+    def add(self, data: bytes) -> None:
+        """Keep what was printed, which somebody else has read."""
         with self._changed:
             self._size += len(data)
             self._write(data)

@@ -21,6 +21,10 @@ class UnfitKernelError(VmError):
     """There is nothing to boot where a kernel of the user's should be: it was not built, say."""
 
 
+class MachineLostError(Exception):
+    """Another machine has failed a VM: it is gone, full or too slow, say; the text names it and says why."""
+
+
 class BootError(VmError):
     """A VM that did not come up.
 

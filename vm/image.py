@@ -298,21 +298,19 @@ def _project_files(start: Path) -> Iterator[Path]:
 
 def initramfs(
     target: Path,
+    userland: Path,
     modules: Path,
     *,
     shell: Mapping[str, str] | None = None,
     files: Iterable[tuple[str, Path]] = (),
 ) -> None:
-    """Write the initramfs of one VM to `target`: the base and the kernel's modules.
+    """Write the initramfs of one VM to `target`: the base archive `userland` and the kernel's modules.
 
     With `shell`, environment variables, the project is in it from the start, with `files` as of `order`, and init gives
     a shell instead of an agent.
-
-    Raises:
-        VmError: the base archive can not be made.
     """
     with target.open("wb") as out:
-        for part in (base(), modules):
+        for part in (userland, modules):
             with part.open("rb") as content:
                 shutil.copyfileobj(content, out, 1 << 20)
         if shell is not None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The guest's end of the port: pytest-xdist's worker, whose channel speaks the project's own protocol.
 
-This is the one place that knows pytest-xdist's and execnet's inner names; vm/tests/test_interactor.py lists them, so
-that a release which changes them is found there.
+This is the one place that knows pytest-xdist's inner names, and takes its threads from execnet's (vm/remote/ssh.py has
+more of those); vm/tests/test_interactor.py lists them, so that a release which changes them is found there.
 """
 
 from __future__ import annotations

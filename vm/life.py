@@ -66,12 +66,14 @@ class Life:
         number: which VM of this kernel in this run, from 1; 0 before that is known.
         state: where it stands.
         ending: how it ended, once it has.
+        accel: ``kvm`` or ``tcg``, once that is known.
     """
 
     kernel: str
     state: State = State.BOOTING
     number: int = 0
     ending: Ending | None = None
+    accel: str = ""
 
     def to(self, state: State) -> None:
         """Go on to a state. Raises NotAllowedError."""

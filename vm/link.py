@@ -29,14 +29,17 @@ class Gone(Exception):  # noqa: N818
 class Link:
     """A connection to the guest; whoever reads it is the only one to read it."""
 
-    def __init__(self, path: Path) -> None:
-        """Connect to QEMU's socket at `path`. Raises Gone."""
-        self._socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, port: Path | socket.socket) -> None:
+        """Connect to QEMU's socket at this path, or take a socket that is connected. Raises Gone."""
         self._buffer = bytearray()
         self._searched = 0
         self._volume = 0
+        if isinstance(port, socket.socket):
+            self._socket = port
+            return
+        self._socket = socket.socket(socket.AF_UNIX)
         try:
-            self._socket.connect(str(path))
+            self._socket.connect(str(port))
         except OSError as error:
             self._socket.close()
             raise Gone(f"the VM's port can not be reached: {error.strerror}") from error

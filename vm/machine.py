@@ -109,7 +109,7 @@ class Machine:
     @property
     def console_log(self) -> Path:
         """The VM's console, as a file."""
-        return self.directory / ("console.log" if self.number == 1 else f"console-{self.number}.log")
+        return self.directory / log_name(self.number)
 
     def start(self) -> None:
         """Start QEMU, its console going to the log, from a saved state if there is one; returns at once.
@@ -126,7 +126,7 @@ class Machine:
                 self._console = Console(self.console_log, (saved / CONSOLE).read_bytes())
                 self._run_qemu("-incoming", saved / STATE)
             else:
-                image.initramfs(self._initramfs, self.kernel.modules)
+                image.initramfs(self._initramfs, self._userland, self.kernel.modules)
                 self._console = Console(self.console_log)
                 self._run_qemu("-initrd", self._initramfs)
         except OSError as error:
@@ -162,9 +162,15 @@ class Machine:
             VmError: the VM ended before that; the text says how.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        environment = {**self._environment(), "FAPITEST_COMMAND": shlex.join(command)}
+        shell = {**environment(self.kernel, self.accel), "FAPITEST_COMMAND": shlex.join(command)}
         try:
-            image.initramfs(self._initramfs, self.kernel.modules, shell=environment, files=self._files())
+            image.initramfs(
+                self._initramfs,
+                self._userland,
+                self.kernel.modules,
+                shell=shell,
+                files=laid_files(self.kernel),
+            )
             log = self._vm / "console"
             console = f"stdio,id=console,signal=off,logfile={_escaped(log)}"
             with self._command(console, "-initrd", self._initramfs) as (words, files):
@@ -181,22 +187,7 @@ class Machine:
 
     def order(self, **wanted: Any) -> bytes:
         """Return what the ready guest is sent first: see vm/guest/agent.py."""
-        return image.order(self._environment(), self._files(), **wanted)
-
-    def _files(self) -> Iterator[tuple[str, Path]]:
-        """Lay the kernel's configuration where its distribution would."""
-        config, release = self.kernel.image.with_name("config"), bootimage.image_release(self.kernel.image)
-        if release and config.exists():
-            yield f"/boot/config-{release}", config
-
-    def _environment(self) -> dict[str, str]:
-        disks = [] if self.kernel.loop else [f"/dev/nvme0n{number + 1}" for number in range(SCRATCH_DISKS)]
-        return {
-            "FAPITEST_KERNEL": self.kernel.name,
-            "FAPITEST_ACCEL": self.accel,
-            "FAPITEST_SLOW": str(SLOWNESS[self.accel]),
-            "FAPITEST_SCRATCH_DISKS": ":".join(disks),
-        }
+        return image.order(environment(self.kernel, self.accel), laid_files(self.kernel), **wanted)
 
     def _scratch_disks(self) -> Iterator[tuple[str, str]]:
         """The options for disks to mount file systems on, for a kernel that may lack loop devices."""
@@ -211,6 +202,10 @@ class Machine:
                 os.chown(disk, self._identity.uid, self._identity.gid)
             yield ("-drive", f"if=none,id=disk{number},file={_escaped(disk)},format=raw,cache=unsafe")
             yield ("-device", f"nvme-ns,drive=disk{number},bus=nvme0,nsid={number + 1}")
+
+    @property
+    def _userland(self) -> Path:
+        return self.kernel.userland or image.base()
 
     @property
     def _initramfs(self) -> Path:
@@ -307,7 +302,7 @@ class Machine:
         if self.kernel.key is None or self.accel != "tcg" or not self.kernel.loop or self.hardware.gdb:
             return None
         machine = [self.hardware.options(self.accel), self.hardware.command_line]
-        facts = [2, self.kernel.key, image.base(), accel.qemu_version(), *machine]
+        facts = [2, self.kernel.key, self._userland, accel.qemu_version(), *machine]
         key = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]
         return cache.root() / "states" / f"{self.kernel.name}-{key}"
 
@@ -414,6 +409,29 @@ class Machine:
     def console_end(self) -> str:
         """Return the last lines of the console."""
         return self._console.end() if self._console else ""
+
+
+def log_name(number: int) -> str:
+    """Return the name of the file with the console of a kernel's VM, by the number of that VM."""
+    return "console.log" if number == 1 else f"console-{number}.log"
+
+
+def laid_files(kernel: Kernel) -> Iterator[tuple[str, Path]]:
+    """Lay a kernel's configuration where its distribution would: yield the place in the guest, and the file here."""
+    config, release = kernel.image.with_name("config"), bootimage.image_release(kernel.image)
+    if release and config.exists():
+        yield f"/boot/config-{release}", config
+
+
+def environment(kernel: Kernel, accelerator: str) -> dict[str, str]:
+    """Return the environment variables by which a guest knows what it runs on."""
+    disks = [] if kernel.loop else [f"/dev/nvme0n{number + 1}" for number in range(SCRATCH_DISKS)]
+    return {
+        "FAPITEST_KERNEL": kernel.name,
+        "FAPITEST_ACCEL": accelerator,
+        "FAPITEST_SLOW": str(SLOWNESS[accelerator]),
+        "FAPITEST_SCRATCH_DISKS": ":".join(disks),
+    }
 
 
 def _forget_states(current: Path) -> None:

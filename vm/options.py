@@ -15,7 +15,7 @@ from _pytest.mark.expression import Expression
 
 from vm import image
 from vm.command import CONFIGURATION
-from vm.errors import NO_ASSERTS
+from vm.errors import NO_ASSERTS, VmError
 
 
 class Where(IntEnum):
@@ -41,7 +41,10 @@ class Refusal(NamedTuple):
 
 _CACHE = "pytest's cache is switched off here; --lf runs again what failed in the last run"
 _LOGGING = "nothing here logs, and pytest's logging is switched off"
-_WORKERS = "each VM is a worker of pytest-xdist; how many run at once is said with --vm-jobs N"
+_WORKERS = (
+    "each VM is a worker of pytest-xdist; how many run at once is said with --vm-jobs N, "
+    "on which other machines with --host [user@]machine"
+)
 _DEBUGGER = "can not reach into a VM; try: python -m vm shell KERNEL"
 _FIXTURES = "a worker can not show what it sets up; use it without --kernel, with --collect-only"
 _NO_KERNEL = "asks pytest, not a kernel; leave out --kernel"
@@ -117,6 +120,7 @@ REFUSED = {
 """Refused options by the name under which pytest keeps their value."""
 
 NEED_KERNEL = {
+    "host": "--host",
     "modules": "--modules",
     "cpus": "--cpus",
     "memory": "--memory",
@@ -211,9 +215,26 @@ def _in_a_run(config: pytest.Config) -> Iterator[str]:
         yield f"pytest took {config.rootpath} for the project; call it as: python -m pytest -c {CONFIGURATION} ..."
     if config.getoption("on_this_machine") and place(config) is Where.VM:
         yield "--kernel and --on-this-machine exclude each other"
-    if (jobs := config.getoption("vm_jobs")) is not None and jobs < 1:
+    yield from _places(config)
+    if config.getoption("bisect") and len(config.getoption("kernel")) != 1:
+        yield "--bisect judges one kernel; name one with --kernel PATH"
+
+
+def _places(config: pytest.Config) -> Iterator[str]:
+    words, jobs = config.getoption("host"), config.getoption("vm_jobs")
+    if jobs is not None and jobs < (0 if words else 1):
         yield f"--vm-jobs {jobs}: at least one VM must run"
     if (config.getoption("gdb") or config.getoption("gdb_port")) and (jobs or 1) > 1:
         yield f"--gdb: a debugger has one VM at a time; leave out --vm-jobs {jobs}"
-    if config.getoption("bisect") and len(config.getoption("kernel")) != 1:
-        yield "--bisect judges one kernel; name one with --kernel PATH"
+    if not words:
+        return
+    from vm.remote import hosts  # noqa: PLC0415  only such a run pays for it
+
+    if place(config) is not Where.VM:
+        yield "--host: other machines have VMs; leave out --on-this-machine, and name a kernel"
+    if config.getoption("gdb") or config.getoption("gdb_port"):
+        yield "--gdb: a debugger reaches VMs of this machine only; leave out --host"
+    try:
+        hosts.requested(words)
+    except VmError as error:
+        yield str(error)

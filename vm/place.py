@@ -9,18 +9,20 @@ events; nobody else keeps track of VMs. Each state has a deadline. (The model is
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
+from vm.bootimage import Kernel
 from vm.conversation import Changed, Conversation, EndedEarlyError, UncleanError
-from vm.errors import BootError, VmError
+from vm.errors import BootError, MachineLostError, VmError
 from vm.life import Ending, Life, State
 from vm.link import Gone, Link, Silence
-from vm.machine import Machine
 from vm.protocol import Nonsense
 from vm.scheduler import Scheduler
 
@@ -66,7 +68,30 @@ class GivenUp:
 
 @dataclass(frozen=True)
 class Free:
-    """A place has ended: there is nothing left for it to do."""
+    """A place has ended: there is nothing left for it to do, or its machine has failed, for a reason in words."""
+
+    reason: str = ""
+
+
+class Vm(Protocol):
+    """What a place must know of a VM, be it on this machine or on another; see vm/machine.py."""
+
+    kernel: Kernel
+    accel: str
+    number: int
+
+    @property
+    def socket(self) -> Path | socket.socket: ...  # noqa: D102
+
+    def start(self) -> None: ...  # noqa: D102
+    def wait_ready(self) -> float: ...  # noqa: D102
+    def order(self, **wanted: Any) -> bytes: ...  # noqa: D102
+    def starved(self) -> float: ...  # noqa: D102
+    def interrupt(self) -> None: ...  # noqa: D102
+    def kill(self, reason: Ending | None = None) -> None: ...  # noqa: D102
+    def wait(self, deadline: float) -> bool: ...  # noqa: D102
+    def ending(self) -> tuple[Ending, str]: ...  # noqa: D102
+    def console_end(self) -> str: ...  # noqa: D102
 
 
 class Place:
@@ -76,25 +101,34 @@ class Place:
         self,
         tell: SimpleQueue[object],
         scheduler: Scheduler,
-        machine: Callable[[str], Machine],
+        machine: Callable[[str], Vm],
         silence: float,
         order: Callable[[str], dict[str, Any]],
+        *,
+        where: str = "",
+        prepare: Callable[[Callable[[], bool]], None] | None = None,
     ) -> None:
         """`tell` takes events, `machine` describes the next VM of a kernel, `order` what its guest is asked to do.
 
-        `silence` is for how many seconds a VM that runs tests may say nothing.
+        `silence` is for how many seconds a VM that runs tests may say nothing. `where` names the machine that the place
+        is on, if it is another one; `prepare` makes it ready for VMs, unless what it is given says that it shall stop.
         """
         self._tell = tell
         self._scheduler = scheduler
         self._machine = machine
         self._silence = silence
         self._order = order
-        self._current: Machine | None = None
+        self._where = where
+        self._prepare = prepare
+        self._failed = ""
+        """Why the machine is of no more use."""
+        self._current: Vm | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True, name="place")
 
     def start(self) -> None:
         """Begin."""
+        self._scheduler.enter(self._where)
         self._thread.start()
 
     def stop(self) -> None:
@@ -109,13 +143,20 @@ class Place:
 
     def _serve(self) -> None:
         try:
-            while not self._stopped.is_set() and (kernel := self._scheduler.next_kernel()) is not None:
+            if self._prepare:
+                self._prepare(self._stopped.is_set)
+            while not self._stopped.is_set() and not self._failed:
+                if (kernel := self._scheduler.next_kernel(self._where)) is None:
+                    break
                 try:
                     self._live(kernel)
                 finally:
                     self._scheduler.leave(kernel)
+        except MachineLostError as error:
+            self._failed = str(error)
         finally:
-            self._tell.put(Free())
+            self._scheduler.quit(self._where)
+            self._tell.put(Free("" if self._stopped.is_set() else self._failed))
 
     # --- one life -------------------------------------------------------------------------------------------------
 
@@ -128,7 +169,11 @@ class Place:
             with self._owning(kernel) as machine:
                 life.number = machine.number
                 self._tell.put(Changed(life, State.BOOTING))
-                ending, reason = self._ending(machine, talk)
+                try:
+                    ending, reason = self._ending(machine, talk, life)
+                except MachineLostError as error:
+                    ending, reason = Ending.LOST, str(error)
+                    self._failed = reason
                 console = machine.console_end()
         except Exception as error:  # noqa: BLE001  whatever goes wrong with one VM ends that VM
             where = traceback.extract_tb(error.__traceback__)[-1]
@@ -141,7 +186,7 @@ class Place:
             self._lose(life, talk, ending, reason, console)
 
     @contextlib.contextmanager
-    def _owning(self, kernel: str) -> Iterator[Machine]:
+    def _owning(self, kernel: str) -> Iterator[Vm]:
         machine = self._machine(kernel)
         self._current = machine
         try:
@@ -152,10 +197,11 @@ class Place:
             machine.kill(Ending.DONE)
             self._current = None
 
-    def _ending(self, machine: Machine, talk: Conversation) -> tuple[Ending, str]:
+    def _ending(self, machine: Vm, talk: Conversation, life: Life) -> tuple[Ending, str]:
         """Take a VM through its life and return how it ended, and why."""
         try:
             machine.start()
+            life.accel = machine.accel
             talk.go(State.READY, f"ready after {machine.wait_ready():.0f} s")
             with Link(machine.socket) as link:
                 talk.hold(link, machine.order(**self._order(machine.kernel.name)), machine.starved)
@@ -192,9 +238,12 @@ class Place:
             reason = f"{reason}, while it collected {talk.collecting}"
         test, left = talk.left()
         self._scheduler.give_back(kernel, left)
-        came_up = stage is State.RUNNING
-        again = self._scheduler.lost(kernel, came_up=came_up) and self._scheduler.has_tests(kernel)
+        if self._failed:
+            again = self._scheduler.machine_lost(kernel)
+        else:
+            again = self._scheduler.lost(kernel, came_up=stage is State.RUNNING, machine=self._where)
         life.end(ending)
         self._tell.put(Lost(life, ending, test, reason, stage, console, again))
         if not again and (tests_left := self._scheduler.give_up(kernel)):
-            self._tell.put(GivenUp(kernel, tests_left, f"too many VMs of {kernel} were lost"))
+            why = "no machine is left for it" if self._failed else f"too many VMs of {kernel} were lost"
+            self._tell.put(GivenUp(kernel, tests_left, why))

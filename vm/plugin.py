@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vm.archive import Progress
     from vm.bootimage import Kernel
     from vm.hardware import Hardware
+    from vm.remote.hosts import Host
     from vm.session import Plan
 
 # What only the controller needs is imported where it is used: a guest pays for every import.
@@ -107,7 +108,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--vm-jobs",
         type=int,
         metavar="N",
-        help="how many VMs run at once (default: one per core, as memory allows)",
+        help="how many VMs run at once (default: one per core, as memory allows); 0 with --host: none on this machine",
+    )
+    group.addoption(
+        "--host",
+        action="append",
+        default=[],
+        metavar="[USER@]MACHINE[:PLACES]",
+        help="let VMs run on another machine too, reached through ssh as ~/.ssh/config has it, so many at once "
+        "(default: one per core, as memory allows); it needs python3 and QEMU; may be repeated",
     )
     group.addoption(
         "--accel",
@@ -276,7 +285,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         terminal.showfspath = False
         for kernel in plan.kernels:
             terminal.write_line(
-                f"{kernel.name}: {kernel.packages.get('version', '')} {kernel.origin}, {plan.accel}".replace(
+                f"{kernel.name}: {kernel.packages.get('version', '')} {kernel.origin}, {plan.where}".replace(
                     ":  ", ": "
                 )
             )
@@ -291,30 +300,74 @@ def _plan(config: pytest.Config) -> Plan:
     from vm.progress import Preparation  # noqa: PLC0415
     from vm.session import Plan  # noqa: PLC0415
 
-    tools.path("qemu-system-x86_64")
     hardware = _hardware(config)
+    jobs, wanted = config.getoption("vm_jobs"), config.getoption("accel") or "auto"
+    if jobs is None:
+        jobs = 1 if hardware.gdb else default_jobs(hardware)
+    if jobs:
+        tools.path("qemu-system-x86_64")
     scratch.place()
     scratch.sweep()
     cache.sweep()
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled(), Preparation(config) as preparation:
+        hosts = _hosts(config, hardware, preparation.show)
         kernels, absent = _kernels(config, preparation.show)
-        chosen = accel.choose(config.getoption("accel") or "auto", kernels[0])
+        hosts = _with_room(hosts, kernels)
+        if not (jobs or hosts):
+            raise pytest.UsageError("no machine is left that could have a VM")
+        chosen = accel.choose(wanted, kernels[0]) if jobs else ""
     return Plan(
         kernels=kernels,
         absent=absent,
-        jobs=config.getoption("vm_jobs") or (1 if hardware.gdb else default_jobs(hardware)),
+        jobs=jobs,
         accel=chosen,
         results=Path(config.getoption("results")),
         silence=math.inf if hardware.gdb else _given(config, "vm_silence", SILENCE),
         losses=_given(config, "vm_losses", LOSSES),
         hardware=hardware,
+        hosts=hosts,
     )
 
 
 def _given(config: pytest.Config, name: str, default: float) -> Any:
     value = config.getoption(name)
     return default if value is None else value
+
+
+def _hosts(config: pytest.Config, hardware: Hardware, show: Progress) -> list[Host]:
+    """Return the other machines that can have VMs, and say of each other one why it can not."""
+    if not config.getoption("host"):
+        return []
+    from vm.remote import hosts  # noqa: PLC0415
+
+    requests = hosts.requested(config.getoption("host"))
+    show(f"connecting to {', '.join(request.machine for request in requests)}", 0)
+    found, unfit = hosts.connected(requests, config.getoption("accel") or "auto", hardware)
+    for name, reason in unfit.items():
+        _say_left_out(name, reason)
+    if not found and config.getoption("vm_jobs") == 0:
+        raise pytest.UsageError("no machine is left that could have a VM")
+    return found
+
+
+def _with_room(hosts: list[Host], kernels: list[Kernel]) -> list[Host]:
+    """Return the machines that have room for VMs of these kernels."""
+    from vm.errors import VmError  # noqa: PLC0415
+
+    found = []
+    for host in hosts:
+        try:
+            host.check_room(kernels)
+            found.append(host)
+        except VmError as error:
+            host.close()
+            _say_left_out(host.name, str(error))
+    return found
+
+
+def _say_left_out(name: str, reason: str) -> None:
+    print(f"fapitest: {name} is left out: {reason}", file=sys.stderr, flush=True)
 
 
 def _hardware(config: pytest.Config) -> Hardware:
@@ -344,7 +397,7 @@ def _kernels(config: pytest.Config, show: Progress) -> tuple[list[Kernel], dict[
     if not found:
         raise pytest.UsageError(*dict.fromkeys(absent.values()))
     for name, reason in absent.items():
-        print(f"fapitest: {name} is left out: {reason}", file=sys.stderr, flush=True)
+        _say_left_out(name, reason)
     return own.distinct(found), absent
 
 

@@ -8,7 +8,7 @@ leaves goes to the others or to its replacement. The methods may be called from 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -37,10 +37,17 @@ class _Work:
     losses: int = 0
     failed_boots: int = 0
     """How many VMs did not come up since one did."""
+    avoids: set[str] = field(default_factory=set)
+    """The machines on which a VM of it did not come up."""
 
     @property
     def left(self) -> int:
         return len(self.waiting)
+
+    @property
+    def wanting(self) -> bool:
+        """Whether it needs a VM and has none."""
+        return not self.over and (not self.begun or (bool(self.waiting) and not self.served_by))
 
 
 class Scheduler:
@@ -52,30 +59,58 @@ class Scheduler:
         self._losses = losses
         self._changed = threading.Condition()
         self._stopped = False
+        self._places: Counter[str] = Counter()
 
     # --- places ---------------------------------------------------------------------------------------------------
 
-    def next_kernel(self) -> str | None:
+    def enter(self, machine: str) -> None:
+        """Take note of a place on a machine; each machine has a name of its own."""
+        with self._changed:
+            self._places[machine] += 1
+
+    def quit(self, machine: str) -> None:
+        """Take note that a place has ended."""
+        with self._changed:
+            self._places[machine] -= 1
+            self._changed.notify_all()
+
+    def next_kernel(self, machine: str = "") -> str | None:
         """Return the kernel that a free place shall serve; wait while that may still change. None: there is no more."""
         with self._changed:
             while True:
-                if (kernel := self._wanting()) is not None:
+                if (kernel := self._wanting(machine)) is not None:
                     work = self._work[kernel]
                     work.begun, work.served_by = True, work.served_by + 1
                     return kernel
-                if self._stopped or not any(work.served_by for work in self._work.values()):
+                if self._over():
                     return None
                 self._changed.wait()
 
-    def _wanting(self) -> str | None:
+    def _wanting(self, machine: str) -> str | None:
         if self._stopped:
             return None
-        open_ = {kernel: work for kernel, work in self._work.items() if not work.over}
+        open_ = {
+            kernel: work
+            for kernel, work in self._work.items()
+            if not work.over and not (machine in work.avoids and self._elsewhere(work))
+        }
         for kernel, work in open_.items():
-            if not work.begun or (work.waiting and not work.served_by):
+            if work.wanting:
                 return kernel
         most = max(open_, key=lambda kernel: self._share(open_[kernel]), default=None)
         return most if most is not None and self._share(open_[most]) >= WORTH_A_VM else None
+
+    def _elsewhere(self, work: _Work) -> bool:
+        """Whether there is a place on a machine that has not failed this work."""
+        return any(places and machine not in work.avoids for machine, places in self._places.items())
+
+    def over(self) -> bool:
+        """Whether there is nothing left to do for any place."""
+        with self._changed:
+            return self._over()
+
+    def _over(self) -> bool:
+        return self._stopped or not any(work.wanting or work.served_by for work in self._work.values())
 
     @staticmethod
     def _share(work: _Work) -> float:
@@ -132,16 +167,40 @@ class Scheduler:
             self._work[kernel].waiting.extendleft(reversed(tests))
             self._changed.notify_all()
 
-    def lost(self, kernel: str, *, came_up: bool) -> bool:
-        """Count a VM that was lost; return whether the kernel's tests shall go on in another one.
+    def lost(self, kernel: str, *, came_up: bool, machine: str = "") -> bool:
+        """Count a VM that was lost; return whether the kernel goes on in another one.
 
-        Not when too many were lost in all, or when one after the other does not come up (`came_up`) any more.
+        Not when too many were lost in all, or when one after the other does not come up (`came_up`) any more. One that
+        never came up is only tried again on another machine.
         """
         with self._changed:
             work = self._work[kernel]
             work.losses += 1
             work.failed_boots = 0 if came_up else work.failed_boots + 1
-            return work.losses <= self._losses and work.failed_boots < NO_BOOTS
+            if not came_up:
+                work.avoids.add(machine)
+            again = work.losses <= self._losses and work.failed_boots < NO_BOOTS
+            if work.tests is None:
+                again = again and self._elsewhere(work)
+                work.begun = not again
+            return again
+
+    def machine_lost(self, kernel: str) -> bool:
+        """Take note that a VM's machine, not the kernel, has failed; return whether there is another place."""
+        with self._changed:
+            work = self._work[kernel]
+            if work.tests is None and work.served_by == 1:
+                work.begun = False
+            return sum(self._places.values()) > 1
+
+    def abandoned(self) -> dict[str, list[str]]:
+        """Return the kernels that no place is left for, each with its tests that were not run, and give them up."""
+        with self._changed:
+            found = {} if self._stopped else {k: list(w.waiting) for k, w in self._work.items() if w.wanting}
+            for kernel in found:
+                self._work[kernel].over = True
+                self._work[kernel].waiting.clear()
+            return found
 
     def give_up(self, kernel: str) -> list[str]:
         """Start no VM of a kernel any more, and return the tests that nobody will run."""

@@ -13,10 +13,12 @@ import queue
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,8 +31,12 @@ from vm.conversation import Changed, Said
 from vm.hardware import Hardware
 from vm.life import Ending, Life, State
 from vm.machine import Machine
-from vm.place import Free, GivenUp, Lost, Place
+from vm.place import Free, GivenUp, Lost, Place, Vm
 from vm.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from vm.remote.hosts import Host
+    from vm.remote.machine import RemoteMachine
 
 OK, FAILED, INTERRUPTED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED
 
@@ -72,6 +78,7 @@ class Plan:
 
     kernels: list[Kernel]
     jobs: int
+    """How many VMs this machine has at once."""
     accel: str
     results: Path
     silence: float
@@ -82,8 +89,15 @@ class Plan:
     """The kernels that could not be had, with the reason."""
     hardware: Hardware = Hardware()  # noqa: RUF009  it can not be changed
     """The machine that each VM is."""
+    hosts: list[Host] = field(default_factory=list)
+    """The other machines that have places."""
     releases: dict[str, str] = field(default_factory=dict)
     """Kernel -> its release, read when its image is certainly there."""
+
+    @property
+    def where(self) -> str:
+        """Where VMs run, for people."""
+        return ", ".join([*([self.accel] if self.jobs else []), *(f"on {host.name}" for host in self.hosts)])
 
     def __post_init__(self) -> None:
         """Read the releases."""
@@ -104,6 +118,7 @@ class KernelSession:
         self._count: Counter[str] = Counter()
         self._places: list[Place] = []
         self._free = 0
+        self._failed_machines: set[str] = set()
         self._not_collected: set[tuple[str, str]] = set()
         self._orders: dict[str, dict[str, Any]] = {}
 
@@ -123,11 +138,17 @@ class KernelSession:
             self.not_booted.append(name)
             self._add("vm::boot", name, Status.LOST, reason)
         for _ in range(self.plan.jobs):
-            place = Place(
-                self._events, self._scheduler, self._machine, self.plan.silence, self._orders.__getitem__
-            )
-            self._places.append(place)
-            place.start()
+            self._open(self._machine)
+        for host in self.plan.hosts:
+            for _ in range(host.places):
+                self._open(partial(self._machine_on, host), where=host.name, prepare=host.prepare)
+
+    def _open(self, machine: Callable[[str], Vm], **where: Any) -> None:
+        place = Place(
+            self._events, self._scheduler, machine, self.plan.silence, self._orders.__getitem__, **where
+        )
+        self._places.append(place)
+        place.start()
 
     @pytest.hookimpl
     def pytest_collection(self) -> bool:
@@ -141,6 +162,7 @@ class KernelSession:
             self._report(self._events.get())
             if session.shouldfail or session.shouldstop:
                 self._stop()
+        self._report_abandoned()
         if session.shouldfail:
             raise session.Failed(session.shouldfail)
         if session.shouldstop:
@@ -153,6 +175,8 @@ class KernelSession:
         self._stop()
         for place in self._places:
             place.join(LAST_WORDS)
+        for host in self.plan.hosts:
+            host.close()
         # Each kernel that did not boot counts as one failure; a test that failed says more about its kernel.
         nothing_else = session.testsfailed <= len(self.not_booted)
         if self.not_booted and nothing_else and session.exitstatus in (OK, FAILED):
@@ -186,13 +210,18 @@ class KernelSession:
             hardware=self.plan.hardware,
         )
 
+    def _machine_on(self, host: Host, name: str) -> RemoteMachine:
+        self._count[name] += 1
+        return host.machine(self._kernels[name], self.plan.results / name, self._count[name])
+
     # --- what places tell -----------------------------------------------------------------------------------------
 
     def _report(self, told: object) -> None:
         """Report one event; what goes wrong with what a guest said ends that guest's test, never the session."""
         match told:
-            case Free():
+            case Free(reason):
                 self._free += 1
+                self._freed(reason)
             case Changed(life, state, detail):
                 if state in _SHOWN:
                     self._tell(life.kernel, life.number, _SHOWN[state], detail)
@@ -210,10 +239,27 @@ class KernelSession:
                 for test in tests:
                     self._add(test, kernel, Status.NOT_RUN, f"not run: {reason}")
 
+    def _freed(self, reason: str) -> None:
+        if reason and reason not in self._failed_machines:
+            self._failed_machines.add(reason)
+            self._line(f"fapitest: going on without a machine: {reason}")
+        if self.plan.hosts and self._scheduler.over():
+            self._stop()  # places that are still being made ready are not needed any more
+
+    def _report_abandoned(self) -> None:
+        """Report what was not run because every machine has failed."""
+        reason = "no machine is left for it"
+        for kernel, tests in self._scheduler.abandoned().items():
+            if self._scheduler.has_tests(kernel):
+                self._report(GivenUp(kernel, tests, reason))
+            else:
+                self.not_booted.append(kernel)
+                self._add("vm::boot", kernel, Status.LOST, reason)
+
     def _said(self, life: Life, event: protocol.Event, test: str) -> None:
         match event:
             case protocol.Phase():
-                report = self._phase(life.kernel, test, event)
+                report = self._phase(life, test, event)
                 self.config.hook.pytest_runtest_logreport(report=report)
             case protocol.Collected(tests, behaviours):
                 self._session.testscollected = max(self._session.testscollected, len(tests))
@@ -231,7 +277,7 @@ class KernelSession:
                 told = {"warning_message": message, "when": when, "nodeid": where, "location": None}
                 self.config.hook.pytest_warning_recorded.call_historic(kwargs=told)
 
-    def _phase(self, kernel: str, test: str, event: protocol.Phase) -> pytest.TestReport:
+    def _phase(self, life: Life, test: str, event: protocol.Phase) -> pytest.TestReport:
         path, _, name = test.partition("::")
         line = event.place[1] if event.place else None
         longrepr: object = event.text or None
@@ -250,19 +296,19 @@ class KernelSession:
             event.duration,
             user_properties=[
                 *((key, value) for key, value in event.properties if key not in _OURS),
-                *self._facts(kernel),
+                *self._facts(life.kernel, life.accel),
             ],
         )
         if event.expected is not None:
             report.wasxfail = event.expected
         return report
 
-    def _facts(self, kernel: str) -> list[tuple[str, object]]:
+    def _facts(self, kernel: str, accel: str = "") -> list[tuple[str, object]]:
         """What the host knows of a kernel: no guest can speak for another."""
         return [
             (Property.KERNEL, kernel),
             (Property.RELEASE, self.plan.releases[kernel]),
-            (Property.ACCEL, self.plan.accel),
+            (Property.ACCEL, accel or self.plan.accel),
         ]
 
     def _write(self, kernel: str, facts: dict[str, str]) -> None:
@@ -285,8 +331,8 @@ class KernelSession:
         status = _STATUS.get(lost.ending, Status.LOST)
         self._tell(kernel, lost.life.number, hooks.State.LOST, lost.reason)
         if lost.test:
-            self._add(lost.test, kernel, status, f"{lost.reason} ({when})", lost.console)
-        elif not self._scheduler.has_tests(kernel):
+            self._add(lost.test, kernel, status, f"{lost.reason} ({when})", lost.console, lost.life.accel)
+        elif not lost.again and not self._scheduler.has_tests(kernel):
             self.not_booted.append(kernel)
             self._add("vm::boot", kernel, status, f"{lost.reason} ({when})", lost.console)
         if lost.again and not self._session.shouldfail:
@@ -294,7 +340,9 @@ class KernelSession:
                 f"{kernel}: going on in a fresh VM" + ("" if lost.test else f": {lost.reason} ({when})")
             )
 
-    def _add(self, test: str, kernel: str, status: Status, reason: str, console: str = "") -> None:
+    def _add(
+        self, test: str, kernel: str, status: Status, reason: str, console: str = "", accel: str = ""
+    ) -> None:
         """Report a test that no guest reports."""
         report = pytest.TestReport(
             test,
@@ -304,7 +352,7 @@ class KernelSession:
             reason,
             CRASH,  # type: ignore[arg-type]
             [("console", console)] if console else [],
-            user_properties=[*self._facts(kernel), (Property.LOST, status)],
+            user_properties=[*self._facts(kernel, accel), (Property.LOST, status)],
         )
         self.config.hook.pytest_runtest_logreport(report=report)
 

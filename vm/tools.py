@@ -27,6 +27,9 @@ PACKAGES = {
 }
 """Program -> Debian package, for all that a VM run needs."""
 
+_OTHERS = {"ssh": "openssh-client"}
+"""The same for what not every run needs."""
+
 BUILD_PACKAGES = {
     "gcc": "gcc",
     "ld": "binutils",
@@ -66,7 +69,7 @@ def path(program: str) -> Path:
     if found := find(program):
         return found
     raise VmError(
-        f"{program} is missing; install it: apt install {(PACKAGES | BUILD_PACKAGES).get(program, program)}"
+        f"{program} is missing; install it: apt install {(PACKAGES | BUILD_PACKAGES | _OTHERS).get(program, program)}"
     )
 
 

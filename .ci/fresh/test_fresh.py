@@ -173,6 +173,8 @@ ROWS = [
     Row("python -m reports allure", "allure-results"),
     Row("tox -e allure", "Node.js", code=2, why="a minimal system has no Node.js, and is told so"),
     Row("python -m vm clean", r"removed \d+"),
+    Row("tox -e matrix -- --host me@big:8 --host spare", elsewhere="vm/tests/test_remote_places.py"),
+    Row("tox -e matrix -- --vm-jobs 0 --host me@big", elsewhere="vm/tests/test_remote_places.py"),
     Row(
         ". ~/fapitest/.tox/run/bin/activate && cd ~/linux && git bisect start BAD GOOD",
         elsewhere="vm/tests/test_exit_codes.py",

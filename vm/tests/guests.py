@@ -76,6 +76,7 @@ class Machine:
         self, kernel: str, directory: Path, number: int, guest: Callable[[Guest], None] | Exception
     ) -> None:
         self.kernel = SimpleNamespace(name=kernel)
+        self.accel = "tcg"
         self.number = number
         self.socket = directory / f"port-{number}"
         self.guest = guest

@@ -57,6 +57,9 @@ REFUSED = {
     "exclude each other": ["--on-this-machine"],
     "-k '(': column 2: expected": ["-k (", "-k ( --collect-only"],
     "-m 'a~b': column 3: expected": ["-m a~b"],
+    "give [user@]machine[:places]": ["--host=", "--host=m1:0", "--host=-oProxyCommand=x", "--host=m1:2:3"],
+    "m1 is named twice": ["--host=m1 --host=m1:2"],
+    "a debugger reaches VMs of this machine only": ["--host=m1 --gdb", "--host=m1 --gdb-port=1234"],
 }  # fmt: skip
 """Why options are refused: a part of the line that says so -> the options."""
 
@@ -81,7 +84,7 @@ WITHOUT_A_VM = ["--collect-only", "--help", "--version"]
 """Options that need no VM."""
 
 ELSEWHERE = [
-    "--cpus", "--memory", "--append", "--gdb", "--gdb-port", "--baseline", "--known-issues",
+    "--host", "--cpus", "--memory", "--append", "--gdb", "--gdb-port", "--baseline", "--known-issues",
     "-x", "--lf", "--results", "--kernel", "--modules", "--matrix", "--interface", "--junit-xml", "-c",
     "--allure-severities", "--allure-epics", "--allure-features", "--allure-stories", "--allure-ids", "--allure-label",
 ]  # fmt: skip

@@ -2,17 +2,21 @@
 """A place survives whatever its VMs do: the right test is blamed, the others go on in a fresh VM."""
 
 import threading
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
 from vm import place, protocol
 from vm.conversation import Changed, Said
+from vm.errors import MachineLostError
 from vm.life import Ending, State
-from vm.place import GivenUp, Lost
-from vm.scheduler import NO_BOOTS
-from vm.tests.guests import TESTS, Guest, no_boot, told
+from vm.place import Free, GivenUp, Lost, Place
+from vm.scheduler import NO_BOOTS, Scheduler
+from vm.tests.guests import TESTS, Guest, Machine, no_boot, told
+from vm.tests.sessions import wait_until
 
 
 def good(guest):
@@ -176,7 +180,98 @@ def test_a_fresh_vm_that_collects_other_tests_runs_those_that_are_known(tmp_path
     assert [list(event.tests) for event in events if isinstance(event, GivenUp)] == [[TESTS[3]]]
 
 
+# --- places on several machines -----------------------------------------------------------------------------------
+
+
+def no_vm(_: str) -> Any:
+    pytest.fail("it has a VM")
+
+
+def described(vm: Any, _: str) -> Any:
+    return vm
+
+
+def told_by_two(directory, guest, failure=None):
+    """Let places on m1, whose VM has this guest, and then on m2, whose VM is good, serve one kernel."""
+    events: SimpleQueue[Any] = SimpleQueue()
+    scheduler = Scheduler(["6.12"], losses=0)
+    vms: dict[str, Any] = {
+        "m1": Machine("6.12", directory, 1, guest),
+        "m2": Machine("6.12", directory, 2, good),
+    }
+    if failure:
+        vms["m1"].wait = failure
+    places = [
+        Place(events, scheduler, partial(described, vms[name]), 30, lambda _: {}, where=name) for name in vms
+    ]
+    for opened in places:
+        scheduler.enter(opened._where)
+    found = []
+    for opened in places:
+        opened._serve()
+        while not events.empty():
+            found.append(events.get())
+    return found
+
+
+def gone(_: float) -> bool:
+    raise MachineLostError("m1 was lost: it rained")
+
+
+def test_a_machine_that_fails_costs_no_kernel_anything(tmp_path):
+    events = told_by_two(tmp_path, MachineLostError("m1: No space left on device"))
+    assert passed(events) == TESTS
+    assert [event.reason for event in events if isinstance(event, Free)] == [
+        "m1: No space left on device",
+        "",
+    ]
+    assert [(loss.test, loss.again) for loss in lost(events)] == [("", True)]
+
+
+def test_a_machine_that_is_lost_costs_the_test_that_ran_there(tmp_path):
+    events = told_by_two(tmp_path, after_one(nothing), gone)
+    assert passed(events) == [TESTS[0], *TESTS[2:]]
+    (loss,) = lost(events)
+    assert (loss.test, loss.ending, loss.reason) == (TESTS[1], Ending.LOST, "m1 was lost: it rained")
+
+
+def test_without_any_machine_the_tests_are_given_up(tmp_path):
+    events = told(tmp_path, MachineLostError("m1: No space left on device"))
+    (loss,) = lost(events)
+    assert (loss.reason, loss.again) == ("m1: No space left on device", False)
+
+
+def test_a_machine_that_can_not_be_made_ready_takes_no_kernel(tmp_path):
+    def prepare(_):
+        raise MachineLostError("m1 is too slow")
+
+    events: SimpleQueue[Any] = SimpleQueue()
+    scheduler = Scheduler(["6.12"], losses=0)
+    Place(events, scheduler, no_vm, 30, lambda _: {}, where="m1", prepare=prepare)._serve()
+    assert events.get().reason == "m1 is too slow"
+    assert scheduler.abandoned() == {"6.12": []}
+
+
+def test_a_place_that_is_stopped_while_it_is_made_ready_ends():
+    events: SimpleQueue[Any] = SimpleQueue()
+    asked = threading.Event()
+
+    def prepare(stopped):
+        while not stopped():
+            asked.set()
+
+    opened = Place(events, Scheduler(["6.12"], losses=0), no_vm, 30, lambda _: {}, prepare=prepare)
+    opened.start()
+    asked.wait(30)
+    opened.stop()
+    assert events.get(timeout=30) == Free("")
+    opened.join()
+
+
 def test_nothing_is_left_open(tmp_path):
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    def opened():
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = opened()
     told(tmp_path, after_one(lambda g: g.port.sendall(b"garbage\n")), good)
-    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+    wait_until(lambda: opened() <= before, "the stand-ins to close theirs", patience=30)

@@ -24,10 +24,10 @@ def begun(scheduler):
     return scheduler
 
 
-def next_in_a_thread(scheduler):
+def next_in_a_thread(scheduler, machine=""):
     """What a place is given that asks now."""
     found = []
-    thread = threading.Thread(target=lambda: found.append(scheduler.next_kernel()))
+    thread = threading.Thread(target=lambda: found.append(scheduler.next_kernel(machine)))
     thread.start()
     return thread, found
 
@@ -118,3 +118,64 @@ def test_a_stopped_session_starts_nothing(begun):
     begun.stop()
     assert begun.take("6.12", 8, TESTS) == []
     assert begun.next_kernel() is None
+
+
+# --- machines -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def machines():
+    """A scheduler of one kernel, with a place on each of two machines; the first has it."""
+    scheduler = Scheduler(["6.12"], losses=10)
+    for name in ("m1", "m2"):
+        scheduler.enter(name)
+    assert scheduler.next_kernel("m1") == "6.12"
+    return scheduler
+
+
+def test_a_kernel_that_does_not_come_up_is_tried_on_another_machine(machines):
+    assert machines.lost("6.12", came_up=False, machine="m1")
+    machines.leave("6.12")
+    assert machines._wanting("m1") is None
+    assert machines.next_kernel("m2") == "6.12"
+
+
+def test_a_kernel_that_comes_up_nowhere_is_given_up(machines):
+    assert machines.lost("6.12", came_up=False, machine="m1")
+    machines.leave("6.12")
+    machines.next_kernel("m2")
+    assert not machines.lost("6.12", came_up=False, machine="m2")
+
+
+def test_a_kernel_goes_back_to_a_machine_when_no_other_is_left(machines):
+    machines.lost("6.12", came_up=False, machine="m1")
+    machines.leave("6.12")
+    machines.quit("m2")
+    assert machines.next_kernel("m1") == "6.12"
+
+
+def test_a_place_waits_for_what_another_machine_may_leave(machines):
+    machines.lost("6.12", came_up=False, machine="m1")
+    machines.leave("6.12")
+    thread, found = next_in_a_thread(machines, "m1")
+    machines.quit("m2")
+    thread.join(timeout=30)
+    assert found == ["6.12"]
+
+
+def test_a_machine_that_fails_is_not_the_kernels_fault(machines):
+    for _ in range(NO_BOOTS + 1):
+        assert machines.machine_lost("6.12")
+    machines.leave("6.12")
+    machines.quit("m1")
+    assert machines.next_kernel("m2") == "6.12"
+
+
+def test_what_no_machine_is_left_for_is_known(machines):
+    machines.collected("6.12", TESTS)
+    machines.take("6.12", 5, TESTS)
+    for name in ("m1", "m2"):
+        machines.quit(name)
+    machines.leave("6.12")
+    assert machines.abandoned() == {"6.12": TESTS[5:]}
+    assert machines.abandoned() == {}

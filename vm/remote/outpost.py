@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Looks after VMs on another machine, for as long as the one that asked for them is there.
+
+A process runs these functions, each in a thread and with a channel of its own, which execnet gives it. It ends with its
+connection, and all that it has begun ends with it: its VMs, and their files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from vm import accel, cache, scratch, tools
+from vm.bootimage import Kernel
+from vm.errors import BootError, VmError
+from vm.hardware import Hardware
+from vm.life import Ending
+from vm.machine import Machine, default_jobs
+from vm.remote import parts
+from vm.remote.pulse import Pulse
+from vm.remote.stream import Stream
+from vm.remote.wire import CHUNK, packed, unpacked
+
+NEWS = 1.0
+"""Seconds between two accounts of a VM."""
+
+SPARE = 64 << 20
+"""Bytes that must stay free in the cache beside what is sent."""
+
+CONSOLE = "console.log"
+
+_living: dict[Machine, Path] = {}
+"""The VMs that there are, and the directory of each beside its own."""
+
+
+def settle() -> None:
+    """Make this process one that ends in order, and that says nothing but through its channels."""
+    sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  as long as the process
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: threading.Thread(target=end).start())
+
+
+def end(_: str = "") -> None:
+    """End every VM with its files, and then this process.
+
+    The threads that own them may wait for a connection that is stuck; where they do the same, nothing is done twice.
+    """
+    for machine, directory in list(_living.items()):
+        with contextlib.suppress(Exception):
+            machine.kill()
+        shutil.rmtree(directory, ignore_errors=True)
+    for directory in list(parts.making):
+        shutil.rmtree(directory, ignore_errors=True)
+    os._exit(1)
+
+
+def watch(channel: Any) -> None:
+    """End this process when the other side gives no sign of life any more."""
+    ended = threading.Event()
+
+    def over(_: str) -> None:
+        ended.set()
+        end()
+
+    Pulse(channel, over)
+    ended.wait()
+
+
+# --- is this machine fit? -----------------------------------------------------------------------------------------
+
+
+def check(channel: Any) -> None:
+    """Tell what this machine can do for VMs of the hardware that is asked for, or why it can do nothing."""
+    _, fields = unpacked(channel.receive())
+    try:
+        _check_architecture()
+        accel.qemu_version()
+        tools.path("setpriv")
+        cache.root()
+        scratch.place()
+        cache.sweep()
+        scratch.sweep()
+        answer = packed("fit", jobs=default_jobs(Hardware(**fields["hardware"])))
+    except (VmError, OSError) as error:
+        answer = packed("unfit", reason=str(error))
+    channel.send(answer)
+
+
+def _check_architecture() -> None:
+    if platform.machine() != "x86_64":
+        raise VmError(f"it is a {platform.machine()} machine; x86-64 is needed")
+
+
+def check_room(channel: Any) -> None:
+    """Tell whether there is room for parts, and for so many bytes of VMs."""
+    _, fields = unpacked(channel.receive())
+    try:
+        absent = sum(size for digest, size in fields["parts"] if parts.find(digest) is None)
+        _check_free(cache.root(), absent + SPARE)
+        _check_free(scratch.place(), fields["scratch"])
+        answer = packed("fit")
+    except (VmError, OSError) as error:
+        answer = packed("unfit", reason=str(error))
+    channel.send(answer)
+
+
+def _check_free(directory: Path, wanted: int) -> None:
+    free = shutil.disk_usage(directory).free
+    if free < wanted:
+        raise VmError(f"{directory} has {free >> 20} MiB free, and {(wanted >> 20) + 1} MiB are needed")
+
+
+# --- what is sent once --------------------------------------------------------------------------------------------
+
+
+def take(channel: Any) -> None:
+    """Take a part unless it is here already; tell after each piece that it was written."""
+    _, fields = unpacked(channel.receive())
+
+    def pieces() -> Iterator[bytes]:
+        channel.send(packed("send"))
+        left = fields["size"]
+        while left > 0:
+            piece = channel.receive()
+            left -= len(piece)
+            yield piece
+            channel.send(packed("written"))
+
+    try:
+        if parts.find(fields["digest"]) is None:
+            with cache.writing():
+                parts.keep(fields["digest"], pieces())
+        answer = packed("there")
+    except (VmError, OSError) as error:
+        answer = packed("failed", reason=str(error))
+    channel.send(answer)
+
+
+# --- one VM -------------------------------------------------------------------------------------------------------
+
+
+class _Account:
+    """Tells what the VM prints, and for how long it had no processor."""
+
+    def __init__(self, channel: Any, machine: Machine, log: Path) -> None:
+        self._channel = channel
+        self._machine = machine
+        self._log = log
+        self._told = 0
+        self._telling = threading.Lock()
+        self._ended = threading.Event()
+        threading.Thread(target=self._keep_telling, daemon=True).start()
+
+    def _keep_telling(self) -> None:
+        try:
+            while not self._ended.wait(NEWS):
+                self.tell()
+        except OSError:
+            return  # the connection has ended, which ends the VM too
+
+    def tell(self) -> None:
+        with self._telling:
+            if self._machine.alive():
+                self._channel.send(packed("starved", seconds=self._machine.starved()))
+            if self._log.exists():
+                with self._log.open("rb") as log:
+                    if self._told > log.seek(0, os.SEEK_END):
+                        self._told = 0  # a VM that did not take back its saved state has begun anew
+                    log.seek(self._told)
+                    while piece := log.read(CHUNK):
+                        self._told += len(piece)
+                        self._channel.send(packed("console", text=piece.decode("latin-1")))
+
+    def stop(self) -> None:
+        self._ended.set()
+
+
+def live(channel: Any) -> None:
+    """Have one VM, and do with it what is asked; it ends when the channel does."""
+    port = channel.receive()
+    asked: SimpleQueue[bytes | None] = SimpleQueue()
+    _, wanted = unpacked(channel.receive())
+    with scratch.directory() as directory:
+        try:
+            machine = _machine(wanted, directory)
+        except (VmError, OSError) as error:
+            channel.send(packed("failed", reason=str(error)))
+            return
+        _living[machine] = directory
+        account = _Account(channel, machine, directory / CONSOLE)
+
+        def hear(message: bytes | None) -> None:
+            if message is None or unpacked(message)[0] == "interrupt":
+                machine.interrupt()
+            if message is None or unpacked(message)[0] != "interrupt":
+                asked.put(message)
+
+        channel.setcallback(hear, endmarker=None)
+        try:
+            channel.send(packed("done", accel=machine.accel))
+            while (message := asked.get()) is not None:
+                answer = _answer(machine, port, *unpacked(message))
+                account.tell()
+                channel.send(answer)
+        except OSError:
+            pass  # the connection has ended
+        finally:
+            account.stop()
+            machine.kill()
+            del _living[machine]
+
+
+def _machine(wanted: dict[str, Any], directory: Path) -> Machine:
+    files = {name: parts.find(digest) for name, digest in wanted["parts"].items()}
+    image, modules, userland = (files[name] for name in ("image", "modules", "userland"))
+    if image is None or modules is None or userland is None:
+        raise VmError("what was sent is no longer in the cache")
+    kernel = Kernel(
+        name=wanted["name"],
+        image=image,
+        modules=modules,
+        userland=userland,
+        loop=wanted["loop"],
+        key=wanted["key"],
+        origin="",
+    )
+    chosen = accel.choose(wanted["accel"], kernel)
+    hardware = Hardware(**wanted["hardware"])
+    return Machine(kernel, accel=chosen, directory=directory, hardware=hardware)
+
+
+def _join(port: Any, machine: Machine) -> None:
+    """Let the channel `port` be the VM's port; a VM that has gone again closes it."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(machine.socket))
+    except OSError:
+        connection.close()
+        port.close()
+    else:
+        Stream(port, connection)
+
+
+def _answer(machine: Machine, port: Any, word: str, fields: dict[str, Any]) -> bytes:
+    """Do one thing with a VM, and return what to say of it."""
+    try:
+        match word:
+            case "start":
+                machine.start()
+            case "wait_ready":
+                seconds = machine.wait_ready()
+                _join(port, machine)
+                return packed("done", seconds=seconds)
+            case "wait":
+                return packed("done", ended=machine.wait(fields["deadline"]))
+            case "kill":
+                machine.kill(Ending(fields["reason"]) if fields["reason"] else None)
+            case "ending":
+                ending, reason = machine.ending()
+                return packed("done", ending=ending, reason=reason)
+    except BootError as error:
+        return packed("not-booted", reason=str(error), ending=error.end)
+    except (VmError, OSError) as error:
+        return packed("failed", reason=str(error))
+    return packed("done")
