@@ -418,8 +418,8 @@ def log_name(number: int) -> str:
 
 def laid_files(kernel: Kernel) -> Iterator[tuple[str, Path]]:
     """Lay a kernel's configuration where its distribution would: yield the place in the guest, and the file here."""
-    config, release = kernel.image.with_name("config"), bootimage.image_release(kernel.image)
-    if release and config.exists():
+    config = kernel.image.with_name("config")
+    if config.exists() and (release := bootimage.image_release(kernel.image)):
         yield f"/boot/config-{release}", config
 
 

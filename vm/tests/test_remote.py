@@ -6,6 +6,7 @@ import inspect
 import os
 import socket
 import threading
+from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any
@@ -359,7 +360,8 @@ def test_silence_is_noticed(monkeypatch):
 
 # --- a VM there ---------------------------------------------------------------------------------------------------
 
-KERNEL = Kernel(name="6.12", image=None, modules=None, loop=True, origin="")  # type: ignore[arg-type]
+NOWHERE = Path("/nonexistent/vmlinuz")
+KERNEL = Kernel(name="6.12", image=NOWHERE, modules=NOWHERE, loop=True, origin="")
 
 
 @pytest.fixture
