@@ -81,7 +81,7 @@ def test_an_interrupt_during_boot_is_a_line_and_leaves_a_run_without_results(pri
     assert f"! Interrupted: by {number.name} !" in run.output
     assert not {"Traceback", "KeyboardInterrupt"} & set(re.findall(r"\w+", run.output))
     assert (list((private / "tmp").iterdir()), run.virtual_machines()) == ([], [])
-    assert {path.name for path in run.results.iterdir()} == {"mine", "results.jsonl"}
+    assert {path.name for path in run.results.iterdir()} == {"mine", "manifest.json", "results.jsonl"}
 
 
 def test_the_next_command_removes_what_a_killed_run_has_left(private):
