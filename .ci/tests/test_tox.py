@@ -28,7 +28,7 @@ def tox(directory: Path, *words: str, **environment: str) -> subprocess.Complete
     )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_other_kernels_install_nothing(tmp_path: Path) -> None:
     first = tox(tmp_path, "-e", "vm-6.12", *NOTHING)
     assert first.returncode == 0, first.stdout + first.stderr
@@ -41,7 +41,7 @@ def test_other_kernels_install_nothing(tmp_path: Path) -> None:
     assert (environment.parent / "pyvenv.cfg").stat().st_mtime_ns == made
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_kernel_that_there_is_not_is_no_success(tmp_path: Path) -> None:
     """tox takes vm-6.21 for an environment: it would do nothing, and congratulate."""
     done = tox(tmp_path, "-e", "vm-6.21")

@@ -19,7 +19,7 @@ from vm.command import CONFIGURATION, pytest_command
 from vm.image import PROJECT
 
 FAULTS = "vm/tests/faults"
-PATIENCE = 240.0
+PATIENCE = 600.0
 """Seconds that a run of a few tests may take on a machine that is busy with other things."""
 
 

@@ -18,7 +18,7 @@ from vm.tests import sessions
 SMALL = f"{sessions.FAULTS}/complaint.py"
 SUITE = "suites/fanotify_init"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system to fill")
 

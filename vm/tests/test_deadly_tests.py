@@ -74,7 +74,7 @@ def test_the_session_ends_in_order(session: sessions.Session) -> None:
 
 
 def importing(*names: str) -> list[str]:
-    return [f"{sessions.FAULTS}/importing/test_{name}.py" for name in names]
+    return [f"{sessions.FAULTS}/importing_{name}.py" for name in names]
 
 
 def test_a_module_that_panics_while_it_is_imported_is_named(tmp_path):
@@ -82,11 +82,14 @@ def test_a_module_that_panics_while_it_is_imported_is_named(tmp_path):
     (record,) = session.records()
     assert (session.code, record["test"], record["status"]) == (2, "vm::boot", "panic"), session.output
     assert "sysrq triggered crash" in record["message"]
-    assert "while it collected vm/tests/faults/importing/test_panics.py" in record["message"]
+    assert "while it collected vm/tests/faults/importing_panics.py" in record["message"]
 
 
 def test_a_module_that_can_not_be_imported_leaves_the_others_alone(tmp_path):
     session = sessions.run("--kernel", "6.12", *importing("raises", "innocent"), results=tmp_path / "out")
     assert session.code == 1, session.output
-    assert session.statuses("6.12") == {"test_raises.py": "error", "test_innocent.py::test_innocent": "pass"}
+    assert session.statuses("6.12") == {
+        "importing_raises.py": "error",
+        "importing_innocent.py::test_innocent": "pass",
+    }
     assert "ImportError: no such thing" in session.records()[-1]["message"]

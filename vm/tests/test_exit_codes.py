@@ -17,7 +17,7 @@ from vm.tests import sessions
 
 SMALL, PANIC = f"{sessions.FAULTS}/complaint.py", f"{sessions.FAULTS}/panic.py"
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 BISECT = {
     "unknown option": (["--kernel", "6.12", "--no-such-option"], 132, "unrecognized arguments"),

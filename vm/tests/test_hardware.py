@@ -83,7 +83,7 @@ def continued(port):
     raise TimeoutError("nobody listens at the port of the debugger")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_guest_is_the_machine_that_was_asked_for_and_waits_for_the_debugger(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -97,7 +97,7 @@ def test_the_guest_is_the_machine_that_was_asked_for_and_waits_for_the_debugger(
     assert f"target remote 127.0.0.1:{port}" in run.output
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_shell_ends_with_its_input():
     """The end stands behind a line that is cut off, which is what remains of one that was typed too early."""
     command = [sys.executable, "-m", "vm", "shell", "6.12"]
@@ -106,7 +106,7 @@ def test_the_shell_ends_with_its_input():
     assert b"fapitest: ended with" in done.stdout
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_shell_runs_tests_and_ends_with_their_exit_code(tmp_path):
     command = [
         sys.executable,

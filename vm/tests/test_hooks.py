@@ -14,7 +14,7 @@ def pytest_kernel_state(kernel, vm, state, detail):
         print(kernel, vm, state, file=file)
 """
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_the_states_of_a_kernel_that_panics_once(tmp_path):

@@ -35,7 +35,7 @@ def test_while_python_imports(tmp_path, case):
     assert done.stderr.splitlines() == [f"{'reports' if case == 'reports' else 'fapitest'}: interrupted"]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_while_tests_are_looked_for(tmp_path):
     run = sessions.start("--kernel", "6.12", "-k", "nothing", results=tmp_path / "out")
     assert run.process.stdout

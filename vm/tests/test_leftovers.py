@@ -16,7 +16,7 @@ from vm import cache, clean, image, kernels, scratch
 from vm.errors import VmError
 from vm.tests import sessions
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 MAKERS = {
     "scratch": "from vm import scratch; made = scratch.Scratch().path",
     "entry": "from vm import cache; making = cache.making(cache.root() / 'kernels/x'); made = making.__enter__()",

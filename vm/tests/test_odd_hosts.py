@@ -9,7 +9,7 @@ from vm.tests import sessions
 
 SMALL = f"{sessions.FAULTS}/complaint.py"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 FINE = {
     "no HOME": ("env", "--unset=HOME", "--unset=XDG_CACHE_HOME"),

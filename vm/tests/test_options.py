@@ -16,7 +16,7 @@ from vm.tests import sessions
 
 SMALL = f"{sessions.FAULTS}/complaint.py"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 REFUSED = {
     "pytest's cache is switched off here": [

@@ -12,7 +12,7 @@ from vm.remote import pulse
 from vm.tests import machines, sessions
 
 pytestmark = [
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root makes network namespaces"),
 ]
 SUITE = "suites/pidfd_wait"

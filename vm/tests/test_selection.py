@@ -13,7 +13,7 @@ from vm.tests import pieces, sessions
 
 SMALL = f"{sessions.FAULTS}/complaint.py"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 MISTAKES = {
     "file": (["suites/fanotify_init/test_flag.py"], 4, "is suites/fanotify_init/test_flags.py meant?"),

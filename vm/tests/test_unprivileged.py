@@ -16,7 +16,7 @@ NOBODY = pwd.getpwnam(unprivileged.USER)
 
 
 @needs_root
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_qemu_of_a_run_of_roots_is_nobody_and_can_become_nothing_else(tmp_path):
     with sessions.endless(tmp_path / "out") as session:
         (pid,) = session.virtual_machines()

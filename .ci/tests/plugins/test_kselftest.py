@@ -14,7 +14,7 @@ import pytest
 from vm import archive, cache
 from vm.archive import Suite
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 SCRIPT = "kselftest/fanotify_pidfd.sh"
 SOURCE = "linux-source-6.12"
