@@ -176,7 +176,7 @@ def _no_longer(pair: Pair) -> Iterator[Loss]:
     fewer = (_planned(old) or 0) - (_planned(new) or 0)
     if not new.boot and _planned(new) is not None and fewer > 0:
         yield Loss(Kind.FEWER_PLANNED, name, f"{_planned(new)} tests were planned, {fewer} fewer than before")
-    if old.kernel.baseline and new.account and not new.kernel.baseline:
+    if old.kernel.baseline and new.account and new.tests and not new.kernel.baseline:
         yield Loss(
             Kind.LOST_BASELINE, name, f"was held against {old.kernel.baseline}; now a feature may go unseen"
         )

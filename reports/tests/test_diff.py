@@ -172,6 +172,14 @@ def test_tests_of_a_kernel_that_did_not_boot_are_not_gone_one_by_one() -> None:
     assert "not booted         7.2: QEMU ended with 1; 3 tests did not run" in diff.as_text(comparison)
 
 
+def test_a_kernel_that_did_not_boot_has_lost_no_baseline() -> None:
+    """A guest tells what it is held against."""
+    old = stored("pass")
+    assert old.manifest
+    new = Stored("new", [boot("6.1")], old.manifest.with_kernel(Kernel("6.1")))
+    assert str(diff.compare(old, new)) == "1 not booted"
+
+
 def test_tests_that_were_planned_and_did_not_run_are_counted_once() -> None:
     comparison = diff.compare(stored("pass", "pass", "pass"), stored("pass", planned=3, how=End.ABORTED))
     assert str(comparison) == "1 incomplete"
