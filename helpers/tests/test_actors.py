@@ -4,7 +4,7 @@
 import os
 import select
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,10 @@ from helpers.events import MalformedEvent
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    before = open_descriptors(), set(Path("/proc/self/task").iterdir())
+def nothing_is_left(children: Callable[[], set[int]]) -> Iterator[None]:
+    before = open_descriptors(), set(Path("/proc/self/task").iterdir()), children()
     yield
-    assert (open_descriptors(), set(Path("/proc/self/task").iterdir())) == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert (open_descriptors(), set(Path("/proc/self/task").iterdir()), children()) == before
 
 
 def test_live_actor_has_acted_and_holds(tmp_path: Path) -> None:

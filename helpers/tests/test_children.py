@@ -18,12 +18,10 @@ from helpers.waiting import DeadlinePassed
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    before = open_descriptors()
+def nothing_is_left(children: Callable[[], set[int]]) -> Iterator[None]:
+    before = open_descriptors(), children()
     yield
-    assert open_descriptors() == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert (open_descriptors(), children()) == before
 
 
 class Unpicklable(Exception):  # noqa: N818
