@@ -5,15 +5,12 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.contract.results import Result, in_order
+from helpers.contract.results import NO_BOOT, Result, in_order
 from reports.names import SERIES
 from reports.text import printable
 
 FAILED = "failed.txt"
 """The tests that failed on any kernel, a node id a line: what pytest takes as `@failed.txt`."""
-
-NO_BOOT = "vm::boot"
-"""Stands in results for a test, where a kernel did not come up."""
 
 _NO_TEST = "vm::"
 

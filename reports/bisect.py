@@ -3,9 +3,8 @@
 
 from collections.abc import Iterable
 
-from helpers.contract.results import Result
+from helpers.contract.results import NO_BOOT, Result
 from helpers.contract.status import Status
-from reports.last_failed import NO_TEST
 
 GOOD, BAD, CAN_NOT_BE_JUDGED = 0, 1, 125
 """Exit codes, as in git-bisect(1), "bisect run"."""
@@ -19,7 +18,7 @@ def verdict(results: Iterable[Result]) -> int:
 
     A kernel that did not boot was not tested, and neither was one on which the test itself broke or was skipped.
     """
-    statuses = {result.status for result in results if result.test != NO_TEST}
+    statuses = {result.status for result in results if result.test != NO_BOOT}
     if statuses & _WRONG:
         return BAD
     return CAN_NOT_BE_JUDGED if statuses & _UNCLEAR or statuses <= {Status.SKIP} else GOOD

@@ -3,8 +3,7 @@
 
 from collections.abc import Iterable
 
-from helpers.contract.results import Result
-from reports.again import NO_BOOT
+from helpers.contract.results import NO_BOOT, Result
 
 ALARM = 1
 """A kernel failed a test; a comparison lost something; of what was merged something is missing."""

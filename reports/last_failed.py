@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.contract.results import Result, read
+from helpers.contract.results import NO_BOOT, Result, read
 from reports import run
-
-NO_TEST = "vm::boot"
-"""What the result of a VM that did not come up is called."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def _last_run(beside: Path | None) -> Path | None:
 
 
 def _bad(result: Result) -> str | None:
-    return result.test if result.words.bad and not result.not_run and result.test != NO_TEST else None
+    return result.test if result.words.bad and not result.not_run and result.test != NO_BOOT else None
 
 
 def _file(test: str) -> str:

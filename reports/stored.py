@@ -8,10 +8,9 @@ from pathlib import Path
 
 from helpers.contract import manifest
 from helpers.contract.manifest import Account, Kernel, Manifest
-from helpers.contract.results import Result, in_order, kernels, read
+from helpers.contract.results import NO_BOOT, Result, in_order, kernels, read
 from helpers.contract.status import Status
 from reports import run
-from reports.again import NO_BOOT
 
 
 @dataclass(frozen=True)

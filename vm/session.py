@@ -24,6 +24,7 @@ import pytest
 
 from helpers.contract import manifest
 from helpers.contract.properties import Property
+from helpers.contract.results import NO_BOOT
 from helpers.contract.status import Status
 from vm import hooks, identity, protocol
 from vm.bootimage import Kernel, image_release
@@ -136,7 +137,7 @@ class KernelSession:
             self.config.hook.pytest_kernel_identified(kernel=manifest.Kernel(name, path=name))
             self.plan.releases[name] = ""
             self.not_booted.append(name)
-            self._add("vm::boot", name, Status.LOST, reason)
+            self._add(NO_BOOT, name, Status.LOST, reason)
         for _ in range(self.plan.jobs):
             self._open(self._machine)
         for host in self.plan.hosts:
@@ -254,7 +255,7 @@ class KernelSession:
                 self._report(GivenUp(kernel, tests, reason))
             else:
                 self.not_booted.append(kernel)
-                self._add("vm::boot", kernel, Status.LOST, reason)
+                self._add(NO_BOOT, kernel, Status.LOST, reason)
 
     def _said(self, life: Life, event: protocol.Event, test: str) -> None:
         match event:
@@ -334,7 +335,7 @@ class KernelSession:
             self._add(lost.test, kernel, status, f"{lost.reason} ({when})", lost.console, lost.life.accel)
         elif not lost.again and not self._scheduler.has_tests(kernel):
             self.not_booted.append(kernel)
-            self._add("vm::boot", kernel, status, f"{lost.reason} ({when})", lost.console)
+            self._add(NO_BOOT, kernel, status, f"{lost.reason} ({when})", lost.console)
         if lost.again and not self._session.shouldfail:
             self._line(
                 f"{kernel}: going on in a fresh VM" + ("" if lost.test else f": {lost.reason} ({when})")

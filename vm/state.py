@@ -7,6 +7,7 @@ Source: QEMU's docs/devel/migration and docs/interop/qmp-spec.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socket
@@ -28,17 +29,15 @@ class Monitor:
     """QEMU's control socket (QMP)."""
 
     def __init__(self, path: Path) -> None:
-        """Connect to the socket at `path`. Raises OSError."""
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(DEADLINE)
-        try:
+        """Connect to the socket at `path`. Raises OSError, VmError: QEMU ended meanwhile."""
+        with contextlib.ExitStack() as opened:
+            self._socket = opened.enter_context(socket.socket(socket.AF_UNIX))
+            self._socket.settimeout(DEADLINE)
             self._socket.connect(str(path))
-        except OSError:
-            self._socket.close()
-            raise
-        self._lines = self._socket.makefile("r")
-        self._lines.readline()
-        self.execute("qmp_capabilities")
+            self._lines = opened.enter_context(self._socket.makefile("r"))
+            self._lines.readline()
+            self.execute("qmp_capabilities")
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
         """Return the monitor."""
@@ -46,8 +45,7 @@ class Monitor:
 
     def __exit__(self, *_: object) -> None:
         """Close the connection."""
-        self._lines.close()
-        self._socket.close()
+        self._opened.close()
 
     def execute(self, command: str, **arguments: Any) -> Any:
         """Run one command and return what QEMU returns. Raises VmError with QEMU's words, OSError when it is gone."""

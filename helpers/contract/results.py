@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 from helpers.contract.status import VOCABULARY, Status, Words
 
+NO_BOOT = "vm::boot"
+"""Stands for a test in the results of a kernel that did not come up."""
+
 FORMAT = 1
 """Version of the stored form. It is in every line, so that files can be cut and joined with text tools."""
 

@@ -60,6 +60,11 @@ HEADLINES = {
         ALL,
         "incomplete: 3 of 6 tests ran",
     ),
+    "did not boot": (
+        manifest("6.12"),
+        ran("6.12", "vm::boot", status=Status.LOST),
+        "incomplete: 0 of an unknown number of tests ran",
+    ),
     "no kernel": (Manifest(how=End.COMPLETE), [], "complete"),
     "held against nothing": (
         PLANNED.with_kernel(replace(PLANNED.kernels["6.12"], baseline=NO_BASELINE)),

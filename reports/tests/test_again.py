@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.contract.results import Result
+from helpers.contract.results import NO_BOOT, Result
 from helpers.contract.status import Status
 from reports import again
 
@@ -43,8 +43,8 @@ def test_a_kernel_that_did_not_boot_has_a_console(tmp_path: Path) -> None:
         (tmp_path / "6.1" / name).touch()
         os.utime(tmp_path / "6.1" / name, (moment, moment))
     results = [
-        result("6.1", again.NO_BOOT, Status.LOST),
-        result("7.2", again.NO_BOOT, Status.LOST),
+        result("6.1", NO_BOOT, Status.LOST),
+        result("7.2", NO_BOOT, Status.LOST),
         result("6.12"),
     ]
     assert again.consoles(results, tmp_path) == [("6.1", tmp_path / "6.1" / "console-2.log")]
