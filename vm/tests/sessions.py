@@ -125,6 +125,7 @@ def endless(results: Path, *options: str, **arguments: Any) -> Iterator[Session]
     session = start(*words, results=results, **arguments)
     try:
         wait_until(lambda: session.records() or session.process.poll() is not None, "the first result")
+        assert session.process.poll() is None, session.wait().output
         yield session
     finally:
         if session.process.poll() is None:
