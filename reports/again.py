@@ -5,14 +5,12 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.contract.results import NO_BOOT, Result, in_order
+from helpers.contract.results import NO_BOOT, NO_TEST, Result, in_order
 from reports.names import SERIES
 from reports.text import printable
 
 FAILED = "failed.txt"
 """The tests that failed on any kernel, a node id a line: what pytest takes as `@failed.txt`."""
-
-_NO_TEST = "vm::"
 
 
 def export(results: Sequence[Result], run: Path) -> list[Path]:
@@ -28,7 +26,7 @@ def _is_test(result: Result) -> bool:
     return (
         result.words.bad
         and not result.not_run
-        and not test.startswith(_NO_TEST)
+        and not test.startswith(NO_TEST)
         and printable(test) == test
         and "\n" not in test
     )

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from hashlib import sha256
 
-from helpers.contract.results import Result
+from helpers.contract.results import NO_TEST, Result
 
 SERIES = re.compile(r"(ref-)?\d+\.\d+(-debug)?")
 """The name of a kernel for which there is an environment of tox."""
@@ -27,7 +27,7 @@ def split(test: str) -> tuple[str, str]:
 
 def is_test(name: str) -> bool:
     """Whether this is a test's node id: the name of a result may be that of a file, or of a VM that did not boot."""
-    return "::" in name and not name.startswith("vm::")
+    return "::" in name and not name.startswith(NO_TEST)
 
 
 def short(test: str) -> str:
@@ -66,5 +66,5 @@ def command(kernel: str, accel: str) -> str:
 
 def rerun(result: Result) -> str:
     """Return the command that runs this test again on this kernel."""
-    test = "" if result.test.startswith("vm::") else shlex.quote(result.test)
+    test = "" if result.test.startswith(NO_TEST) else shlex.quote(result.test)
     return f"{command(result.kernel, result.accel)} {test}".strip().removesuffix(" --")

@@ -24,7 +24,7 @@ import pytest
 
 from helpers.contract import manifest
 from helpers.contract.properties import Property
-from helpers.contract.results import NO_BOOT
+from helpers.contract.results import HARNESS, NO_BOOT
 from helpers.contract.status import Status
 from vm import hooks, identity, protocol
 from vm.bootimage import Kernel, image_release
@@ -325,7 +325,7 @@ class KernelSession:
         where = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"the harness failed on what the guest said: {text} ({where.filename}:{where.lineno})"
         with contextlib.suppress(Exception):
-            self._add(test or "vm::harness", life.kernel, Status.LOST, reason[:_LONGEST])
+            self._add(test or HARNESS, life.kernel, Status.LOST, reason[:_LONGEST])
 
     def _lost(self, lost: Lost) -> None:
         kernel, when = lost.life.kernel, _WHEN[lost.stage]

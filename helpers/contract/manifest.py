@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from helpers.contract.results import NO_BOOT, Result
+from helpers.contract.results import NO_TEST, Result
 from helpers.contract.status import Status
 
 FILE = "manifest.json"
@@ -164,7 +164,7 @@ def balance(manifest: Manifest, results: Iterable[Result]) -> Balance:
     """Return what is missing. A kernel that collected no tests should have run those of the others."""
     ran: dict[str, dict[str, bool]] = {}
     for result in results:
-        if result.test != NO_BOOT:
+        if not result.test.startswith(NO_TEST):
             ran.setdefault(result.kernel, {})[result.test] = result.status is not Status.NOT_RUN
     asked = _union(manifest.planned)
     return Balance(

@@ -15,8 +15,12 @@ from typing import Any, NamedTuple
 
 from helpers.contract.status import VOCABULARY, Status, Words
 
-NO_BOOT = "vm::boot"
+NO_TEST = "vm::"
+"""What stands for a test where there is none begins so."""
+NO_BOOT = f"{NO_TEST}boot"
 """Stands for a test in the results of a kernel that did not come up."""
+HARNESS = f"{NO_TEST}harness"
+"""Stands for a test where the harness itself failed, and no test was running."""
 
 FORMAT = 1
 """Version of the stored form. It is in every line, so that files can be cut and joined with text tools."""
