@@ -201,6 +201,19 @@ def test_terminal_options(
     assert run.code == 1
 
 
+def test_an_expected_failure_that_is_seen_twice_is_one(tmp_path: Path) -> None:
+    """In the test, and again while its fixture is torn down."""
+    project = Project(tmp_path)
+    project.write(
+        "test_twice.py",
+        "import pytest\n@pytest.fixture\ndef broken():\n    yield\n    assert 0\n"
+        "@pytest.mark.xfail(reason='bug 7')\ndef test_twice(broken): assert 0\n",
+    )
+    run = project.run_here()
+    assert [result.status for result in run.results.values()] == ["xfail"]
+    assert "= 1 xfailed in " in run.output
+
+
 def test_without_kernels_nothing_is_recorded_and_nothing_looks_different(project: Project) -> None:
     selection = ("-k", "test_pass or test_skip")
     with (
