@@ -19,9 +19,9 @@ def channel():
 
 
 def send(data: bytes):
-    left = memoryview(data)
+    left, descriptor = memoryview(data), channel()._descriptor  # found once: under emulation the search takes long
     while left:
-        left = left[os.write(channel()._descriptor, left) :]
+        left = left[os.write(descriptor, left) :]
 
 
 def prey() -> str:
@@ -63,9 +63,10 @@ def test_own_console():
 
 @pytest.mark.timeout(240)  # the host ends it; under emulation that takes a while
 def test_many_files():
-    """The same file again and again, 1 GiB in all."""
+    """The same file again and again, for ever."""
     line = protocol.line("environment", facts=[["environment.json", "eHh4" * 60_000]] * 15)
-    for _ in range(280):
+    send(line * 20)
+    while True:
         send(line)
 
 
