@@ -190,7 +190,7 @@ ROWS = [
     Row("tox -e fresh", elsewhere=".ci/fresh/test_fresh.py"),
     Row("tox -e newest", SUITES, whole=True, why="the checks of the project, which call this one"),
     Row("tox -e constraints", whole=True, why="needs what the one before it has made"),
-    Row("tox -e check", SUITES, whole=True, why="the checks of the project, which call this one"),
+    Row("tox -e check,check-long", SUITES, whole=True, why="the checks of the project, which call this one"),
 ]
 
 

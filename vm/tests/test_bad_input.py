@@ -96,6 +96,7 @@ def test_the_baseline_of_a_kernel_without_the_drivers_is_refused_in_one_line():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_one_kernel_that_does_not_boot_leaves_the_others_alone(tmp_path):
     bare = kernels.kernel("5.10").image
     session = sessions.run("--kernel", str(bare), "--kernel", "6.12", SMALL, results=tmp_path / "out")
@@ -113,6 +114,7 @@ def test_a_panic_at_boot_is_a_panic(tmp_path):
     assert [record["test"] for record in session.records()] == ["vm::boot"]
 
 
+@pytest.mark.long
 def test_a_cached_kernel_works_without_the_archive(tmp_path, private_cache, no_archive):
     environment = private_cache | no_archive
     session = sessions.run("--kernel", "6.12", SMALL, results=tmp_path / "out", environment=environment)
@@ -129,6 +131,7 @@ def test_without_archive_and_cache_there_is_no_kernel(tmp_path, no_archive):
     assert "Traceback" not in session.output
 
 
+@pytest.mark.long
 def test_a_kernel_that_can_not_be_had_leaves_the_others_alone(tmp_path, private_cache, no_archive):
     both = ["--kernel", "7.2", "--kernel", "6.12", "-k", "before or after"]
     session = sessions.run(*both, SMALL, results=tmp_path / "out", environment=private_cache | no_archive)
@@ -150,6 +153,7 @@ def test_when_no_kernel_can_be_had_each_reason_is_a_line(tmp_path, no_archive):
         assert line.startswith(f"ERROR: the list of Debian's suite {suite} can not be fetched")
 
 
+@pytest.mark.long
 def test_a_damaged_kernel_is_fetched_again(tmp_path, private_cache):
     damaged = Path(private_cache["FAPITEST_CACHE"]) / "kernels/6.12/vmlinuz"
     damaged.write_bytes(damaged.read_bytes()[:1000])
@@ -158,6 +162,7 @@ def test_a_damaged_kernel_is_fetched_again(tmp_path, private_cache):
     assert damaged.stat().st_size > 1000
 
 
+@pytest.mark.long
 def test_a_saved_state_that_qemu_does_not_take_back_costs_a_boot(tmp_path, private_cache):
     """The damage is one that the cache does not see: length and time are as they were."""
     run = {"environment": private_cache}

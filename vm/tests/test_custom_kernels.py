@@ -10,7 +10,7 @@ from vm.archive import Suite
 from vm.bootimage import image_release
 from vm.tests import pieces, sessions
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 SMALL = f"{sessions.FAULTS}/complaint.py"
 NEEDED = {f"{name}.ko" for name in ("virtio", "virtio_ring", "virtio_pci", "virtio_console", "loop")}
 

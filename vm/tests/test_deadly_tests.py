@@ -8,7 +8,7 @@ import pytest
 from vm.tests import sessions
 from vm.tests.faults.deadly import ODD
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 STATUSES = {
     "test_reboot[restart]": ("lost", "vanished without a word"),

@@ -57,6 +57,7 @@ def reports(*words):
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_a_kernel_that_boots_no_more_is_a_loss_and_no_green(tmp_path):
     """The run ends with 2, the other kernel is compared, and whoever looks at the run is alarmed."""
     good, cut = kernels.kernel("6.12").image, tmp_path / "bzImage"
@@ -108,6 +109,7 @@ def git(repository, *words):
     ).stdout
 
 
+@pytest.mark.long
 def test_git_bisect_run_finds_the_commit(history, tmp_path):
     git(history, "bisect", "start", "HEAD", "HEAD~6")
     # --vm-jobs gives the one VM more time: a boot that this machine is too busy for would be skipped.

@@ -26,7 +26,7 @@ FAILED = {
     "both.py::test_both": "fail",
 }
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

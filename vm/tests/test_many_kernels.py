@@ -9,7 +9,7 @@ SMALL = f"{sessions.FAULTS}/complaint.py"
 MANY = f"{sessions.FAULTS}/many.py"
 KERNELS = ("5.10", "6.12", "7.2")
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("places", ["1", "2"])

@@ -12,6 +12,7 @@ from vm.remote import pulse
 from vm.tests import machines, sessions
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.timeout(900),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root makes network namespaces"),
 ]

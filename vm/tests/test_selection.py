@@ -56,6 +56,7 @@ def tree(tmp_path_factory):
     return tree
 
 
+@pytest.mark.long
 def test_paths_in_the_arguments_move_nothing(tmp_path, tree):
     """pytest takes an existing path in its arguments for a hint where the project is, be it a kernel's."""
     results = tmp_path / "out"
@@ -75,6 +76,7 @@ def test_without_a_path_all_suites_are_meant_from_any_directory(tmp_path):
     assert "suites/fanotify_init/test_limits.py::test_no_descriptor_left" in session.output
 
 
+@pytest.mark.long
 def test_a_tree_is_run_repeatedly(tree, capfd):
     assert repeat.run(str(tree), runs=1, busy=0, selection=[str(PROJECT / SMALL)]) == 0
     assert "1 fail, 3 pass" in capfd.readouterr().out

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 KERNEL = "6.12"
 GITLAB_CI_LOCAL = "gitlab-ci-local@4.75.1"

@@ -19,7 +19,8 @@ def channel():
 
 
 def send(data: bytes):
-    left, descriptor = memoryview(data), channel()._descriptor  # found once: under emulation the search takes long
+    descriptor = channel()._descriptor  # found once: under emulation the search takes long
+    left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]
 
