@@ -45,7 +45,7 @@ class Lost:
         reason: why it ended, in words.
         stage: the state that it was in.
         console: the last lines of its console.
-        again: whether the kernel's other tests go on in another VM.
+        again: whether the kernel has other tests, which go on in another VM.
     """
 
     life: Life
@@ -242,8 +242,9 @@ class Place:
             again = self._scheduler.machine_lost(kernel)
         else:
             again = self._scheduler.lost(kernel, came_up=stage is State.RUNNING, machine=self._where)
+        more = not self._scheduler.has_tests(kernel) or self._scheduler.left(kernel) > 0
         life.end(ending)
-        self._tell.put(Lost(life, ending, test, reason, stage, console, again))
+        self._tell.put(Lost(life, ending, test, reason, stage, console, again and more))
         if not again and (tests_left := self._scheduler.give_up(kernel)):
             why = "no machine is left for it" if self._failed else f"too many VMs of {kernel} were lost"
             self._tell.put(GivenUp(kernel, tests_left, why))

@@ -106,6 +106,18 @@ def test_a_fault_costs_the_test_that_ran(tmp_path, name):
     assert passed(events) == [TESTS[0], *TESTS[2:]]
 
 
+def test_nothing_goes_on_after_the_last_test(tmp_path):
+    def guest(guest: Guest) -> None:
+        guest.begin()
+        guest.commands()
+        for number in range(len(TESTS) - 1):
+            guest.run(number)
+        guest.phase(len(TESTS) - 1, "setup")
+
+    (loss,) = lost(told(tmp_path, guest))
+    assert (loss.test, loss.again) == (TESTS[-1], False)
+
+
 def test_a_test_whose_last_report_has_come_is_not_blamed(tmp_path):
     def guest(guest: Guest) -> None:
         guest.begin()
