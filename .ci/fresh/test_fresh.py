@@ -152,6 +152,12 @@ ROWS = [
         typed="python -m vm faults ref-6.12 queue_fd/tail",
         why=BUILDS,
     ),
+    Row(
+        "python -m pytest -c pyproject.toml",
+        SUITES,
+        narrowed=f"--kernel 6.12 {FEW}",
+        why="it needs to be told on which kernel",
+    ),
     Row("python -m reports", r"6\.12 .*pass"),
     Row("python -m reports list", r"6\.12 .*pass", persons=PERSONS),
     Row("python -m reports summary", "tests +release +accel", persons=PERSONS),
