@@ -2,7 +2,7 @@
 """An unexpected answer of the kernel, told by names.
 
 An answer is an errno as an integer, and OK (0) for success, so that tables of expected answers read like the
-manual: `(Init.CLASS_CONTENT | Init.REPORT_FID, EINVAL)`.
+manual: `(FAN_CLASS_CONTENT | FAN_REPORT_FID, EINVAL)`.
 
 A test that ends with an OSError has got an answer that it did not expect, whichever system call gave it: `judged` makes
 it an UnexpectedAnswer. That holds for the calls of Python's os module too, and for fixtures. A group that listens

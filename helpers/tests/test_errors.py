@@ -24,7 +24,7 @@ from helpers.errors import (
     outcome,
 )
 from helpers.fanotify import fanotify_mark
-from helpers.uapi import Init
+from helpers.uapi import FAN_CLOEXEC, FAN_REPORT_FID, FAN_REPORT_NAME, FAN_REPORT_TID
 
 
 class Call:
@@ -84,7 +84,7 @@ def test_expected_answers_pass() -> None:
 )
 def test_unexpected_answer_names_everything(expected: int, actual: int, words: str) -> None:
     with pytest.raises(UnexpectedAnswer) as error:
-        expect(expected, Call(actual).mark, Init.REPORT_FID | Init.REPORT_TID)
+        expect(expected, Call(actual).mark, FAN_REPORT_FID | FAN_REPORT_TID)
     assert str(error.value) == f"<group>.mark(FAN_REPORT_TID|FAN_REPORT_FID): {words}"
 
 
@@ -102,13 +102,13 @@ def test_expect_errno_names_what_it_was() -> None:
 
 
 def test_cases_have_readable_ids() -> None:
-    first, second = cases((Init.REPORT_NAME, EINVAL), (Init.REPORT_FID, Init.CLOEXEC, OK))
-    assert (first.id, first.values) == ("FAN_REPORT_NAME-EINVAL", (Init.REPORT_NAME, EINVAL))
+    first, second = cases((FAN_REPORT_NAME, EINVAL), (FAN_REPORT_FID, FAN_CLOEXEC, OK))
+    assert (first.id, first.values) == ("FAN_REPORT_NAME-EINVAL", (FAN_REPORT_NAME, EINVAL))
     assert second.id == "FAN_REPORT_FID-FAN_CLOEXEC-ok"
 
 
 def test_cases_by_behaviour_are_marked() -> None:
-    (case,) = by_behaviour({"INIT-FID": [(Init.REPORT_FID, OK)]})
+    (case,) = by_behaviour({"INIT-FID": [(FAN_REPORT_FID, OK)]})
     assert [mark.mark.args for mark in case.marks if isinstance(mark, pytest.MarkDecorator)] == [
         ("INIT-FID",)
     ]

@@ -10,10 +10,10 @@ from helpers import fdinfo
 from helpers.actors import Actor
 from helpers.fanotify import watching
 from helpers.features import Feature, require
-from helpers.pidfd import Clone, clone_in
-from helpers.uapi import FAN_NOPIDFD, Init, Mask
+from helpers.pidfd import clone_in
+from helpers.uapi import CLONE_NEWPID, FAN_NOPIDFD, FAN_OPEN, FAN_REPORT_FD_ERROR, FAN_REPORT_PIDFD, Init
 
-in_a_new_pid_namespace = functools.partial(clone_in, Clone.NEWPID)
+in_a_new_pid_namespace = functools.partial(clone_in, CLONE_NEWPID)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ in_a_new_pid_namespace = functools.partial(clone_in, Clone.NEWPID)
     [
         pytest.param(Init(0), FAN_NOPIDFD, marks=pytest.mark.behaviour("PIDFD-NS-INVISIBLE")),
         pytest.param(
-            Init.REPORT_FD_ERROR,
+            FAN_REPORT_FD_ERROR,
             -ESRCH,
             marks=pytest.mark.behaviour("PIDFD-NS-INVISIBLE", "PIDFD-FDERR-AMBIGUOUS"),
         ),
@@ -31,7 +31,7 @@ in_a_new_pid_namespace = functools.partial(clone_in, Clone.NEWPID)
 def test_process_that_the_reader_cannot_see(file, more, pidfd):
     if more:
         require(Feature.REPORT_FD_ERROR)
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD | more) as group:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD | more) as group:
         file.read_text()
         with Actor(group.read_one, make=in_a_new_pid_namespace, keep=[group.fd]) as reader:
             event = reader.act()
@@ -41,7 +41,7 @@ def test_process_that_the_reader_cannot_see(file, more, pidfd):
 @pytest.mark.behaviour("PIDFD-NS-DESCENDANT")
 def test_process_in_a_child_namespace(file):
     with (
-        watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group,
+        watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group,
         Actor(file.read_text, make=in_a_new_pid_namespace) as actor,
     ):
         actor.act()

@@ -8,9 +8,9 @@ import pytest
 from helpers.errors import OK, outcome
 from helpers.fanotify import FanotifyGroup
 from helpers.fastpath import Presence, attach, detach, detect, directory
-from helpers.uapi import Init
+from helpers.uapi import FAN_CLASS_CONTENT, FAN_CLASS_NOTIF, FAN_CLASS_PRE_CONTENT, FAN_REPORT_FID
 
-GROUPS = [Init.CLASS_NOTIF, Init.CLASS_CONTENT, Init.CLASS_PRE_CONTENT, Init.REPORT_FID]
+GROUPS = [FAN_CLASS_NOTIF, FAN_CLASS_CONTENT, FAN_CLASS_PRE_CONTENT, FAN_REPORT_FID]
 ATTACH_UNKNOWN = {
     Presence.ABSENT: {ENOTTY},
     # The stubs of the proposal answer so where it is left out of the configuration.

@@ -12,22 +12,27 @@ from helpers.descriptors import GuardedBuffer
 from helpers.errors import OK, by_behaviour, expect
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, has
-from helpers.pidfd import (
+from helpers.pidfd import own_pidfd, pidfd_of, pidfd_send_signal
+from helpers.syscalls import syscall
+from helpers.uapi import (
     PIDFD_SELF_THREAD,
     PIDFD_SELF_THREAD_GROUP,
+    PIDFD_SIGNAL_PROCESS_GROUP,
+    PIDFD_SIGNAL_THREAD,
+    PIDFD_SIGNAL_THREAD_GROUP,
     Scope,
-    own_pidfd,
-    pidfd_of,
-    pidfd_send_signal,
 )
-from helpers.syscalls import syscall
 from helpers.waiting import readable
 
 NOT_A_SIGNAL = 65
 FIRST_SELF_THREAD_GROUP = -20000
 SELF = [PIDFD_SELF_THREAD, PIDFD_SELF_THREAD_GROUP, FIRST_SELF_THREAD_GROUP]
 UNKNOWN = Scope(8)
-MIXED = [Scope.THREAD | Scope.THREAD_GROUP, Scope.THREAD | Scope.PROCESS_GROUP, Scope(7)]
+MIXED = [
+    PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP,
+    PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_PROCESS_GROUP,
+    Scope(7),
+]
 
 
 @pytest.fixture
@@ -113,7 +118,9 @@ def test_flags(flags):
 
 
 @pytest.mark.behaviour("PSIG-SCOPE-OLD")
-@pytest.mark.parametrize("scope", [Scope.THREAD, Scope.THREAD_GROUP, Scope.PROCESS_GROUP], ids=str)
+@pytest.mark.parametrize(
+    "scope", [PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_SIGNAL_PROCESS_GROUP], ids=str
+)
 def test_scopes(scope):
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         os.setpgid(actor.pid, actor.pid)
