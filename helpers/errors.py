@@ -15,6 +15,7 @@ import os
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Flag, IntEnum
 from pathlib import Path
 from types import MethodType
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -56,7 +57,9 @@ def errno_name(answer: int) -> str:
 
 
 def spell(value: object) -> str:
-    """Return an argument the way a person would write it: flags and callables by name."""
+    """Return an argument the way a person would write it: flags, signals and callables by name."""
+    if isinstance(value, IntEnum):  # signal.Signals and its like print as numbers
+        return value.name
     owner = f"{value.__self__}." if isinstance(value, MethodType) else ""
     return owner + str(getattr(value, "__name__", value))
 
@@ -177,6 +180,18 @@ def hold_to_rules(found: Sequence[Deviation]) -> None:
 
 Row = tuple[object, ...]
 """Arguments of a call, and as the last column the answer."""
+
+
+def parameter_id(name: str, value: object) -> str | None:
+    """Return how a parameter of a test stands in its id, or None where pytest knows: errnos and signals by name.
+
+    A parameter called `answer` is an answer of the kernel, as everywhere here.
+    """
+    if isinstance(value, IntEnum):
+        return spell(value)
+    if name != "answer" or not isinstance(value, int) or isinstance(value, Flag | bool):
+        return None
+    return errno_name(value)
 
 
 def cases(*rows: Row, marks: Sequence[pytest.MarkDecorator] = ()) -> list[ParameterSet]:

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from errno import EBADF, EINVAL, ENOSPC, EOPNOTSUPP, EPERM
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
@@ -22,9 +23,10 @@ from helpers.errors import (
     hold_to_rules,
     judged,
     outcome,
+    parameter_id,
 )
 from helpers.fanotify import fanotify_mark
-from helpers.uapi import FAN_CLOEXEC, FAN_REPORT_FID, FAN_REPORT_NAME, FAN_REPORT_TID
+from helpers.uapi import FAN_CLOEXEC, FAN_DENY, FAN_REPORT_FID, FAN_REPORT_NAME, FAN_REPORT_TID, SI_TKILL
 
 
 class Call:
@@ -105,6 +107,22 @@ def test_cases_have_readable_ids() -> None:
     first, second = cases((FAN_REPORT_NAME, EINVAL), (FAN_REPORT_FID, FAN_CLOEXEC, OK))
     assert (first.id, first.values) == ("FAN_REPORT_NAME-EINVAL", (FAN_REPORT_NAME, EINVAL))
     assert second.id == "FAN_REPORT_FID-FAN_CLOEXEC-ok"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "spelled"),
+    [
+        ("answer", OK, "ok"),
+        ("answer", EPERM, "EPERM"),
+        ("answer", True, None),
+        ("answer", FAN_DENY, None),
+        ("room", EPERM, None),
+        ("signal", SIGKILL, "SIGKILL"),
+        ("code", SI_TKILL, "SI_TKILL"),
+    ],
+)
+def test_parameters_stand_in_ids_by_name(name: str, value: object, spelled: str | None) -> None:
+    assert parameter_id(name, value) == spelled
 
 
 def test_cases_by_behaviour_are_marked() -> None:

@@ -6,16 +6,25 @@ import os
 
 from helpers.uapi.names import Constants, Flags
 
-PIDFD_SELF_THREAD = -10000
-"""Instead of a descriptor: the calling thread (since 6.15)."""
-PIDFD_SELF_THREAD_GROUP = -10001
-"""Instead of a descriptor: the calling process (since 6.17; Linux 6.15 and 6.16 had -20000)."""
-
 P_PIDFD = os.P_PIDFD
 
 SO_PASSPIDFD = 76
 SO_PEERPIDFD = 77
 SCM_PIDFD = 4
+
+
+class Self(Constants):
+    """Instead of a descriptor: the calling thread (since 6.15) and the calling process (since 6.17).
+
+    Linux 6.15 and 6.16 had -20000 for the process.
+    """
+
+    PIDFD_SELF_THREAD = -10000
+    PIDFD_SELF_THREAD_GROUP = -10001
+
+
+PIDFD_SELF_THREAD = Self.PIDFD_SELF_THREAD
+PIDFD_SELF_THREAD_GROUP = Self.PIDFD_SELF_THREAD_GROUP
 
 
 class Pidfd(Flags):

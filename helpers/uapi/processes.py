@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What calls on processes take: linux/sched.h, linux/wait.h, linux/prctl.h, linux/capability.h."""
+"""What calls on processes take: linux/sched.h, linux/wait.h, linux/prctl.h, linux/capability.h,
+asm-generic/siginfo.h."""
 
 import ctypes
 
@@ -69,6 +70,23 @@ class CloneArgs(ctypes.Structure):
             *("stack_size", "tls", "set_tid", "set_tid_size", "cgroup"),
         )
     )
+
+
+class SignalCode(Constants):
+    """What si_code of siginfo_t says of where a signal comes from, sigaction(2)."""
+
+    SI_USER = 0
+    SI_KERNEL = 0x80
+    SI_QUEUE = -1
+    SI_TIMER = -2
+    SI_TKILL = -6
+
+
+SI_USER = SignalCode.SI_USER
+SI_KERNEL = SignalCode.SI_KERNEL
+SI_QUEUE = SignalCode.SI_QUEUE
+SI_TIMER = SignalCode.SI_TIMER
+SI_TKILL = SignalCode.SI_TKILL
 
 
 class Capability(Constants):

@@ -60,7 +60,7 @@ def test_unprivileged(flags, answer):
 
 
 @pytest.mark.behaviour("CAP-ADMIN-FLAGS")
-@pytest.mark.parametrize("flag", ADMIN_FLAGS, ids=str)
+@pytest.mark.parametrize("flag", ADMIN_FLAGS)
 def test_admin_flag(flag):
     require(Feature.UNPRIVILEGED_GROUPS, ADMIN_FLAGS[flag])
     in_child(lambda: expect(EPERM, fanotify_init, flag | FAN_REPORT_FID), unprivileged)

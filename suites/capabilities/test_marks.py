@@ -29,14 +29,14 @@ UNKNOWN_EVENT = Mask(0x2000)
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-MOUNT-MARK")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_mark_on_everything(kind, public_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
     expect_unprivileged(EPERM, kind, FAN_OPEN, public_dir)
 
 
 @pytest.mark.behaviour("CAP-MARK-ORDER-PATH")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_privilege_before_path(kind, public_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
     expect_unprivileged(EPERM, kind, FAN_OPEN, public_dir / "nothing")
@@ -73,7 +73,7 @@ def test_read_permission(mode, answer, ext4_dir):
 
 
 @pytest.mark.behaviour("CAP-PRIV-GROUP-UNPRIV-USER")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_privileged_group_of_an_unprivileged_user(kind, public_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
     with FanotifyGroup() as group:
@@ -82,7 +82,7 @@ def test_privileged_group_of_an_unprivileged_user(kind, public_dir):
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-INHERITED")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_unprivileged_group_of_a_privileged_user(kind, ext4_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
     here, there = socket.socketpair()

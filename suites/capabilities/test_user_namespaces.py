@@ -28,7 +28,7 @@ EVERYTHING = [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM]
 
 
 @pytest.mark.behaviour("CAP-USERNS-FS-MARK")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_own_filesystem(kind, public_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
     # 58f5fbeb367f (6.16) also gave everybody groups of mount events.
@@ -43,7 +43,7 @@ def test_own_filesystem(kind, public_dir):
 
 
 @pytest.mark.behaviour("CAP-USERNS-FS-FOREIGN")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_foreign_filesystem(kind, ext4_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
 
@@ -55,7 +55,7 @@ def test_foreign_filesystem(kind, ext4_dir):
 
 
 @pytest.mark.behaviour("CAP-USERNS-GROUP-OUTER")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_group_of_the_outer_namespace(kind, public_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
     with FanotifyGroup(FAN_REPORT_FID) as group:

@@ -87,7 +87,6 @@ def test_autoreap():
         (CLONE_PIDFD_AUTOKILL | CLONE_PIDFD, 0),
         (CLONE_PIDFD_AUTOKILL | CLONE_AUTOREAP, 0),
     ],
-    ids=str,
 )
 def test_refused(flags, exit_signal):
     cell = new_cell()
@@ -110,7 +109,7 @@ def test_closing_the_last_copy_kills():
 
 
 @pytest.mark.behaviour("CLONE3-AUTOKILL-BAD")
-@pytest.mark.parametrize(("more", "answer"), [(Clone(0), EPERM), (CLONE_NNP, OK)], ids=str)
+@pytest.mark.parametrize(("more", "answer"), [(Clone(0), EPERM), (CLONE_NNP, OK)])
 def test_autokill_without_privilege(more, answer):
     cell = new_cell()
     args = CloneArgs(flags=AUTOKILL | more, pidfd=ctypes.addressof(cell))

@@ -78,7 +78,7 @@ def test_descriptor_of_a_removed_file(file):
 
 
 @pytest.mark.behaviour("META-FD-FID")
-@pytest.mark.parametrize("fids", [FAN_REPORT_FID, FAN_REPORT_DIR_FID, FAN_REPORT_DFID_NAME], ids=str)
+@pytest.mark.parametrize("fids", [FAN_REPORT_FID, FAN_REPORT_DIR_FID, FAN_REPORT_DFID_NAME])
 def test_no_descriptor_beside_a_handle(file, fids):
     with watching(file, FAN_OPEN, fids) as group:
         file.read_bytes()
@@ -86,7 +86,7 @@ def test_no_descriptor_beside_a_handle(file, fids):
 
 
 @pytest.mark.behaviour("META-FD-FID-FDERR")
-@pytest.mark.parametrize("fids", [FAN_REPORT_FID, FAN_REPORT_DIR_FID, FAN_REPORT_DFID_NAME], ids=str)
+@pytest.mark.parametrize("fids", [FAN_REPORT_FID, FAN_REPORT_DIR_FID, FAN_REPORT_DFID_NAME])
 def test_no_descriptor_beside_a_handle_with_errors(file, fids):
     require(Feature.REPORT_FD_ERROR)
     with watching(file, FAN_OPEN, fids | FAN_REPORT_FD_ERROR) as group:
@@ -95,7 +95,7 @@ def test_no_descriptor_beside_a_handle_with_errors(file, fids):
 
 
 @pytest.mark.behaviour("META-FD-FLAGS")
-@pytest.mark.parametrize("flags", FLAGS, ids=str)
+@pytest.mark.parametrize("flags", FLAGS)
 def test_flags(file, flags):
     with watching(file, FAN_OPEN, event_f_flags=flags) as group:
         file.read_bytes()
@@ -157,7 +157,7 @@ FAILING = pytest.mark.parametrize(
         pytest.param(read_only_file, EROFS, marks=pytest.mark.behaviour("META-FD-EROFS"), id="EROFS"),
     ],
 )
-FOR_WRITING = pytest.mark.parametrize("mode", [O_WRONLY, O_RDWR], ids=str)
+FOR_WRITING = pytest.mark.parametrize("mode", [O_WRONLY, O_RDWR])
 
 
 @FAILING

@@ -42,7 +42,7 @@ def test_no_ondir_beside_a_descriptor(ext4_dir):
 
 
 @pytest.mark.behaviour("META-ONDIR-FID")
-@pytest.mark.parametrize("fids", [FAN_REPORT_FID, FAN_REPORT_DIR_FID, FAN_REPORT_DFID_NAME], ids=str)
+@pytest.mark.parametrize("fids", [FAN_REPORT_FID, FAN_REPORT_DIR_FID, FAN_REPORT_DFID_NAME])
 def test_ondir_beside_a_handle(ext4_dir, fids):
     with watching(ext4_dir, USE | FAN_ONDIR, fids) as group:
         list_directory(ext4_dir)
@@ -50,7 +50,7 @@ def test_ondir_beside_a_handle(ext4_dir, fids):
 
 
 @pytest.mark.behaviour("META-ONDIR-REQUIRED")
-@pytest.mark.parametrize("fids", [Init(0), FAN_REPORT_FID, FAN_REPORT_DFID_NAME], ids=str)
+@pytest.mark.parametrize("fids", [Init(0), FAN_REPORT_FID, FAN_REPORT_DFID_NAME])
 def test_nothing_without_ondir(ext4_dir, fids):
     with watching(ext4_dir, USE, fids | FAN_NONBLOCK) as group:
         list_directory(ext4_dir)
@@ -67,7 +67,7 @@ def tree(ext4_dir):
 
 
 @pytest.mark.behaviour("META-CHILD")
-@pytest.mark.parametrize("fids", [Init(0), FAN_REPORT_FID, FAN_REPORT_DFID_NAME], ids=str)
+@pytest.mark.parametrize("fids", [Init(0), FAN_REPORT_FID, FAN_REPORT_DFID_NAME])
 def test_children(tree, fids):
     with watching(tree, FAN_OPEN | FAN_EVENT_ON_CHILD, fids | FAN_NONBLOCK) as group:
         (tree / "child").read_bytes()

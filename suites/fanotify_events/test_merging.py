@@ -36,7 +36,7 @@ OPEN_AND_CLOSE = FAN_OPEN | FAN_CLOSE_NOWRITE
 
 
 @pytest.mark.behaviour("META-MERGE-SAME")
-@pytest.mark.parametrize("fids", [Init(0), FAN_REPORT_FID, FAN_REPORT_DFID_NAME], ids=str)
+@pytest.mark.parametrize("fids", [Init(0), FAN_REPORT_FID, FAN_REPORT_DFID_NAME])
 def test_one_process_and_one_object(file, fids):
     with watching(file, FAN_OPEN | FAN_CLOSE, fids | FAN_NONBLOCK) as group:
         file.read_bytes()
@@ -74,7 +74,7 @@ def test_two_processes(file):
 
 
 @pytest.mark.behaviour("META-MERGE-THREADS")
-@pytest.mark.parametrize("flags", [Init(0), FAN_REPORT_TID], ids=str)
+@pytest.mark.parametrize("flags", [Init(0), FAN_REPORT_TID])
 def test_two_threads(file, flags):
     with (
         watching(file, FAN_OPEN, flags) as group,

@@ -36,7 +36,7 @@ FIDS = (
     FAN_REPORT_DFID_NAME | FAN_REPORT_FID,
     FAN_REPORT_DFID_NAME_TARGET,
 )
-REPORTS = pytest.mark.parametrize("flags", [*FIDS, *(FAN_REPORT_PIDFD | fids for fids in FIDS)], ids=str)
+REPORTS = pytest.mark.parametrize("flags", [*FIDS, *(FAN_REPORT_PIDFD | fids for fids in FIDS)])
 
 PIDFD_LEN = 8
 FID_HEAD_LEN = 20

@@ -57,7 +57,7 @@ def overflow_of(group):
 
 
 @pytest.mark.behaviour("META-OVERFLOW")
-@pytest.mark.parametrize("flags", [Init(0), FAN_REPORT_FID, FAN_REPORT_DFID_NAME, FAN_REPORT_TID], ids=str)
+@pytest.mark.parametrize("flags", [Init(0), FAN_REPORT_FID, FAN_REPORT_DFID_NAME, FAN_REPORT_TID])
 def test_overflow(ext4_dir, flags):
     with overflown(ext4_dir, flags) as group:
         event = overflow_of(group)
@@ -66,7 +66,7 @@ def test_overflow(ext4_dir, flags):
 
 
 @pytest.mark.behaviour("META-OVERFLOW-FDERR")
-@pytest.mark.parametrize("flags", [Init(0), FAN_REPORT_FID], ids=str)
+@pytest.mark.parametrize("flags", [Init(0), FAN_REPORT_FID])
 def test_overflow_with_errors(ext4_dir, flags):
     require(Feature.REPORT_FD_ERROR)
     with overflown(ext4_dir, flags | FAN_REPORT_FD_ERROR) as group:

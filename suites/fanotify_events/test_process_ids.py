@@ -42,7 +42,7 @@ def test_thread(file):
 
 
 @pytest.mark.behaviour("META-PID-DEAD")
-@pytest.mark.parametrize("flags", [Init(0), FAN_REPORT_TID, FAN_REPORT_FID], ids=str)
+@pytest.mark.parametrize("flags", [Init(0), FAN_REPORT_TID, FAN_REPORT_FID])
 def test_process_which_is_gone(file, flags):
     with watching(file, FAN_OPEN, flags) as group, actors.reaped(file.read_bytes) as actor:
         assert group.read_one().pid == actor.pid

@@ -104,9 +104,7 @@ def test_bytes_of_events_without_records(ext4_dir):
 
 @pytest.mark.behaviour("META-FIONREAD-RECORDS")
 @pytest.mark.parametrize(
-    "flags",
-    [FAN_REPORT_PIDFD, FAN_REPORT_FID, FAN_REPORT_DFID_NAME, FAN_REPORT_DFID_NAME | FAN_REPORT_PIDFD],
-    ids=str,
+    "flags", [FAN_REPORT_PIDFD, FAN_REPORT_FID, FAN_REPORT_DFID_NAME, FAN_REPORT_DFID_NAME | FAN_REPORT_PIDFD]
 )
 def test_bytes_of_events_with_records(ext4_dir, flags):
     """A reader which asked how much room it needs must be able to read with it."""

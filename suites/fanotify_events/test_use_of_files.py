@@ -153,7 +153,7 @@ def test_event_with_a_handle(opened, call, mask):
 
 
 @pytest.mark.behaviour("META-SPLICE")
-@pytest.mark.parametrize("fids", [Init(0), FAN_REPORT_FID], ids=str)
+@pytest.mark.parametrize("fids", [Init(0), FAN_REPORT_FID])
 def test_splice_from_a_file(opened, fids):
     with watching(opened.path, ANY, FAN_NONBLOCK | fids) as group:
         os.splice(opened.fd, opened.pipe[1], SIZE)

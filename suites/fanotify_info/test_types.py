@@ -105,17 +105,17 @@ def test_event_of_a_new_entry(ext4_dir, flags, of_a_child, of_an_entry, more, la
         assert group.read_one().types == [*of_an_entry, *last]
 
 
+TYPES_OF_DIRECTORY_AND_ENTRY = {
+    FAN_REPORT_FID: (FAN_EVENT_INFO_TYPE_FID, None),
+    FAN_REPORT_FID | FAN_REPORT_DIR_FID: (FAN_EVENT_INFO_TYPE_DFID, None),
+    FAN_REPORT_DFID_NAME_TARGET: (FAN_EVENT_INFO_TYPE_DFID_NAME, FAN_EVENT_INFO_TYPE_FID),
+}
+
+
 @pytest.mark.behaviour("INFO-FID-ONLY", "INFO-FID-DIRFID", "INFO-TARGET")
-@pytest.mark.parametrize(
-    ("flags", "directory", "child"),
-    [
-        (FAN_REPORT_FID, FAN_EVENT_INFO_TYPE_FID, None),
-        (FAN_REPORT_FID | FAN_REPORT_DIR_FID, FAN_EVENT_INFO_TYPE_DFID, None),
-        (FAN_REPORT_DFID_NAME_TARGET, FAN_EVENT_INFO_TYPE_DFID_NAME, FAN_EVENT_INFO_TYPE_FID),
-    ],
-    ids=str,
-)
-def test_records_of_a_new_entry_are_of_its_directory_and_of_itself(ext4_dir, flags, directory, child):
+@pytest.mark.parametrize("flags", TYPES_OF_DIRECTORY_AND_ENTRY)
+def test_records_of_a_new_entry_are_of_its_directory_and_of_itself(ext4_dir, flags):
+    directory, child = TYPES_OF_DIRECTORY_AND_ENTRY[flags]
     with watching(ext4_dir, FAN_CREATE, flags) as group:
         (ext4_dir / "entry").touch()
         event = group.read_one()
@@ -133,7 +133,7 @@ def test_record_of_a_childs_event_is_of_its_directory(ext4_dir):
 
 
 @pytest.mark.behaviour("INFO-TARGET")
-@pytest.mark.parametrize("mask", [FAN_CREATE, FAN_MOVED_FROM, FAN_MOVED_TO, FAN_DELETE], ids=str)
+@pytest.mark.parametrize("mask", [FAN_CREATE, FAN_MOVED_FROM, FAN_MOVED_TO, FAN_DELETE])
 def test_target_of_every_change_of_an_entry(ext4_dir, mask):
     with watching(ext4_dir, mask, FAN_REPORT_DFID_NAME_TARGET) as group:
         (ext4_dir / "one").touch()

@@ -39,7 +39,7 @@ def test_basic(public_dir):
 
 
 @pytest.mark.behaviour("INIT-CLOEXEC")
-@pytest.mark.parametrize("flags", COMBINATIONS, ids=str)
+@pytest.mark.parametrize("flags", COMBINATIONS)
 def test_close_on_exec(flags):
     with FanotifyGroup(flags) as group:
         assert bool(fcntl.fcntl(group, fcntl.F_GETFD) & fcntl.FD_CLOEXEC) == bool(flags & FAN_CLOEXEC)
@@ -47,7 +47,7 @@ def test_close_on_exec(flags):
 
 
 @pytest.mark.behaviour("INIT-NONBLOCK")
-@pytest.mark.parametrize("flags", COMBINATIONS, ids=str)
+@pytest.mark.parametrize("flags", COMBINATIONS)
 def test_non_blocking(flags):
     with FanotifyGroup(flags) as group:
         assert bool(fcntl.fcntl(group, fcntl.F_GETFL) & O_NONBLOCK) == bool(flags & FAN_NONBLOCK)
@@ -68,7 +68,7 @@ def test_non_blocking_by_fcntl():
 
 
 @pytest.mark.behaviour("INIT-MODE-RDWR")
-@pytest.mark.parametrize("event_f_flags", [O_RDONLY, O_WRONLY, O_RDWR], ids=str)
+@pytest.mark.parametrize("event_f_flags", [O_RDONLY, O_WRONLY, O_RDWR])
 def test_access_mode(event_f_flags):
     with FanotifyGroup(Init(0), event_f_flags) as group:
         assert Open(fcntl.fcntl(group, fcntl.F_GETFL)) & O_ACCMODE == O_RDWR

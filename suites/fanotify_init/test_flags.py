@@ -98,7 +98,7 @@ def test_flags(flags: Init, answer: int) -> None:
 
 
 @pytest.mark.behaviour("INIT-PIDFD-TID")
-@pytest.mark.parametrize("more", [Init(0), FAN_REPORT_FID, FAN_CLASS_CONTENT], ids=str)
+@pytest.mark.parametrize("more", [Init(0), FAN_REPORT_FID, FAN_CLASS_CONTENT])
 def test_pidfd_with_tid(more: Init) -> None:
     require(Feature.REPORT_PIDFD)
     # 7.2-rc1 brought both; which kernel this is shows in what it reports of a process that is gone.

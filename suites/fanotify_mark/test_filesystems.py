@@ -37,10 +37,8 @@ from helpers.uapi import (
 )
 from suites.fanotify_mark.targets import NO_FSID, WITH_PRE_CONTENT_EVENTS, handles
 
-every_type = pytest.mark.parametrize(
-    "mark_type", [FAN_MARK_INODE, FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM], ids=str
-)
-every_whole = pytest.mark.parametrize("mark_type", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM], ids=str)
+every_type = pytest.mark.parametrize("mark_type", [FAN_MARK_INODE, FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
+every_whole = pytest.mark.parametrize("mark_type", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
 on_disk = pytest.mark.parametrize("filesystem", DISK_FILESYSTEMS, indirect=True)
 
 

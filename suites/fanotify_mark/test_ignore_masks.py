@@ -36,7 +36,7 @@ LEGACY_SURV = FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY
 
 def kinds(*ignores):
     """Run a test with each of these kinds of ignore mask that the kernel knows."""
-    return pytest.mark.parametrize("ignore", ignores, ids=str, indirect=True)
+    return pytest.mark.parametrize("ignore", ignores, indirect=True)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_ignored_events(ignore, group, ext4_file):
 
 @pytest.mark.behaviour("MARK-IGN-EVENTS")
 @kinds(LEGACY_SURV, FAN_MARK_IGNORE_SURV)
-@pytest.mark.parametrize("wide", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM], ids=str)
+@pytest.mark.parametrize("wide", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
 def test_file_ignored_in_a_watched_filesystem(ignore, wide, group, ext4_file):
     group.mark(FAN_MARK_ADD | wide, FAN_OPEN, ext4_file)
     group.mark(FAN_MARK_ADD | ignore, FAN_OPEN, ext4_file)
@@ -104,7 +104,7 @@ def test_file_ignored_in_a_watched_filesystem(ignore, wide, group, ext4_file):
 
 @pytest.mark.behaviour("MARK-IGN-EVENTS")
 @kinds(LEGACY_SURV, FAN_MARK_IGNORE_SURV)
-@pytest.mark.parametrize("wide", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM], ids=str)
+@pytest.mark.parametrize("wide", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
 def test_watched_file_in_an_ignored_filesystem(ignore, wide, group, ext4_file):
     group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_CLOSE_NOWRITE, ext4_file)
     group.mark(FAN_MARK_ADD | wide | ignore, FAN_OPEN, ext4_file)
@@ -207,7 +207,6 @@ def test_open_for_writing_and_surviving(ignore, group, file):
         (FAN_MARK_FILESYSTEM, "directory", EINVAL),
         (FAN_MARK_FILESYSTEM, "file", EINVAL),
     ],
-    ids=str,
 )
 def test_mortal_on_what_is_not_a_file(mark_type, name, answer, group, ext4_file):
     require(Feature.IGNORE)
@@ -236,7 +235,6 @@ def test_mortal_on_what_is_not_a_file(mark_type, name, answer, group, ext4_file)
         (LEGACY_SURV, FAN_MARK_IGNORED_MASK, OK),
         (FAN_MARK_IGNORED_MASK, LEGACY_SURV, OK),
     ],
-    ids=str,
 )
 def test_one_kind_after_another(first, second, answer, group, ext4_file):
     require(Feature.IGNORE)
@@ -246,7 +244,7 @@ def test_one_kind_after_another(first, second, answer, group, ext4_file):
 
 
 @pytest.mark.behaviour("MARK-IGN-REMOVE-LEGACY")
-@pytest.mark.parametrize("first", [FAN_MARK_IGNORE, FAN_MARK_IGNORE_SURV], ids=str)
+@pytest.mark.parametrize("first", [FAN_MARK_IGNORE, FAN_MARK_IGNORE_SURV])
 def test_removed_by_the_older_flag(first, group, ext4_file):
     require(Feature.IGNORE)
     group.mark(FAN_MARK_ADD | first, FAN_OPEN, ext4_file)
@@ -263,7 +261,6 @@ def test_removed_by_the_older_flag(first, group, ext4_file):
         (FAN_MARK_IGNORE_SURV, Mask(0), True),
         (FAN_MARK_IGNORE_SURV, FAN_ONDIR, False),
     ],
-    ids=str,
 )
 def test_directories_ignored(ignored, flags, seen, ext4_dir):
     require(Feature.IGNORE)
@@ -286,7 +283,6 @@ def test_directories_ignored(ignored, flags, seen, ext4_dir):
         (FAN_MARK_IGNORE_SURV, Mask(0), True),
         (FAN_MARK_IGNORE_SURV, FAN_EVENT_ON_CHILD, False),
     ],
-    ids=str,
 )
 def test_children_ignored(ignored, flags, seen, group, ext4_file):
     require(Feature.IGNORE)

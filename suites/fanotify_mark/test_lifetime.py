@@ -115,7 +115,7 @@ def test_deleted_while_open(group, file):
 
 @pytest.mark.behaviour("MARK-GONE-UNMOUNTED", "FDI-MARK-GONE")
 @pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
-@pytest.mark.parametrize("mark_type", [FAN_MARK_INODE, FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM], ids=str)
+@pytest.mark.parametrize("mark_type", [FAN_MARK_INODE, FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
 def test_filesystem_unmounted(kind, mark_type, group, public_dir):
     with new_filesystem(kind, public_dir) as root:
         (root / "file").touch()
@@ -139,7 +139,7 @@ def test_one_mount_of_two_unmounted(group, ext4_dir, public_dir):
 
 
 @pytest.mark.behaviour("MARK-GONE-UNMOUNTED", "FDI-MARK-GONE")
-@pytest.mark.parametrize("mark_type", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM], ids=str)
+@pytest.mark.parametrize("mark_type", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
 def test_unmounted_while_in_use(mark_type, group, public_dir):
     with mounted("tmpfs", public_dir / "tmpfs", "tmpfs") as root:
         opened = (root / "file").open("w")

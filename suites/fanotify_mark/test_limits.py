@@ -37,8 +37,8 @@ def one_mark():
 
 
 @pytest.mark.behaviour("MARK-ENOSPC")
-@pytest.mark.parametrize("first", TYPES, ids=str)
-@pytest.mark.parametrize("second", TYPES, ids=str)
+@pytest.mark.parametrize("first", TYPES)
+@pytest.mark.parametrize("second", TYPES)
 def test_limit(first, second, one_mark, ext4_dir):
     (ext4_dir / "file").touch()
 

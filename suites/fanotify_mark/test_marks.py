@@ -38,7 +38,7 @@ KINDS = {
     FAN_MARK_MOUNT: fdinfo.MountMark,
     FAN_MARK_FILESYSTEM: fdinfo.FilesystemMark,
 }
-kinds = pytest.mark.parametrize("kind", KINDS, ids=str)
+kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_bits_are_removed(kind, group, file):
 
 
 @pytest.mark.behaviour("MARK-MASK-ONLY-FLAGS")
-@pytest.mark.parametrize("flag", [FAN_ONDIR, FAN_EVENT_ON_CHILD], ids=str)
+@pytest.mark.parametrize("flag", [FAN_ONDIR, FAN_EVENT_ON_CHILD])
 def test_mark_without_events(flag, group, file):
     group.mark(FAN_MARK_ADD, flag, file.parent)
     assert masks(group) == {flag}
@@ -170,7 +170,7 @@ def test_inode_mark_is_of_all_its_names(group, file):
 
 @pytest.mark.behaviour("MARK-SCOPE")
 @pytest.mark.parametrize(
-    ("kind", "elsewhere"), [(FAN_MARK_INODE, 1), (FAN_MARK_MOUNT, 0), (FAN_MARK_FILESYSTEM, 1)], ids=str
+    ("kind", "elsewhere"), [(FAN_MARK_INODE, 1), (FAN_MARK_MOUNT, 0), (FAN_MARK_FILESYSTEM, 1)]
 )
 def test_mark_and_another_mount(kind, elsewhere, group, file, public_dir):
     with mounted(str(file.parent), public_dir / "bind", "none", MS_BIND) as bound:
@@ -182,7 +182,7 @@ def test_mark_and_another_mount(kind, elsewhere, group, file, public_dir):
 
 
 @pytest.mark.behaviour("MARK-SCOPE")
-@pytest.mark.parametrize("kind", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM], ids=str)
+@pytest.mark.parametrize("kind", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
 def test_any_path_of_the_mount_will_do(kind, group, file):
     group.mark(FAN_MARK_ADD | kind, FAN_OPEN, file)
     expect(OK, group.mark, FAN_MARK_REMOVE | kind, FAN_OPEN, file.parent)

@@ -113,7 +113,11 @@ def test_unmapped_path(group):
 
 
 @pytest.mark.behaviour("MARK-EACCES")
-@pytest.mark.parametrize(("mode", "answer"), [(0o000, EACCES), (0o333, EACCES), (0o444, OK)], ids=oct)
+@pytest.mark.parametrize(
+    ("mode", "answer"),
+    [(0o000, EACCES), (0o333, EACCES), (0o444, OK)],
+    ids=["0000-EACCES", "0333-EACCES", "0444-ok"],
+)
 def test_read_permission(mode, answer, tree):
     require(Feature.UNPRIVILEGED_GROUPS)
     expect_of_a_user(answer, tree / "directory", mode)
@@ -144,7 +148,7 @@ def test_no_path(name, group, tree):
 
 
 @pytest.mark.behaviour("MARK-ENOTDIR-ONLYDIR")
-@pytest.mark.parametrize(("name", "answer"), [("file", ENOTDIR), ("directory", OK)], ids=str)
+@pytest.mark.parametrize(("name", "answer"), [("file", ENOTDIR), ("directory", OK)])
 def test_no_path_and_only_directories(name, answer, group, tree):
     with opened(tree / name) as fd:
         expect(answer, group.mark, FAN_MARK_ADD | FAN_MARK_ONLYDIR, FAN_OPEN, None, fd)

@@ -261,7 +261,7 @@ def test_descriptor_that_was_closed(ext4_dir):
 
 
 @pytest.mark.behaviour("MARK-PERM-NOCONFIG")
-@pytest.mark.parametrize("event", PERMISSION_EVENTS, ids=str)
+@pytest.mark.parametrize("event", PERMISSION_EVENTS)
 def test_permission_events_without_configuration(event, ext4_dir):
     if has(Feature.PERMISSION_EVENTS):
         skips.kconfig("this kernel has CONFIG_FANOTIFY_ACCESS_PERMISSIONS")

@@ -133,7 +133,7 @@ def test_answer_after_closing_the_event(group, file, response, answer):
 
 
 @pytest.mark.behaviour("PERM-FD-UNKNOWN")
-@pytest.mark.parametrize("flags", [FAN_CLASS_NOTIF, FAN_CLASS_CONTENT, FAN_CLASS_PRE_CONTENT], ids=str)
+@pytest.mark.parametrize("flags", [FAN_CLASS_NOTIF, FAN_CLASS_CONTENT, FAN_CLASS_PRE_CONTENT])
 def test_answer_to_no_event(flags):
     with FanotifyGroup(flags) as group:
         expect(ENOENT, group.respond, group.fd, FAN_ALLOW)

@@ -45,7 +45,7 @@ def respond(group, fd, response, info=b""):
 
 
 @pytest.mark.behaviour("PERM-AUDIT-NOFLAG")
-@pytest.mark.parametrize("response", [FAN_ALLOW | FAN_AUDIT, FAN_DENY | FAN_AUDIT], ids=str)
+@pytest.mark.parametrize("response", [FAN_ALLOW | FAN_AUDIT, FAN_DENY | FAN_AUDIT])
 def test_audit_in_a_group_without_it(group, file, response):
     with requesting(group, file.read_text) as requester:
         expect(EINVAL, group.respond, requester.event.fd, response)
@@ -130,7 +130,7 @@ def test_probe(group, file):
 
 
 @pytest.mark.behaviour("PERM-AUDIT-RECORD")
-@pytest.mark.parametrize("response", [FAN_ALLOW, FAN_DENY], ids=str)
+@pytest.mark.parametrize("response", [FAN_ALLOW, FAN_DENY])
 def test_record(file, response):
     require(Feature.ENABLE_AUDIT)
     with (

@@ -71,7 +71,7 @@ def test_opening_is_no_execution(program):
 
 
 @pytest.mark.behaviour("PERM-OPEN-EXEC-INTERPRETER")
-@pytest.mark.parametrize("answer", [FAN_ALLOW, FAN_DENY], ids=str)
+@pytest.mark.parametrize("answer", [FAN_ALLOW, FAN_DENY])
 def test_interpreter_of_a_program(public_dir, answer):
     program, loader = dynamic_program(public_dir)
 

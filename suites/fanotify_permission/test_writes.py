@@ -34,7 +34,7 @@ def packed(fd: int, response: int) -> bytes:
 
 @pytest.mark.behaviour("PERM-RESP-INVALID")
 @pytest.mark.parametrize(
-    "response", [Response(0), FAN_ALLOW | FAN_DENY, Response(4), FAN_ALLOW | 4, FAN_DENY | 1 << 16], ids=str
+    "response", [Response(0), FAN_ALLOW | FAN_DENY, Response(4), FAN_ALLOW | 4, FAN_DENY | 1 << 16]
 )
 def test_invalid_response_to_an_event(group, file, response):
     with requesting(group, file.read_text) as requester:
@@ -45,7 +45,7 @@ def test_invalid_response_to_an_event(group, file, response):
 
 
 @pytest.mark.behaviour("PERM-RESP-INVALID", "PERM-RESP-ORDER", "PERM-AUDIT-NOFLAG", "PERM-AUDIT")
-@pytest.mark.parametrize("more", [Init(0), FAN_ENABLE_AUDIT], ids=str)
+@pytest.mark.parametrize("more", [Init(0), FAN_ENABLE_AUDIT])
 def test_every_response(more):
     """A valid response to a descriptor without an event is ENOENT, an invalid one EINVAL already."""
     if more:

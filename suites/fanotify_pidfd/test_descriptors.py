@@ -87,9 +87,7 @@ def test_nothing_is_left(public_dir):
 
 @pytest.mark.behaviour("PIDFD-EFAULT-NOLEAK")
 @pytest.mark.parametrize("room", [0, 8, FAN_EVENT_METADATA_LEN, FAN_EVENT_METADATA_LEN + 4])
-@pytest.mark.parametrize(
-    "more", [Init(0), FAN_REPORT_FID, FAN_REPORT_DFID_NAME_TARGET, FAN_REPORT_FD_ERROR], ids=str
-)
+@pytest.mark.parametrize("more", [Init(0), FAN_REPORT_FID, FAN_REPORT_DFID_NAME_TARGET, FAN_REPORT_FD_ERROR])
 def test_buffer_that_faults(ext4_file, more, room):
     if more == FAN_REPORT_FD_ERROR:
         require(Feature.REPORT_FD_ERROR)

@@ -112,14 +112,19 @@ def test_range(ext4_file):
 @pytest.mark.parametrize(
     ("more", "pidfd"),
     [
-        pytest.param(Init(0), FAN_NOPIDFD, marks=pytest.mark.behaviour("PIDFD-OVERFLOW")),
+        pytest.param(
+            Init(0),
+            FAN_NOPIDFD,
+            marks=pytest.mark.behaviour("PIDFD-OVERFLOW"),
+            id="FAN_CLASS_NOTIF-FAN_NOPIDFD",
+        ),
         pytest.param(
             FAN_REPORT_FD_ERROR,
             -ESRCH,
             marks=pytest.mark.behaviour("PIDFD-OVERFLOW", "PIDFD-FDERR-AMBIGUOUS"),
+            id="FAN_REPORT_FD_ERROR-ESRCH",
         ),
     ],
-    ids=str,
 )
 def test_overflow(public_dir, file, more, pidfd):
     if more:

@@ -19,14 +19,19 @@ in_a_new_pid_namespace = functools.partial(clone_in, CLONE_NEWPID)
 @pytest.mark.parametrize(
     ("more", "pidfd"),
     [
-        pytest.param(Init(0), FAN_NOPIDFD, marks=pytest.mark.behaviour("PIDFD-NS-INVISIBLE")),
+        pytest.param(
+            Init(0),
+            FAN_NOPIDFD,
+            marks=pytest.mark.behaviour("PIDFD-NS-INVISIBLE"),
+            id="FAN_CLASS_NOTIF-FAN_NOPIDFD",
+        ),
         pytest.param(
             FAN_REPORT_FD_ERROR,
             -ESRCH,
             marks=pytest.mark.behaviour("PIDFD-NS-INVISIBLE", "PIDFD-FDERR-AMBIGUOUS"),
+            id="FAN_REPORT_FD_ERROR-ESRCH",
         ),
     ],
-    ids=str,
 )
 def test_process_that_the_reader_cannot_see(file, more, pidfd):
     if more:

@@ -84,9 +84,7 @@ def pending(tid, line):
 
 @pytest.mark.behaviour("PIDFD-TID-SIGNAL")
 @pytest.mark.parametrize(
-    ("scope", "in_thread", "in_process"),
-    [(Scope(0), True, False), (PIDFD_SIGNAL_THREAD_GROUP, False, True)],
-    ids=str,
+    ("scope", "in_thread", "in_process"), [(Scope(0), True, False), (PIDFD_SIGNAL_THREAD_GROUP, False, True)]
 )
 def test_signal(file, scope, in_thread, in_process):
     def send_to_a_thread():

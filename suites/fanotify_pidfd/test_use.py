@@ -45,8 +45,8 @@ def event(file):
 
 
 @pytest.mark.behaviour("PIDFD-CLOEXEC")
-@pytest.mark.parametrize("event_f_flags", [O_RDONLY, O_CLOEXEC], ids=str)
-@pytest.mark.parametrize("more", [Init(0), FAN_CLOEXEC], ids=str)
+@pytest.mark.parametrize("event_f_flags", [O_RDONLY, O_CLOEXEC])
+@pytest.mark.parametrize("more", [Init(0), FAN_CLOEXEC])
 def test_close_on_exec(file, more, event_f_flags):
     with watching(file, FAN_OPEN, FAN_REPORT_PIDFD | more, event_f_flags) as group:
         file.read_text()
@@ -56,7 +56,7 @@ def test_close_on_exec(file, more, event_f_flags):
 
 
 @pytest.mark.behaviour("PIDFD-MODE")
-@pytest.mark.parametrize("more", [Init(0), FAN_NONBLOCK], ids=str)
+@pytest.mark.parametrize("more", [Init(0), FAN_NONBLOCK])
 def test_mode(file, more):
     with watching(file, FAN_OPEN, FAN_REPORT_PIDFD | more) as group:
         file.read_text()

@@ -21,14 +21,14 @@ DETACH = {Presence.ABSENT: {ENOTTY}, Presence.COMPILED_OUT: {ENOTTY, OK}, Presen
 
 
 @pytest.mark.behaviour("FP-01")
-@pytest.mark.parametrize("flags", GROUPS, ids=str)
+@pytest.mark.parametrize("flags", GROUPS)
 def test_attach(flags):
     with FanotifyGroup(flags) as group:
         assert outcome(attach, group, "no-such-handler") in ATTACH_UNKNOWN[detect()]
 
 
 @pytest.mark.behaviour("FP-01", "FP-13")
-@pytest.mark.parametrize("flags", GROUPS, ids=str)
+@pytest.mark.parametrize("flags", GROUPS)
 def test_detach(flags):
     with FanotifyGroup(flags) as group:
         assert outcome(detach, group) in DETACH[detect()]

@@ -158,7 +158,7 @@ def test_records_of_what_is_sent(handlers, public_dir):
 
 
 @pytest.mark.behaviour("FP-23")
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
 def test_kind_of_event(handlers, public_dir, kind):
     mask = kind | FAN_EVENT_ON_CHILD
     with watching(public_dir, mask, NAMES) as group, watching(public_dir, mask, NAMES) as witness:

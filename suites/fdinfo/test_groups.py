@@ -83,7 +83,7 @@ def test_flags(flags, feature):
 
 
 @pytest.mark.behaviour("FDI-FLAGS-AUDIT")
-@pytest.mark.parametrize("more", [Init(0), FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK], ids=str)
+@pytest.mark.parametrize("more", [Init(0), FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK])
 def test_audit_is_left_out(more):
     require(Feature.ENABLE_AUDIT)
     with FanotifyGroup(FAN_ENABLE_AUDIT | more) as group:
@@ -102,7 +102,7 @@ def test_group_of_a_user():
 
 
 @pytest.mark.behaviour("FDI-EVFLAGS-LARGEFILE")
-@pytest.mark.parametrize("event_flags", EVENT_FLAGS, ids=str)
+@pytest.mark.parametrize("event_flags", EVENT_FLAGS)
 def test_event_flags(event_flags):
     with FanotifyGroup(Init(0), event_flags) as group:
         assert Open(fdinfo.read_group(group.fd).event_flags) == event_flags | O_LARGEFILE

@@ -165,7 +165,6 @@ def test_ignore_mask(ext4_dir):
         (FAN_MARK_FILESYSTEM, "directory", FAN_EVENT_ON_CHILD),
         (FAN_MARK_INODE, "directory", Mask(0)),
     ],
-    ids=str,
 )
 def test_bit_that_nobody_set(mark_type, name, added, ext4_dir):
     (ext4_dir / "file").touch()

@@ -35,12 +35,12 @@ from helpers.uapi import (
     PIDFD_INFO_PID,
     PIDFD_THREAD,
     PR_SET_DUMPABLE,
+    SI_TKILL,
     Info,
 )
 from helpers.waiting import scaled
 
 ALWAYS = PIDFD_INFO_PID | PIDFD_INFO_CREDS | PIDFD_INFO_CGROUPID
-SI_TKILL = -6
 CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 OTHER_USER, OVERFLOW = 54321, 65534
 CREDENTIALS = ["ruid", "euid", "suid", "fsuid", "rgid", "egid", "sgid", "fsgid"]
@@ -57,7 +57,7 @@ def credentials(info):
 
 
 @pytest.mark.behaviour("PINFO-SELF")
-@pytest.mark.parametrize("ask", [Info(0), PIDFD_INFO_PID, ALWAYS], ids=str)
+@pytest.mark.parametrize("ask", [Info(0), PIDFD_INFO_PID, ALWAYS])
 def test_own_process(ask):
     with own_pidfd() as fd:
         info = get_info(fd, ask)
@@ -121,7 +121,7 @@ def test_process_of_somebody_else():
 
 
 @pytest.mark.behaviour("PINFO-ESRCH")
-@pytest.mark.parametrize("ask", [Info(0), ALWAYS], ids=str)
+@pytest.mark.parametrize("ask", [Info(0), ALWAYS])
 def test_process_that_was_reaped(ask):
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         actor.exit()
@@ -142,7 +142,7 @@ def test_process_of_another_pid_namespace():
 
 
 @pytest.mark.behaviour("PINFO-EXIT")
-@pytest.mark.parametrize("ask", [PIDFD_INFO_EXIT, PIDFD_INFO_EXIT | ALWAYS], ids=str)
+@pytest.mark.parametrize("ask", [PIDFD_INFO_EXIT, PIDFD_INFO_EXIT | ALWAYS])
 def test_exit_status(ask):
     require(Feature.PIDFD_INFO_EXIT)
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:

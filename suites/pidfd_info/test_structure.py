@@ -58,14 +58,14 @@ def test_small_structure(size):
 
 
 @pytest.mark.behaviour("PINFO-SIZE-SMALL")
-@pytest.mark.parametrize("direction", [Direction.TO_KERNEL, Direction.FROM_KERNEL], ids=lambda way: way.name)
+@pytest.mark.parametrize("direction", [Direction.TO_KERNEL, Direction.FROM_KERNEL])
 def test_one_way(direction):
     with own_pidfd() as fd:
         expect(ENOTTY if has(Feature.PIDFD_INFO_CHECKED) else OK, ask, fd, PIDFD_INFO_SIZE_VER0, direction)
 
 
 @pytest.mark.behaviour("PINFO-SIZE-LATER")
-@pytest.mark.parametrize("bit", [PIDFD_INFO_COREDUMP, PIDFD_INFO_SUPPORTED_MASK], ids=str)
+@pytest.mark.parametrize("bit", [PIDFD_INFO_COREDUMP, PIDFD_INFO_SUPPORTED_MASK])
 def test_field_that_does_not_fit(bit):
     require(Feature.PIDFD_INFO_COREDUMP if bit == PIDFD_INFO_COREDUMP else Feature.PIDFD_INFO_SUPPORTED_MASK)
     with own_pidfd() as fd:

@@ -60,7 +60,15 @@ def elsewhere():
 
 
 @pytest.mark.behaviour("POPEN-SETNS")
-@pytest.mark.parametrize("flags", [*NAMES, CLONE_NEWUTS | CLONE_NEWIPC, ALL & ~CLONE_NEWUSER, ALL], ids=str)
+@pytest.mark.parametrize(
+    "flags",
+    [
+        *NAMES,
+        CLONE_NEWUTS | CLONE_NEWIPC,
+        pytest.param(ALL & ~CLONE_NEWUSER, id="all-but-CLONE_NEWUSER"),
+        pytest.param(ALL, id="all"),
+    ],
+)
 def test_namespaces(elsewhere, flags):
     actor, fd = elsewhere
 
@@ -74,7 +82,14 @@ def test_namespaces(elsewhere, flags):
 
 @pytest.mark.behaviour("POPEN-SETNS-FLAGS")
 @pytest.mark.parametrize(
-    "flags", [Clone(0), CLONE_VM, CLONE_FILES, CLONE_NEWUTS | CLONE_FILES, ~Clone(0)], ids=str
+    "flags",
+    [
+        Clone(0),
+        CLONE_VM,
+        CLONE_FILES,
+        CLONE_NEWUTS | CLONE_FILES,
+        pytest.param(~Clone(0), id="every-bit"),
+    ],
 )
 def test_flags(flags):
     with own_pidfd() as fd:
@@ -98,7 +113,7 @@ def test_one_namespace_that_is_refused():
 
 
 @pytest.mark.behaviour("POPEN-SETNS-THREADS")
-@pytest.mark.parametrize("flag", [CLONE_NEWUSER, CLONE_NEWNS], ids=str)
+@pytest.mark.parametrize("flag", [CLONE_NEWUSER, CLONE_NEWNS])
 def test_caller_with_threads(elsewhere, flag):
     _, fd = elsewhere
 
@@ -138,7 +153,7 @@ def test_process_whose_leader_has_exited():
 
 
 @pytest.mark.behaviour("POPEN-SETNS-EPERM")
-@pytest.mark.parametrize("flag", NAMES, ids=str)
+@pytest.mark.parametrize("flag", NAMES)
 def test_caller_without_privilege(elsewhere, flag):
     _, fd = elsewhere
     assert in_child(lambda: outcome(setns, fd, flag), unprivileged) == EPERM

@@ -27,7 +27,7 @@ def test_thread_without_the_flag():
 
 
 @pytest.mark.behaviour("POPEN-THREAD")
-@pytest.mark.parametrize("more", [Pidfd(0), PIDFD_NONBLOCK], ids=str)
+@pytest.mark.parametrize("more", [Pidfd(0), PIDFD_NONBLOCK])
 def test_thread(more):
     with ThreadActor(os.getpid) as thread:
         if not has(Feature.PIDFD_THREAD):
@@ -56,7 +56,6 @@ def test_thread_that_ends():
         pytest.param(Pidfd(0), marks=pytest.mark.behaviour("POPEN-PROC-POLL")),
         pytest.param(PIDFD_THREAD, marks=pytest.mark.behaviour("POPEN-LEADER-POLL")),
     ],
-    ids=str,
 )
 def test_leader_that_exits_first(flags):
     if flags & PIDFD_THREAD:

@@ -13,10 +13,20 @@ from helpers.credentials import user
 from helpers.errors import OK, by_behaviour, expect, outcome
 from helpers.features import Feature, require
 from helpers.pidfd import Siginfo, clone_in, own_pidfd, pidfd_of, pidfd_send_signal
-from helpers.uapi import CLONE_NEWPID, PIDFD_SIGNAL_THREAD, PIDFD_THREAD, Pidfd, Scope
+from helpers.uapi import (
+    CLONE_NEWPID,
+    PIDFD_SIGNAL_THREAD,
+    PIDFD_THREAD,
+    SI_KERNEL,
+    SI_QUEUE,
+    SI_TIMER,
+    SI_TKILL,
+    SI_USER,
+    Pidfd,
+    Scope,
+)
 from suites.pidfd_send_signal.targets import SIGNAL, block, take, taker
 
-SI_USER, SI_KERNEL, SI_QUEUE, SI_TIMER, SI_TKILL = 0, 0x80, -1, -2, -6
 SENDER = 54321
 
 
@@ -39,9 +49,7 @@ def test_nothing_said():
 
 
 @pytest.mark.behaviour("PSIG-INFO-THREAD")
-@pytest.mark.parametrize(
-    ("opened", "scope"), [(Pidfd(0), PIDFD_SIGNAL_THREAD), (PIDFD_THREAD, Scope(0))], ids=str
-)
+@pytest.mark.parametrize(("opened", "scope"), [(Pidfd(0), PIDFD_SIGNAL_THREAD), (PIDFD_THREAD, Scope(0))])
 def test_nothing_said_to_a_thread(opened, scope):
     require(Feature.PIDFD_THREAD)
     with taker() as actor, pidfd_of(actor.pid, opened) as fd:

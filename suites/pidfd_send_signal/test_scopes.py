@@ -102,7 +102,7 @@ def group_of(size):
 
 
 @pytest.mark.behaviour("PSIG-PGRP")
-@pytest.mark.parametrize("opened", [Pidfd(0), PIDFD_THREAD], ids=str)
+@pytest.mark.parametrize("opened", [Pidfd(0), PIDFD_THREAD])
 def test_process_group(opened):
     require(Feature.PIDFD_THREAD)
     with group_of(2) as members, Actor(block) as outsider:

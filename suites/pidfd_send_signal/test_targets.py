@@ -100,7 +100,9 @@ def test_path_descriptor(opened, path):
     [
         pytest.param(SELF[0], marks=pytest.mark.behaviour("PSIG-SELF")),
         pytest.param(SELF[1], marks=pytest.mark.behaviour("PSIG-SELF-GROUP")),
-        pytest.param(SELF[2], marks=pytest.mark.behaviour("PSIG-SELF-GROUP")),
+        pytest.param(
+            SELF[2], marks=pytest.mark.behaviour("PSIG-SELF-GROUP"), id="PIDFD_SELF_THREAD_GROUP-of-6.15"
+        ),
     ],
 )
 def test_oneself(fd):
@@ -110,7 +112,7 @@ def test_oneself(fd):
 
 
 @pytest.mark.behaviour("PSIG-FLAGS-BAD")
-@pytest.mark.parametrize("flags", [UNKNOWN, Scope(1 << 31), *MIXED], ids=str)
+@pytest.mark.parametrize("flags", [UNKNOWN, Scope(1 << 31), *MIXED])
 def test_flags(flags):
     with own_pidfd() as fd:
         expect(EINVAL, pidfd_send_signal, fd, 0, flags=flags)
@@ -119,7 +121,7 @@ def test_flags(flags):
 
 @pytest.mark.behaviour("PSIG-SCOPE-OLD")
 @pytest.mark.parametrize(
-    "scope", [PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_SIGNAL_PROCESS_GROUP], ids=str
+    "scope", [PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_SIGNAL_PROCESS_GROUP]
 )
 def test_scopes(scope):
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:

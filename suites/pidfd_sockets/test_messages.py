@@ -56,7 +56,7 @@ def send(sender):
 
 
 @pytest.mark.behaviour("SOCK-PASS")
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", KINDS)
 def test_sender(pair):
     receiver, sender = pair
     with send(sender) as actor:

@@ -75,20 +75,20 @@ def assert_pidfd_of(pid, fd):
 
 
 @pytest.mark.behaviour("SOCK-PEER")
-@pytest.mark.parametrize("kind", CONNECTED, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", CONNECTED)
 def test_who_has_connected(peer):
     actor, connection = peer
     assert_pidfd_of(actor.pid, peer_pidfd(connection))
 
 
 @pytest.mark.behaviour("SOCK-PEER")
-@pytest.mark.parametrize("kind", CONNECTED, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", CONNECTED)
 def test_who_listens(connect):
     assert_pidfd_of(os.getpid(), peer_pidfd(connect()))
 
 
 @pytest.mark.behaviour("SOCK-PEER")
-@pytest.mark.parametrize("kind", [*CONNECTED, socket.SOCK_DGRAM], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [*CONNECTED, socket.SOCK_DGRAM])
 def test_who_made_a_pair(kind):
     one, other = socket.socketpair(socket.AF_UNIX, kind)
     with one, other, Actor(os.getpid, keep=[other.fileno()]):
@@ -148,7 +148,6 @@ def test_peer_that_was_reaped(peer):
         (socket.AF_INET, socket.SOCK_STREAM),
         (socket.AF_INET, socket.SOCK_DGRAM),
     ],
-    ids=lambda value: value.name,
 )
 def test_socket_without_a_peer(family, kind):
     with socket.socket(family, kind) as lonely:

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("restartable")
 
 UNKNOWN_IOCTL = 0x46FF
 FLAGS = [Init(0), FAN_CLOEXEC, FAN_NONBLOCK, FAN_CLOEXEC | FAN_NONBLOCK]
-EVERY_FLAG = pytest.mark.parametrize("flags", FLAGS, ids=str)
+EVERY_FLAG = pytest.mark.parametrize("flags", FLAGS)
 
 
 def queued_bytes(fd):

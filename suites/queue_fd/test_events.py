@@ -50,7 +50,7 @@ ACTS = [
 
 
 @pytest.mark.behaviour("RST-30")
-@pytest.mark.parametrize("response", [FAN_ALLOW, FAN_DENY], ids=str)
+@pytest.mark.parametrize("response", [FAN_ALLOW, FAN_DENY])
 @pytest.mark.parametrize(("mask", "act", "allowed"), ACTS, ids=[str(mask) for mask, _, _ in ACTS])
 def test_round_trip(file, mask, act, allowed, response):
     with (

@@ -61,8 +61,8 @@ def test_class(kind, answer):
 
 
 @pytest.mark.behaviour("RST-06")
-@pytest.mark.parametrize("fid", FIDS, ids=str)
-@pytest.mark.parametrize("kind", [FAN_CLASS_CONTENT, FAN_CLASS_PRE_CONTENT], ids=str)
+@pytest.mark.parametrize("fid", FIDS)
+@pytest.mark.parametrize("kind", [FAN_CLASS_CONTENT, FAN_CLASS_PRE_CONTENT])
 def test_file_handles(kind, fid):
     expect(outcome(FanotifyGroup, kind | fid), ControlGroup, kind | fid)
     expect(EINVAL, ControlGroup, kind | fid)
@@ -76,7 +76,7 @@ def test_marks_belong_to_the_control_descriptor(control, file):
 
 
 @pytest.mark.behaviour("RST-20")
-@pytest.mark.parametrize("mask", PERMISSION, ids=str)
+@pytest.mark.parametrize("mask", PERMISSION)
 def test_permission_event(mask, public_dir):
     with ControlGroup() as control:
         expect(OK, control.mark, FAN_MARK_ADD, mask, public_dir)
@@ -84,7 +84,7 @@ def test_permission_event(mask, public_dir):
 
 
 @pytest.mark.behaviour("RST-20")
-@pytest.mark.parametrize("mask", NOTIFICATION, ids=str)
+@pytest.mark.parametrize("mask", NOTIFICATION)
 def test_other_event(mask, public_dir):
     with ControlGroup() as control:
         expect(EINVAL, control.mark, FAN_MARK_ADD, mask, public_dir)
@@ -102,7 +102,7 @@ def test_pre_content_event(ext4_dir):
 
 @pytest.mark.behaviour("RST-21")
 @pytest.mark.usefixtures("undecided")
-@pytest.mark.parametrize("mask", [FAN_OPEN, FAN_MODIFY | FAN_EVENT_ON_CHILD], ids=str)
+@pytest.mark.parametrize("mask", [FAN_OPEN, FAN_MODIFY | FAN_EVENT_ON_CHILD])
 def test_permission_event_and_another(mask, public_dir):
     with ControlGroup() as control:
         expect(EINVAL, control.mark, FAN_MARK_ADD, FAN_OPEN_PERM | mask, public_dir)
