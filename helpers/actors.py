@@ -20,14 +20,14 @@ from typing import Any, NoReturn, Self
 
 from helpers.children import attempt, deliver
 from helpers.descriptors import open_descriptors
-from helpers.pidfd import WALL, clone
+from helpers.pidfd import clone
 from helpers.syscalls import number, syscall
+from helpers.uapi import PR_SET_PDEATHSIG, WALL
 from helpers.waiting import is_readable, readable, wait_until
 
 Act = Callable[[], object]
 
 _LARGEST_MESSAGE = 1 << 18
-_PR_SET_PDEATHSIG = 1
 
 
 class ActorDied(AssertionError):  # noqa: N818 - what happened
@@ -115,7 +115,7 @@ class Actor:
             self.reap()
 
     def _live(self, channel: socket.socket, kept: set[int], act: Act) -> NoReturn:
-        syscall("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL)
+        syscall("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
         # What the test session does about these signals is not for its children to do.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

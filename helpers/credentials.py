@@ -2,17 +2,17 @@
 """Steps by which a forked child gives up privilege; see helpers.children.in_child.
 
 in_child(probe, unprivileged)
-in_child(probe, without(Capability.AUDIT_WRITE))
+in_child(probe, without(CAP_AUDIT_WRITE))
 in_child(probe, user_namespace(CLONE_NEWNS))
 """
 
 import ctypes
 import os
 from collections.abc import Callable
-from enum import IntEnum
 from pathlib import Path
 
 from helpers.syscalls import syscall
+from helpers.uapi import CLONE_NEWUSER, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, Capability
 
 Step = Callable[[], None]
 """What a child does to itself before it calls its function."""
@@ -20,25 +20,8 @@ Step = Callable[[], None]
 NOBODY = 65534
 """The user and group that `unprivileged` becomes."""
 
-CLONE_NEWNS = 0x00020000
-CLONE_NEWUSER = 0x10000000
-CLONE_NEWPID = 0x20000000
-
-_PR_SET_DUMPABLE = 4
-_PR_SET_KEEPCAPS = 8
 _HALF = 0xFFFFFFFF
 _CAPABILITY_VERSION_3 = 0x20080522
-
-
-class Capability(IntEnum):
-    """Bits of capabilities(7)."""
-
-    DAC_OVERRIDE = 1
-    DAC_READ_SEARCH = 2
-    KILL = 5
-    SYS_PTRACE = 19
-    SYS_ADMIN = 21
-    AUDIT_WRITE = 29
 
 
 def unprivileged() -> None:
@@ -47,14 +30,14 @@ def unprivileged() -> None:
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
     # The change of user made the process undumpable, and its /proc/self files root's: proc(5).
-    syscall("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
+    syscall("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
 def user(uid: int) -> Step:
     """Return a step which becomes another user and keeps every capability: limits are counted by user."""
 
     def become() -> None:
-        syscall("prctl", _PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        syscall("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
         os.setresuid(uid, uid, uid)
         _change_capabilities(lambda _, permitted: (permitted, permitted))
 

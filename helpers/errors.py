@@ -2,7 +2,7 @@
 """An unexpected answer of the kernel, told by names.
 
 An answer is an errno as an integer, and OK (0) for success, so that tables of expected answers read like the
-manual: `(Init.CLASS_CONTENT | Init.REPORT_FID, EINVAL)`.
+manual: `(FAN_CLASS_CONTENT | FAN_REPORT_FID, EINVAL)`.
 
 A test that ends with an OSError has got an answer that it did not expect, whichever system call gave it: `judged` makes
 it an UnexpectedAnswer. That holds for the calls of Python's os module too, and for fixtures. A group that listens
@@ -15,6 +15,7 @@ import os
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Flag, IntEnum
 from pathlib import Path
 from types import MethodType
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -56,7 +57,9 @@ def errno_name(answer: int) -> str:
 
 
 def spell(value: object) -> str:
-    """Return an argument the way a person would write it: flags and callables by name."""
+    """Return an argument the way a person would write it: flags, signals and callables by name."""
+    if isinstance(value, IntEnum):  # signal.Signals and its like print as numbers
+        return value.name
     owner = f"{value.__self__}." if isinstance(value, MethodType) else ""
     return owner + str(getattr(value, "__name__", value))
 
@@ -177,6 +180,18 @@ def hold_to_rules(found: Sequence[Deviation]) -> None:
 
 Row = tuple[object, ...]
 """Arguments of a call, and as the last column the answer."""
+
+
+def parameter_id(name: str, value: object) -> str | None:
+    """Return how a parameter of a test stands in its id, or None where pytest knows: errnos and signals by name.
+
+    A parameter called `answer` is an answer of the kernel, as everywhere here.
+    """
+    if isinstance(value, IntEnum):
+        return spell(value)
+    if name != "answer" or not isinstance(value, int) or isinstance(value, Flag | bool):
+        return None
+    return errno_name(value)
 
 
 def cases(*rows: Row, marks: Sequence[pytest.MarkDecorator] = ()) -> list[ParameterSet]:

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from helpers.uapi import (
-    METADATA_VERSION,
+    FAN_EVENT_INFO_TYPE_DFID_NAME,
+    FAN_EVENT_INFO_TYPE_ERROR,
+    FAN_EVENT_INFO_TYPE_MNT,
+    FAN_EVENT_INFO_TYPE_NEW_DFID_NAME,
+    FAN_EVENT_INFO_TYPE_OLD_DFID_NAME,
+    FAN_EVENT_INFO_TYPE_PIDFD,
+    FAN_EVENT_INFO_TYPE_RANGE,
+    FAN_EVENT_METADATA_LEN,
+    FANOTIFY_METADATA_VERSION,
+    MAX_HANDLE_SZ,
     EventMetadata,
     InfoError,
     InfoFid,
@@ -18,13 +27,10 @@ from helpers.uapi import (
     Mask,
 )
 
-METADATA_LEN = ctypes.sizeof(EventMetadata)
 ALIGNMENT = 4
 """Every record, and so every event, is a multiple of this long (FANOTIFY_EVENT_ALIGN in the kernel)."""
-MAX_HANDLE_SIZE = 128
-"""MAX_HANDLE_SZ of name_to_handle_at(2)."""
 
-_NAMED = (InfoType.DFID_NAME, InfoType.OLD_DFID_NAME, InfoType.NEW_DFID_NAME)
+_NAMED = (FAN_EVENT_INFO_TYPE_DFID_NAME, FAN_EVENT_INFO_TYPE_OLD_DFID_NAME, FAN_EVENT_INFO_TYPE_NEW_DFID_NAME)
 
 Struct = TypeVar("Struct", bound=ctypes.Structure)
 R = TypeVar("R")
@@ -55,7 +61,7 @@ class PidfdRecord:
     """PIDFD: a descriptor, FAN_NOPIDFD, FAN_EPIDFD, or a negated errno in a FAN_REPORT_FD_ERROR group."""
 
     pidfd: int
-    type: InfoType = field(default=InfoType.PIDFD, repr=False)
+    type: InfoType = field(default=FAN_EVENT_INFO_TYPE_PIDFD, repr=False)
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class ErrorRecord:
 
     error: int
     count: int
-    type: InfoType = field(default=InfoType.ERROR, repr=False)
+    type: InfoType = field(default=FAN_EVENT_INFO_TYPE_ERROR, repr=False)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class RangeRecord:
 
     offset: int
     count: int
-    type: InfoType = field(default=InfoType.RANGE, repr=False)
+    type: InfoType = field(default=FAN_EVENT_INFO_TYPE_RANGE, repr=False)
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class MntRecord:
     """MNT: the mount's unique id, as STATX_MNT_ID_UNIQUE gives it."""
 
     mnt_id: int
-    type: InfoType = field(default=InfoType.MNT, repr=False)
+    type: InfoType = field(default=FAN_EVENT_INFO_TYPE_MNT, repr=False)
 
 
 @dataclass(frozen=True)
@@ -141,20 +147,24 @@ def parse(buffer: bytes) -> list[Event]:
 
 def _event(buffer: bytes, offset: int) -> Event:
     metadata = _struct(EventMetadata, buffer, offset, len(buffer), "metadata")
-    _require(metadata.vers == METADATA_VERSION, offset, f"vers is {metadata.vers}, not {METADATA_VERSION}")
+    _require(
+        metadata.vers == FANOTIFY_METADATA_VERSION,
+        offset,
+        f"vers is {metadata.vers}, not {FANOTIFY_METADATA_VERSION}",
+    )
     _require(metadata.reserved == 0, offset, f"reserved is {metadata.reserved}, not 0")
     _require(
-        metadata.metadata_len == METADATA_LEN,
+        metadata.metadata_len == FAN_EVENT_METADATA_LEN,
         offset,
-        f"metadata_len is {metadata.metadata_len}, not {METADATA_LEN}",
+        f"metadata_len is {metadata.metadata_len}, not {FAN_EVENT_METADATA_LEN}",
     )
-    _length(metadata.event_len, METADATA_LEN, offset, len(buffer), "event_len")
+    _length(metadata.event_len, FAN_EVENT_METADATA_LEN, offset, len(buffer), "event_len")
     end = offset + metadata.event_len
     return Event(
         mask=Mask(metadata.mask),
         fd=metadata.fd,
         pid=metadata.pid,
-        records=_records(buffer, offset + METADATA_LEN, end),
+        records=_records(buffer, offset + FAN_EVENT_METADATA_LEN, end),
         offset=offset,
         raw=buffer[offset:end],
     )
@@ -173,16 +183,16 @@ def _records(buffer: bytes, offset: int, end: int) -> tuple[Record, ...]:
 
 def _record(kind: int, buffer: bytes, offset: int, end: int) -> Record:
     match kind:
-        case InfoType.PIDFD:
+        case InfoType.FAN_EVENT_INFO_TYPE_PIDFD:
             return PidfdRecord(_whole(InfoPidfd, buffer, offset, end).pidfd)
-        case InfoType.ERROR:
+        case InfoType.FAN_EVENT_INFO_TYPE_ERROR:
             error = _whole(InfoError, buffer, offset, end)
             return ErrorRecord(error.error, error.error_count)
-        case InfoType.RANGE:
+        case InfoType.FAN_EVENT_INFO_TYPE_RANGE:
             accessed = _whole(InfoRange, buffer, offset, end)
             _require(accessed.pad == 0, offset, f"pad of a RANGE record is {accessed.pad}, not 0")
             return RangeRecord(accessed.offset, accessed.count)
-        case InfoType.MNT:
+        case InfoType.FAN_EVENT_INFO_TYPE_MNT:
             mount = _whole(InfoMnt, buffer, offset, end)
             _require(mount.hole == 0, offset, f"the hole in a MNT record holds {mount.hole:#x}")
             return MntRecord(mount.mnt_id)
@@ -198,7 +208,7 @@ def _fid(kind: InfoType, buffer: bytes, offset: int, end: int) -> FidRecord:
     what = f"{kind.name} record"
     fixed = _struct(InfoFid, buffer, offset, end, what)
     size = fixed.handle_bytes
-    _require(size <= MAX_HANDLE_SIZE, offset, f"{what}: handle_bytes is {size}, more than {MAX_HANDLE_SIZE}")
+    _require(size <= MAX_HANDLE_SZ, offset, f"{what}: handle_bytes is {size}, more than {MAX_HANDLE_SZ}")
     start = offset + ctypes.sizeof(InfoFid)
     _require(start + size <= end, offset, f"{what}: a handle of {size} bytes does not fit")
     handle, rest, name = buffer[start : start + size], buffer[start + size : end], None

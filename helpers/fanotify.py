@@ -11,7 +11,17 @@ from typing import Self
 from helpers.errors import UnexpectedAnswer
 from helpers.events import Event, parse
 from helpers.syscalls import syscall
-from helpers.uapi import AT_FDCWD, Init, Mark, Mask, Open, PermissionResponse
+from helpers.uapi import (
+    AT_FDCWD,
+    FAN_MARK_ADD,
+    FAN_MARK_INODE,
+    FAN_NONBLOCK,
+    Init,
+    Mark,
+    Mask,
+    Open,
+    PermissionResponse,
+)
 from helpers.waiting import readable
 
 BUFFER_SIZE = 65536
@@ -84,7 +94,7 @@ class FanotifyGroup:
         """Call fanotify_mark(2) on this group."""
         __tracebackhide__ = True
         fanotify_mark(self.fd, flags, mask, path, dirfd)
-        self._asked |= int(mask) if flags & Mark.ADD else 0
+        self._asked |= int(mask) if flags & FAN_MARK_ADD else 0
 
     def read_bytes(self, size: int = BUFFER_SIZE) -> bytes:
         """Call read(2) once and return its bytes; the caller owns the descriptors in them."""
@@ -128,9 +138,9 @@ class FanotifyGroup:
 
 @contextlib.contextmanager
 def watching(
-    path: Path, mask: int, flags: int = Init.NONBLOCK, event_f_flags: int = 0, mark: int = Mark.INODE
+    path: Path, mask: int, flags: int = FAN_NONBLOCK, event_f_flags: int = 0, mark: int = FAN_MARK_INODE
 ) -> Iterator[FanotifyGroup]:
     """Have a group with one mark, of these fanotify_init flags, for the body of a `with`."""
     with FanotifyGroup(flags, event_f_flags) as group:
-        group.mark(Mark.ADD | mark, mask, path)
+        group.mark(FAN_MARK_ADD | mark, mask, path)
         yield group

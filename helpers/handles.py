@@ -9,16 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.errors import outcome
-from helpers.events import MAX_HANDLE_SIZE
 from helpers.syscalls import syscall
-from helpers.uapi import AT_FDCWD
+from helpers.uapi import AT_FDCWD, AT_HANDLE_FID, AT_SYMLINK_FOLLOW, MAX_HANDLE_SZ
 
 FILEID_INVALID = 0xFF
 """Type of the empty handle of an error that belongs to no inode (since 5.16)."""
-
-AT_SYMLINK_FOLLOW = 0x400
-AT_HANDLE_FID = 0x200
-"""A handle which is good for comparing, and perhaps not for opening (since 6.5)."""
 
 _FILE_HANDLE = struct.Struct("=Ii")
 
@@ -33,8 +28,8 @@ class FileHandle:
 
 def name_to_handle(path: Path, flags: int = 0) -> FileHandle:
     """Return the file handle of a path, which without AT_SYMLINK_FOLLOW is that of a symbolic link itself."""
-    buffer = ctypes.create_string_buffer(_FILE_HANDLE.size + MAX_HANDLE_SIZE)
-    _FILE_HANDLE.pack_into(buffer, 0, MAX_HANDLE_SIZE, 0)
+    buffer = ctypes.create_string_buffer(_FILE_HANDLE.size + MAX_HANDLE_SZ)
+    _FILE_HANDLE.pack_into(buffer, 0, MAX_HANDLE_SZ, 0)
     mount_id = ctypes.create_string_buffer(ctypes.sizeof(ctypes.c_int))
     syscall("name_to_handle_at", AT_FDCWD, os.fsencode(path), buffer, mount_id, flags)
     size, kind = _FILE_HANDLE.unpack_from(buffer)

@@ -9,13 +9,13 @@ import tempfile
 from pathlib import Path
 
 from helpers.filesystems import MS_PRIVATE, MS_REC, mount
-from helpers.pidfd import Clone
 from helpers.syscalls import syscall
+from helpers.uapi import CLONE_NEWNS
 
 
 def own_mounts() -> None:
     """Move this process into a mount namespace of its own, whose mounts nobody else gets to see."""
-    syscall("unshare", Clone.NEWNS, shown=lambda: f"unshare({Clone.NEWNS})")
+    syscall("unshare", CLONE_NEWNS, shown=lambda: f"unshare({CLONE_NEWNS})")
     mount("none", Path("/"), "none", MS_REC | MS_PRIVATE)
 
 

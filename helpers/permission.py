@@ -2,7 +2,7 @@
 """Children whose system call waits for a group's permission: fanotify(7), "Dealing with permission events".
 
 with requesting(group, file.read_bytes) as requester:
-    group.respond(requester.event.fd, Response.DENY)
+    group.respond(requester.event.fd, FAN_DENY)
     expect(EPERM, requester.finish)
 
 Whatever happens to the test, a requester that nobody has answered is killed when its context is left.

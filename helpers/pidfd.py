@@ -21,102 +21,28 @@ from typing import NoReturn
 
 from helpers.errors import errno_name
 from helpers.syscalls import number, syscall
-from helpers.uapi import Flags
-
-PIDFD_SELF_THREAD = -10000
-"""Instead of a descriptor: the calling thread (since 6.15)."""
-PIDFD_SELF_THREAD_GROUP = -10001
-"""Instead of a descriptor: the calling process (since 6.17; Linux 6.15 and 6.16 had -20000)."""
-
-P_PIDFD = os.P_PIDFD
-WALL = 0x40000000
-"""__WALL of waitid(2): wait for children with any exit signal, or none."""
-
-
-class Pidfd(Flags, prefix="PIDFD_"):
-    """Flags of pidfd_open(2), which F_GETFL of fcntl(2) shows again."""
-
-    NONBLOCK = os.O_NONBLOCK
-    THREAD = os.O_EXCL
-
-
-class Scope(Flags, prefix="PIDFD_SIGNAL_"):
-    """Flags of pidfd_send_signal(2) (since 6.9)."""
-
-    THREAD = 0x1
-    THREAD_GROUP = 0x2
-    PROCESS_GROUP = 0x4
-
-
-class Poll(Flags, prefix="POLL"):
-    """Events of poll(2)."""
-
-    IN = select.POLLIN
-    ERR = select.POLLERR
-    HUP = select.POLLHUP
-    NVAL = select.POLLNVAL
-
-
-class Clone(Flags, prefix="CLONE_"):
-    """Flags of clone(2) and unshare(2); those above 32 bits are clone3's (since 7.1)."""
-
-    VM = 0x100
-    FS = 0x200
-    FILES = 0x400
-    SIGHAND = 0x800
-    PIDFD = 0x1000
-    PARENT = 0x8000
-    THREAD = 0x10000
-    NEWNS = 0x20000
-    PARENT_SETTID = 0x100000
-    DETACHED = 0x400000
-    NEWCGROUP = 0x2000000
-    NEWUTS = 0x4000000
-    NEWIPC = 0x8000000
-    NEWUSER = 0x10000000
-    NEWPID = 0x20000000
-    NEWNET = 0x40000000
-    AUTOREAP = 1 << 34
-    NNP = 1 << 35
-    PIDFD_AUTOKILL = 1 << 36
-
-
-class Info(Flags, prefix="PIDFD_INFO_"):
-    """Bits of `InfoResult.mask`: what PIDFD_GET_INFO is asked for, and what it answered."""
-
-    PID = 0x1
-    CREDS = 0x2
-    CGROUPID = 0x4
-    EXIT = 0x8
-    COREDUMP = 0x10
-    SUPPORTED_MASK = 0x20
-    COREDUMP_SIGNAL = 0x40
-    COREDUMP_CODE = 0x80
-
-
-class InfoResult(ctypes.Structure):
-    """struct pidfd_info in its largest published size (88 bytes); ids are numbers.
-
-    Every kernel with PIDFD_GET_INFO (since 6.13) has the first 64 bytes, up to `exit_code`, which is a wait
-    status as for os.waitstatus_to_exitcode. Which fields are valid is what `mask` says.
-    """
-
-    _fields_ = (
-        ("mask", ctypes.c_uint64),
-        ("cgroupid", ctypes.c_uint64),
-        *((name, ctypes.c_uint32) for name in ("pid", "tgid", "ppid", "ruid", "rgid", "euid", "egid")),
-        *((name, ctypes.c_uint32) for name in ("suid", "sgid", "fsuid", "fsgid")),
-        ("exit_code", ctypes.c_int32),
-        ("coredump_mask", ctypes.c_uint32),
-        ("coredump_signal", ctypes.c_uint32),
-        ("coredump_code", ctypes.c_int32),
-        ("_hole", ctypes.c_uint32),
-        ("supported_mask", ctypes.c_uint64),
-    )
-
-
-INFO_SIZE = InfoResult.coredump_mask.offset
-"""PIDFD_INFO_SIZE_VER0: the first published size of struct pidfd_info, in bytes."""
+from helpers.uapi import (
+    CLONE_PIDFD,
+    CLONE_VM,
+    P_PIDFD,
+    PIDFD_GET_CGROUP_NAMESPACE,
+    PIDFD_GET_INFO,
+    PIDFD_GET_IPC_NAMESPACE,
+    PIDFD_GET_MNT_NAMESPACE,
+    PIDFD_GET_NET_NAMESPACE,
+    PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE,
+    PIDFD_GET_PID_NAMESPACE,
+    PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE,
+    PIDFD_GET_TIME_NAMESPACE,
+    PIDFD_GET_USER_NAMESPACE,
+    PIDFD_GET_UTS_NAMESPACE,
+    Clone,
+    CloneArgs,
+    InfoResult,
+    Pidfd,
+    Poll,
+    Scope,
+)
 
 
 class Siginfo(ctypes.Structure):
@@ -134,26 +60,14 @@ class Siginfo(ctypes.Structure):
     )
 
 
-class CloneArgs(ctypes.Structure):
-    """struct clone_args in its third published size (88 bytes); pointers are addresses."""
-
-    _fields_ = tuple(
-        (name, ctypes.c_uint64)
-        for name in (
-            *("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack"),
-            *("stack_size", "tls", "set_tid", "set_tid_size", "cgroup"),
-        )
-    )
-
-
 def pidfd_open(pid: int, flags: int = 0) -> int:
-    """Return a new pidfd of a process, or with Pidfd.THREAD of a thread."""
+    """Return a new pidfd of a process, or with PIDFD_THREAD of a thread."""
     return syscall("pidfd_open", pid, flags, shown=lambda: f"pidfd_open({pid}, {Pidfd(flags)})")
 
 
 @contextlib.contextmanager
 def pidfd_of(pid: int, flags: int = 0) -> Iterator[int]:
-    """Have a pidfd of a process, or with Pidfd.THREAD of a thread, for the body of a `with`."""
+    """Have a pidfd of a process, or with PIDFD_THREAD of a thread, for the body of a `with`."""
     fd = pidfd_open(pid, flags)
     try:
         yield fd
@@ -199,10 +113,6 @@ class Direction(IntEnum):
     BOTH = 3
 
 
-GET_INFO = 11
-"""The command PIDFD_GET_INFO."""
-
-
 def request(command: int, size: int = 0, direction: Direction | None = None) -> int:
     """Return the number of an ioctl of pidfds, as the macros of linux/ioctl.h make it.
 
@@ -214,10 +124,10 @@ def request(command: int, size: int = 0, direction: Direction | None = None) -> 
 
 
 def get_info(fd: int, ask: int = 0, *, size: int = ctypes.sizeof(InfoResult)) -> InfoResult:
-    """Ask PIDFD_GET_INFO (since 6.13) for the Info bits of `ask`, with a structure of `size` bytes."""
+    """Ask PIDFD_GET_INFO (since 6.13) for the PIDFD_INFO_* bits of `ask`, with a structure of `size` bytes."""
     buffer = bytearray(max(size, ctypes.sizeof(InfoResult)))
     InfoResult.from_buffer(buffer).mask = ask
-    fcntl.ioctl(fd, request(GET_INFO, size), buffer)
+    fcntl.ioctl(fd, request(PIDFD_GET_INFO, size), buffer)
     return InfoResult.from_buffer_copy(buffer)
 
 
@@ -228,24 +138,24 @@ def poll(fd: int) -> Poll:
     return Poll(dict(polled.poll(0)).get(fd, 0))
 
 
-NAMESPACES = (
-    "cgroup",
-    "ipc",
-    "mnt",
-    "net",
-    "pid",
-    "pid_for_children",
-    "time",
-    "time_for_children",
-    "user",
-    "uts",
-)
-"""Names in /proc/PID/ns of the namespaces that `get_namespace` knows, in the order of their ioctls."""
+NAMESPACES = {
+    "cgroup": PIDFD_GET_CGROUP_NAMESPACE,
+    "ipc": PIDFD_GET_IPC_NAMESPACE,
+    "mnt": PIDFD_GET_MNT_NAMESPACE,
+    "net": PIDFD_GET_NET_NAMESPACE,
+    "pid": PIDFD_GET_PID_NAMESPACE,
+    "pid_for_children": PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE,
+    "time": PIDFD_GET_TIME_NAMESPACE,
+    "time_for_children": PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE,
+    "user": PIDFD_GET_USER_NAMESPACE,
+    "uts": PIDFD_GET_UTS_NAMESPACE,
+}
+"""What `get_namespace` knows: namespaces by their names in /proc/PID/ns."""
 
 
 def get_namespace(fd: int, name: str, argument: int = 0) -> int:
     """Return a descriptor of a namespace, named as in /proc/PID/ns, of a pidfd's process (since 6.11)."""
-    return fcntl.ioctl(fd, request(1 + NAMESPACES.index(name)), argument)
+    return fcntl.ioctl(fd, request(NAMESPACES[name]), argument)
 
 
 def clone(
@@ -274,12 +184,12 @@ def clone3(args: CloneArgs, child: Callable[[], object] = lambda: None, *, size:
 def clone_with_pidfd(child: Callable[[], object], flags: int = 0, signal: int = SIGCHLD) -> tuple[int, int]:
     """Fork with CLONE_PIDFD, and return the pid of the child, which runs `child`, and its pidfd."""
     fd = ctypes.c_int(-1)
-    pid = clone(Clone.PIDFD | flags | signal, fd, child)
+    pid = clone(CLONE_PIDFD | flags | signal, fd, child)
     return pid, fd.value
 
 
 def clone_in(namespaces: int, child: Callable[[], object]) -> int:
-    """Fork into new namespaces, the Clone.NEW* flags, and return the pid of the child, which runs `child`."""
+    """Fork into new namespaces, the CLONE_NEW* flags, and return the pid of the child, which runs `child`."""
     return clone(namespaces | SIGCHLD, child=child)
 
 
@@ -291,12 +201,12 @@ def clone_as(pid: int, child: Callable[[], object], pidfd: ctypes.c_int | None =
     numbers = (ctypes.c_int * 1)(pid)
     args = CloneArgs(exit_signal=SIGCHLD, set_tid=ctypes.addressof(numbers), set_tid_size=1)
     if pidfd is not None:
-        args.flags, args.pidfd = Clone.PIDFD, ctypes.addressof(pidfd)
+        args.flags, args.pidfd = CLONE_PIDFD, ctypes.addressof(pidfd)
     return clone3(args, child)
 
 
 def _refuse_shared_memory(flags: int) -> None:
-    if flags & Clone.VM:
+    if flags & CLONE_VM:
         raise ValueError("two interpreters cannot share one memory: CLONE_VM needs helpers.tracee")
 
 

@@ -18,7 +18,7 @@ from helpers import baseline, features, proposals
 from helpers.contract import behaviours, known_issues, releases
 from helpers.contract.known_issues import KnownIssue
 from helpers.contract.properties import Property
-from helpers.errors import UnexpectedAnswer, judged
+from helpers.errors import UnexpectedAnswer, judged, parameter_id
 from helpers.features import Feature
 from helpers.filesystems import FILESYSTEMS
 from helpers.skips import TypedSkip
@@ -117,6 +117,11 @@ def _asked(config: pytest.Config) -> dict[str, Any]:
 def pytest_configure_node(node: Any) -> None:
     """Send what the options ask for along to a worker of pytest-xdist."""
     node.workerinput["suites"] = node.config.stash[_ASKED]
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Have errnos and signals in the ids of tests by name, never by number."""
+    return parameter_id(argname, val)
 
 
 @pytest.hookimpl(wrapper=True)

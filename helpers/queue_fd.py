@@ -6,7 +6,7 @@ there; what is unanswered when the queue is released waits at the head of the ne
 introduce restartable permission events", with its review. Names and numbers are those of `helpers.proposals`.
 
 with ControlGroup() as control:
-    control.mark(Mark.ADD, Mask.OPEN_PERM, file)
+    control.mark(FAN_MARK_ADD, FAN_OPEN_PERM, file)
     with control.open_queue() as queue:
         event = queue.read_one()
 """
@@ -23,9 +23,9 @@ from helpers import proposals
 from helpers.errors import outcome
 from helpers.fanotify import FanotifyGroup
 from helpers.fanotify import Path as AnyPath
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import FAN_CLASS_CONTENT, FAN_MARK_ADD, FAN_NONBLOCK, FAN_OPEN_PERM, Init
 
-CONTENT = Init.CLASS_CONTENT | Init.NONBLOCK
+CONTENT = FAN_CLASS_CONTENT | FAN_NONBLOCK
 
 
 class Presence(Enum):
@@ -73,10 +73,10 @@ class ControlGroup(FanotifyGroup):
 
 
 @contextlib.contextmanager
-def controlling(path: AnyPath, mask: int = Mask.OPEN_PERM, flags: int = CONTENT) -> Iterator[ControlGroup]:
+def controlling(path: AnyPath, mask: int = FAN_OPEN_PERM, flags: int = CONTENT) -> Iterator[ControlGroup]:
     """Have a restartable group with one mark, for the body of a `with`."""
     with ControlGroup(flags) as control:
-        control.mark(Mark.ADD, mask, path)
+        control.mark(FAN_MARK_ADD, mask, path)
         yield control
 
 

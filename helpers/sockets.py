@@ -6,10 +6,7 @@ import socket
 import struct
 
 from helpers.syscalls import syscall
-
-SO_PASSPIDFD = 76
-SO_PEERPIDFD = 77
-SCM_PIDFD = 4
+from helpers.uapi import SCM_PIDFD, SO_PASSPIDFD, SO_PEERPIDFD
 
 _INT = struct.Struct("=i")
 

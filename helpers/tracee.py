@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from helpers.actors import Act, Actor, ActorDied
 from helpers.syscalls import number
+from helpers.uapi import WALL
 from helpers.waiting import wait_until
 
 with warnings.catch_warnings():
@@ -22,7 +23,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from ptrace.binding import func as ptrace
 
-_WALL = 0x40000000
 _PTRACE_O_EXITKILL = 0x100000
 _SYSCALL_STOP = signal.SIGTRAP | 0x80
 _ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
@@ -187,7 +187,7 @@ class Departure:
     def become_zombie(self) -> None:
         """Let the held process exit, and wait until it is a zombie, which its parent is not told of."""
         ptrace.ptrace_cont(self.pid)
-        options = os.WEXITED | os.WNOWAIT | os.WNOHANG | _WALL
+        options = os.WEXITED | os.WNOWAIT | os.WNOHANG | WALL
         wait_until(lambda: os.waitid(os.P_PID, self.pid, options), f"process {self.pid} exits")
 
     def let_go(self) -> None:
@@ -211,7 +211,7 @@ def _wait_for_end(task: int) -> None:
 
 def _wait_for(task: int) -> int:
     def changed() -> tuple[int, int] | None:
-        pid, status = os.waitpid(task, os.WNOHANG | _WALL)
+        pid, status = os.waitpid(task, os.WNOHANG | WALL)
         return (pid, status) if pid else None
 
     found = wait_until(changed, f"task {task} stops or ends")

@@ -4,7 +4,7 @@
 `suites/known_issues.toml` lists them, one entry for each defect:
 
     [[issue]]
-    tests = ["suites/fanotify_events/test_readiness.py::test_bytes_of_events_with_records*"]  # patterns of node ids
+    tests = ["suites/fanotify_events/test_readiness.py::test_bytes_of_events_with_records*"]  # node ids, or patterns
     match = 'assert 24 == '         # what the failure says: a regular expression, searched in its text
     reason = "FIONREAD counts 24 bytes for an event, whatever records it has"
     link = "commit 68615158c12d (\\"fanotify: report full event length for FIONREAD\\"), 7.2"

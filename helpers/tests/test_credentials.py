@@ -8,15 +8,8 @@ from pathlib import Path
 import pytest
 
 from helpers.children import in_child
-from helpers.credentials import (
-    CLONE_NEWNS,
-    NOBODY,
-    Capability,
-    unprivileged,
-    user,
-    user_namespace,
-    without,
-)
+from helpers.credentials import NOBODY, unprivileged, user, user_namespace, without
+from helpers.uapi import CAP_SYS_ADMIN, CLONE_NEWNS, Capability
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="giving up root's privilege takes having it")
 
@@ -70,7 +63,7 @@ def test_user_namespace() -> None:
     assert in_child(ids, user_namespace())[0] == (0, 0, 0)
     effective, permitted = in_child(capabilities, user_namespace())
     assert effective == permitted
-    assert effective >> Capability.SYS_ADMIN & 1
+    assert effective >> CAP_SYS_ADMIN & 1
 
 
 def test_user_namespace_of_an_unprivileged_user() -> None:

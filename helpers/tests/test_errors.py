@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from errno import EBADF, EINVAL, ENOSPC, EOPNOTSUPP, EPERM
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
@@ -22,9 +23,10 @@ from helpers.errors import (
     hold_to_rules,
     judged,
     outcome,
+    parameter_id,
 )
 from helpers.fanotify import fanotify_mark
-from helpers.uapi import Init
+from helpers.uapi import FAN_CLOEXEC, FAN_DENY, FAN_REPORT_FID, FAN_REPORT_NAME, FAN_REPORT_TID, SI_TKILL
 
 
 class Call:
@@ -84,7 +86,7 @@ def test_expected_answers_pass() -> None:
 )
 def test_unexpected_answer_names_everything(expected: int, actual: int, words: str) -> None:
     with pytest.raises(UnexpectedAnswer) as error:
-        expect(expected, Call(actual).mark, Init.REPORT_FID | Init.REPORT_TID)
+        expect(expected, Call(actual).mark, FAN_REPORT_FID | FAN_REPORT_TID)
     assert str(error.value) == f"<group>.mark(FAN_REPORT_TID|FAN_REPORT_FID): {words}"
 
 
@@ -102,13 +104,29 @@ def test_expect_errno_names_what_it_was() -> None:
 
 
 def test_cases_have_readable_ids() -> None:
-    first, second = cases((Init.REPORT_NAME, EINVAL), (Init.REPORT_FID, Init.CLOEXEC, OK))
-    assert (first.id, first.values) == ("FAN_REPORT_NAME-EINVAL", (Init.REPORT_NAME, EINVAL))
+    first, second = cases((FAN_REPORT_NAME, EINVAL), (FAN_REPORT_FID, FAN_CLOEXEC, OK))
+    assert (first.id, first.values) == ("FAN_REPORT_NAME-EINVAL", (FAN_REPORT_NAME, EINVAL))
     assert second.id == "FAN_REPORT_FID-FAN_CLOEXEC-ok"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "spelled"),
+    [
+        ("answer", OK, "ok"),
+        ("answer", EPERM, "EPERM"),
+        ("answer", True, None),
+        ("answer", FAN_DENY, None),
+        ("room", EPERM, None),
+        ("signal", SIGKILL, "SIGKILL"),
+        ("code", SI_TKILL, "SI_TKILL"),
+    ],
+)
+def test_parameters_stand_in_ids_by_name(name: str, value: object, spelled: str | None) -> None:
+    assert parameter_id(name, value) == spelled
+
+
 def test_cases_by_behaviour_are_marked() -> None:
-    (case,) = by_behaviour({"INIT-FID": [(Init.REPORT_FID, OK)]})
+    (case,) = by_behaviour({"INIT-FID": [(FAN_REPORT_FID, OK)]})
     assert [mark.mark.args for mark in case.marks if isinstance(mark, pytest.MarkDecorator)] == [
         ("INIT-FID",)
     ]

@@ -20,10 +20,19 @@ from helpers.events import (
     UnknownRecord,
     parse,
 )
-from helpers.uapi import FAN_EPIDFD, FAN_NOFD, InfoType, Mask
+from helpers.uapi import (
+    FAN_EPIDFD,
+    FAN_EVENT_INFO_TYPE_FID,
+    FAN_EVENT_INFO_TYPE_NEW_DFID_NAME,
+    FAN_EVENT_INFO_TYPE_OLD_DFID_NAME,
+    FAN_EVENT_INFO_TYPE_PIDFD,
+    FAN_NOFD,
+    FAN_OPEN,
+    FAN_Q_OVERFLOW,
+)
 
 
-def event(*records: bytes, mask: int = Mask.OPEN, fd: int = 5, pid: int = 100) -> bytes:
+def event(*records: bytes, mask: int = FAN_OPEN, fd: int = 5, pid: int = 100) -> bytes:
     body = b"".join(records)
     return struct.pack("=IBBHQii", 24 + len(body), 3, 0, 24, mask, fd, pid) + body
 
@@ -40,37 +49,40 @@ PIDFD = record(4, struct.pack("=i", 6))
 
 GOOD = {
     "nothing": (b"", []),
-    "metadata": (event(), [Event(Mask.OPEN, 5, 100)]),
+    "metadata": (event(), [Event(FAN_OPEN, 5, 100)]),
     "overflow": (
-        event(mask=Mask.Q_OVERFLOW, fd=FAN_NOFD, pid=0),
-        [Event(Mask.Q_OVERFLOW, FAN_NOFD, 0)],
+        event(mask=FAN_Q_OVERFLOW, fd=FAN_NOFD, pid=0),
+        [Event(FAN_Q_OVERFLOW, FAN_NOFD, 0)],
     ),
-    "two": (event() + event(pid=7), [Event(Mask.OPEN, 5, 100), Event(Mask.OPEN, 5, 7)]),
-    "pidfd": (event(PIDFD), [Event(Mask.OPEN, 5, 100, (PidfdRecord(6),))]),
+    "two": (event() + event(pid=7), [Event(FAN_OPEN, 5, 100), Event(FAN_OPEN, 5, 7)]),
+    "pidfd": (event(PIDFD), [Event(FAN_OPEN, 5, 100, (PidfdRecord(6),))]),
     "no-pidfd": (
         event(record(4, struct.pack("=i", -2))),
-        [Event(Mask.OPEN, 5, 100, (PidfdRecord(FAN_EPIDFD),))],
+        [Event(FAN_OPEN, 5, 100, (PidfdRecord(FAN_EPIDFD),))],
     ),
-    "fid": (event(fid()), [Event(Mask.OPEN, 5, 100, (FidRecord(InfoType.FID, (7, -8), 1, b"handle!!"),))]),
+    "fid": (
+        event(fid()),
+        [Event(FAN_OPEN, 5, 100, (FidRecord(FAN_EVENT_INFO_TYPE_FID, (7, -8), 1, b"handle!!"),))],
+    ),
     "padded-handle": (
         event(fid(handle=b"12345", padding=b"\0\0\0")),
-        [Event(Mask.OPEN, 5, 100, (FidRecord(InfoType.FID, (7, -8), 1, b"12345"),))],
+        [Event(FAN_OPEN, 5, 100, (FidRecord(FAN_EVENT_INFO_TYPE_FID, (7, -8), 1, b"12345"),))],
     ),
     "no-handle": (
         event(fid(handle=b"")),
-        [Event(Mask.OPEN, 5, 100, (FidRecord(InfoType.FID, (7, -8), 1, b""),))],
+        [Event(FAN_OPEN, 5, 100, (FidRecord(FAN_EVENT_INFO_TYPE_FID, (7, -8), 1, b""),))],
     ),
     "rename": (
         event(fid(10, name=b"old\0"), fid(12, name=b"newer\0", padding=b"\0\0"), fid(), PIDFD),
         [
             Event(
-                Mask.OPEN,
+                FAN_OPEN,
                 5,
                 100,
                 (
-                    FidRecord(InfoType.OLD_DFID_NAME, (7, -8), 1, b"handle!!", b"old"),
-                    FidRecord(InfoType.NEW_DFID_NAME, (7, -8), 1, b"handle!!", b"newer"),
-                    FidRecord(InfoType.FID, (7, -8), 1, b"handle!!"),
+                    FidRecord(FAN_EVENT_INFO_TYPE_OLD_DFID_NAME, (7, -8), 1, b"handle!!", b"old"),
+                    FidRecord(FAN_EVENT_INFO_TYPE_NEW_DFID_NAME, (7, -8), 1, b"handle!!", b"newer"),
+                    FidRecord(FAN_EVENT_INFO_TYPE_FID, (7, -8), 1, b"handle!!"),
                     PidfdRecord(6),
                 ),
             )
@@ -78,19 +90,19 @@ GOOD = {
     ),
     "error": (
         event(record(5, struct.pack("=iI", 117, 3))),
-        [Event(Mask.OPEN, 5, 100, (ErrorRecord(117, 3),))],
+        [Event(FAN_OPEN, 5, 100, (ErrorRecord(117, 3),))],
     ),
     "range": (
         event(record(6, struct.pack("=IQQ", 0, 4096, 8192))),
-        [Event(Mask.OPEN, 5, 100, (RangeRecord(4096, 8192),))],
+        [Event(FAN_OPEN, 5, 100, (RangeRecord(4096, 8192),))],
     ),
     "mount": (
         event(record(7, struct.pack("=IQ", 0, 1 << 40))),
-        [Event(Mask.OPEN, 5, 100, (MntRecord(1 << 40),))],
+        [Event(FAN_OPEN, 5, 100, (MntRecord(1 << 40),))],
     ),
     "unknown-type": (
         event(record(99, b"what")),
-        [Event(Mask.OPEN, 5, 100, (UnknownRecord(99, b"what"),))],
+        [Event(FAN_OPEN, 5, 100, (UnknownRecord(99, b"what"),))],
     ),
 }
 
@@ -178,7 +190,11 @@ def test_descriptors_are_those_that_were_opened() -> None:
 
 def test_types_keep_the_order_of_the_buffer() -> None:
     (renamed,) = parse(event(fid(10, name=b"old\0"), fid(), PIDFD))
-    assert renamed.types == [InfoType.OLD_DFID_NAME, InfoType.FID, InfoType.PIDFD]
+    assert renamed.types == [
+        FAN_EVENT_INFO_TYPE_OLD_DFID_NAME,
+        FAN_EVENT_INFO_TYPE_FID,
+        FAN_EVENT_INFO_TYPE_PIDFD,
+    ]
 
 
 @pytest.mark.parametrize("records", [[], [PIDFD, PIDFD]], ids=["none", "two"])

@@ -10,7 +10,7 @@ import pytest
 from helpers.descriptors import is_open, open_descriptors
 from helpers.errors import UnexpectedAnswer
 from helpers.fanotify import FanotifyGroup, fanotify_init, fanotify_mark
-from helpers.uapi import Init, Mark, Mask, Open
+from helpers.uapi import FAN_EVENT_ON_CHILD, FAN_MARK_ADD, FAN_NONBLOCK, FAN_OPEN, FAN_REPORT_NAME, O_RDWR
 from helpers.waiting import DeadlinePassed
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="groups which report descriptors are root's")
@@ -25,15 +25,15 @@ def nothing_is_left() -> Iterator[None]:
 
 @pytest.fixture
 def group(tmp_path: Path) -> Iterator[FanotifyGroup]:
-    with FanotifyGroup(Init.NONBLOCK) as group:
-        group.mark(Mark.ADD, Mask.OPEN | Mask.EVENT_ON_CHILD, tmp_path)
+    with FanotifyGroup(FAN_NONBLOCK) as group:
+        group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_EVENT_ON_CHILD, tmp_path)
         yield group
 
 
 def test_event_of_a_marked_file(group: FanotifyGroup, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     event = group.read_one()
-    assert (event.mask, event.pid) == (Mask.OPEN, os.getpid())
+    assert (event.mask, event.pid) == (FAN_OPEN, os.getpid())
     assert Path(f"/proc/self/fd/{event.fd}").samefile(tmp_path / "file")
 
 
@@ -73,6 +73,6 @@ def test_closing_twice_is_harmless() -> None:
 
 def test_errors_name_flags() -> None:
     with pytest.raises(OSError, match=r"fanotify_init\(FAN_REPORT_NAME, O_RDWR\): EINVAL"):
-        fanotify_init(Init.REPORT_NAME, Open.RDWR)
+        fanotify_init(FAN_REPORT_NAME, O_RDWR)
     with pytest.raises(OSError, match=r"fanotify_mark\(-1, FAN_MARK_ADD, FAN_OPEN, -100, '/'\): EBADF"):
-        fanotify_mark(-1, Mark.ADD, Mask.OPEN, "/")
+        fanotify_mark(-1, FAN_MARK_ADD, FAN_OPEN, "/")

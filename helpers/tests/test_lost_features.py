@@ -19,7 +19,7 @@ from helpers import baseline
 from helpers.baseline import Feature
 from helpers.contract import releases
 from helpers.syscalls import number, syscall
-from helpers.uapi import Init
+from helpers.uapi import FAN_REPORT_PIDFD
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or Feature.REPORT_PIDFD not in baseline.of_release(releases.running(), None).features,
@@ -57,9 +57,9 @@ def refuse(flags: int, answer: int) -> None:
 @pytest.mark.parametrize(
     ("flags", "errno", "options", "code", "said"),
     [
-        (Init.REPORT_PIDFD, EINVAL, [], 1, "lost feature: FAN_REPORT_PIDFD, 5.15, does not answer; Linux "),
+        (FAN_REPORT_PIDFD, EINVAL, [], 1, "lost feature: FAN_REPORT_PIDFD, 5.15, does not answer; Linux "),
         (
-            Init.REPORT_PIDFD,
+            FAN_REPORT_PIDFD,
             EINVAL,
             ["--baseline", "none"],
             0,

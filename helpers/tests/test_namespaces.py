@@ -11,10 +11,11 @@ from helpers.actors import Actor
 from helpers.children import in_child
 from helpers.filesystems import mount
 from helpers.namespaces import own_mounts, own_proc
-from helpers.pidfd import Clone, clone_in
+from helpers.pidfd import clone_in
+from helpers.uapi import CLONE_NEWPID
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")
-new_pid_namespace = functools.partial(clone_in, Clone.NEWPID)
+new_pid_namespace = functools.partial(clone_in, CLONE_NEWPID)
 
 
 def test_actor_is_the_first_process_of_its_namespace() -> None:

@@ -15,7 +15,7 @@ import pytest
 from helpers import pidfd
 from helpers.actors import Actor
 from helpers.children import in_child
-from helpers.pidfd import Clone, CloneArgs
+from helpers.uapi import CLONE_DETACHED, CLONE_PIDFD, CLONE_VM, CloneArgs, InfoResult
 from helpers.waiting import wait_until
 
 
@@ -26,9 +26,7 @@ def own() -> Iterator[int]:
     os.close(fd)
 
 
-@pytest.mark.parametrize(
-    ("structure", "size"), [(pidfd.InfoResult, 88), (pidfd.Siginfo, 128), (CloneArgs, 88)]
-)
+@pytest.mark.parametrize(("structure", "size"), [(InfoResult, 88), (pidfd.Siginfo, 128), (CloneArgs, 88)])
 def test_structures_are_as_large_as_the_kernels(structure: type[ctypes.Structure], size: int) -> None:
     assert ctypes.sizeof(structure) == size
 
@@ -46,7 +44,7 @@ def test_clone_gives_the_childs_pid_and_pidfd() -> None:
 
 def test_clone3_gives_the_same() -> None:
     fd = ctypes.c_int(-1)
-    args = CloneArgs(flags=Clone.PIDFD, pidfd=ctypes.addressof(fd), exit_signal=signal.SIGCHLD)
+    args = CloneArgs(flags=CLONE_PIDFD, pidfd=ctypes.addressof(fd), exit_signal=signal.SIGCHLD)
     pid = pidfd.clone3(args, answer(7))
     info = pidfd.waitid(fd.value, os.WEXITED)
     os.close(fd.value)
@@ -99,12 +97,12 @@ def test_child_never_waits_for_a_thread_of_its_parent() -> None:
 
 def test_errors_name_flags() -> None:
     with pytest.raises(OSError, match=r"clone\(CLONE_PIDFD\|CLONE_DETACHED, 17\): EINVAL"):
-        pidfd.clone(Clone.PIDFD | Clone.DETACHED | signal.SIGCHLD)
+        pidfd.clone(CLONE_PIDFD | CLONE_DETACHED | signal.SIGCHLD)
 
 
 def test_shared_memory_is_refused() -> None:
     with pytest.raises(ValueError, match="tracee"):
-        pidfd.clone(Clone.VM | signal.SIGCHLD)
+        pidfd.clone(CLONE_VM | signal.SIGCHLD)
 
 
 def test_getfd_shares_the_description(own: int) -> None:

@@ -83,6 +83,18 @@ def test_a_test_must_name_a_known_behaviour(suite: pytest.Pytester, test: str, m
     result.assert_outcomes(errors=1)
 
 
+def test_errnos_and_signals_are_in_ids_by_name(suite: pytest.Pytester) -> None:
+    test = """
+from signal import SIGKILL
+@pytest.mark.parametrize(("signal", "answer"), [(SIGKILL, 1)])
+@behaviour('INIT-BASIC')
+def test_it(signal, answer): pass
+"""
+    run(suite, test).stdout.fnmatch_lines(
+        ["PASSED suites/fanotify_init/test_it.py::test_it[[]SIGKILL-EPERM]"]
+    )
+
+
 def test_a_wrong_behaviours_file_is_named(suite: pytest.Pytester) -> None:
     (suite.path / "suites" / "fanotify_init" / "behaviours.toml").write_text("[INIT-BASIC]")
     result = run(suite, "@behaviour('INIT-BASIC')\ndef test_it(): pass")

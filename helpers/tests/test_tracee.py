@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from helpers import actors
-from helpers.pidfd import Clone
 from helpers.syscalls import syscall
 from helpers.tracee import Departure, Tracee
+from helpers.uapi import CLONE_FILES, CLONE_FS, CLONE_PARENT_SETTID, CLONE_SIGHAND, CLONE_THREAD, CLONE_VM
 
-THREAD = Clone.VM | Clone.FS | Clone.FILES | Clone.SIGHAND | Clone.THREAD
+THREAD = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD
 
 
 def test_child_is_held_before_and_after_a_call(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_child_makes_a_thread_that_never_runs_python() -> None:
     with Tracee(lambda: [syscall("gettid"), tid.value]) as tracee:
         tracee.actor.start()
         tracee.run_to_entry("gettid")
-        thread = tracee.call("clone", THREAD | Clone.PARENT_SETTID, 0, address, 0, 0)
+        thread = tracee.call("clone", THREAD | CLONE_PARENT_SETTID, 0, address, 0, 0)
         assert tracee.threads == [thread]
         assert Path(f"/proc/{tracee.pid}/task/{thread}").exists()
         tracee.end_thread(thread)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Flags print as their names, and the structures have the sizes of the C header."""
+"""Constants have their names in C, also when they print, and structures the sizes that they have there."""
 
 import ctypes
 from errno import EIO
@@ -7,23 +7,53 @@ from errno import EIO
 import pytest
 
 from helpers import uapi
-from helpers.uapi import Flags, Init, Mark, Mask, Open, Response
+from helpers.uapi import (
+    CAP_KILL,
+    FAN_AUDIT,
+    FAN_CLASS_CONTENT,
+    FAN_DENY,
+    FAN_MARK_ADD,
+    FAN_MARK_FILESYSTEM,
+    FAN_MARK_FLUSH,
+    FAN_MARK_MNTNS,
+    FAN_ONDIR,
+    FAN_OPEN,
+    FAN_REPORT_DFID_NAME_TARGET,
+    FAN_REPORT_DIR_FID,
+    FAN_REPORT_FID,
+    FAN_REPORT_NAME,
+    FAN_REPORT_PIDFD,
+    O_CLOEXEC,
+    O_RDONLY,
+    O_RDWR,
+    Constants,
+    Flags,
+    Init,
+    Mask,
+    Open,
+)
 
 SPELLED = [
     (Init(0), "FAN_CLASS_NOTIF"),
-    (Init.REPORT_PIDFD | Init.CLASS_CONTENT, "FAN_CLASS_CONTENT|FAN_REPORT_PIDFD"),
-    (Init.REPORT_DIR_FID | Init.REPORT_NAME, "FAN_REPORT_DFID_NAME"),
-    (Init.REPORT_DFID_NAME_TARGET, "FAN_REPORT_DFID_NAME_TARGET"),
+    (FAN_REPORT_PIDFD | FAN_CLASS_CONTENT, "FAN_CLASS_CONTENT|FAN_REPORT_PIDFD"),
+    (FAN_REPORT_DIR_FID | FAN_REPORT_NAME, "FAN_REPORT_DFID_NAME"),
+    (FAN_REPORT_DFID_NAME_TARGET, "FAN_REPORT_DFID_NAME_TARGET"),
     (Init(0x80018000), "0x80018000"),
-    (Init(0x8000) | Init.REPORT_FID, "FAN_REPORT_FID|0x8000"),
-    (Mark.ADD | Mark.MNTNS, "FAN_MARK_ADD|FAN_MARK_MNTNS"),
-    (Mark.FLUSH | Mark.FILESYSTEM, "FAN_MARK_FLUSH|FAN_MARK_FILESYSTEM"),
+    (Init(0x8000) | FAN_REPORT_FID, "FAN_REPORT_FID|0x8000"),
+    (FAN_MARK_ADD | FAN_MARK_MNTNS, "FAN_MARK_ADD|FAN_MARK_MNTNS"),
+    (FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, "FAN_MARK_FLUSH|FAN_MARK_FILESYSTEM"),
     (Mask(0), "0x0"),
-    (Mask.OPEN | Mask.ONDIR, "FAN_OPEN|FAN_ONDIR"),
-    (Open.RDONLY, "O_RDONLY"),
-    (Open.RDWR | Open.CLOEXEC, "O_RDWR|O_CLOEXEC"),
+    (FAN_OPEN | FAN_ONDIR, "FAN_OPEN|FAN_ONDIR"),
+    (O_RDONLY, "O_RDONLY"),
+    (O_RDWR | O_CLOEXEC, "O_RDWR|O_CLOEXEC"),
     (Open(3), "O_ACCMODE"),
-    (Response.DENY | Response.AUDIT, "FAN_DENY|FAN_AUDIT"),
+    (FAN_DENY | FAN_AUDIT, "FAN_DENY|FAN_AUDIT"),
+]
+
+KINDS = [
+    kind
+    for kind in vars(uapi).values()
+    if isinstance(kind, type) and issubclass(kind, Flags | Constants) and kind.__members__
 ]
 
 # What a C compiler says of the header.
@@ -46,10 +76,21 @@ def test_flags_print_as_names(flags: Flags, names: str) -> None:
     assert f"{flags:#x}" == hex(flags)
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_each_constant_is_found_under_its_own_name(kind: type[Flags] | type[Constants]) -> None:
+    missing = {name for name, member in kind.__members__.items() if getattr(uapi, name, None) is not member}
+    assert not missing
+
+
+def test_constants_print_as_names() -> None:
+    assert f"{CAP_KILL}" == str(CAP_KILL) == repr(CAP_KILL) == "CAP_KILL"
+    assert f"{CAP_KILL:d}" == "5"
+
+
 @pytest.mark.parametrize(("struct", "size"), SIZES.items(), ids=lambda value: getattr(value, "__name__", ""))
 def test_sizes(struct: type[ctypes.Structure], size: int) -> None:
     assert ctypes.sizeof(struct) == size
 
 
 def test_deny_errno() -> None:
-    assert uapi.deny_errno(EIO) == 0x05000002
+    assert uapi.FAN_DENY_ERRNO(EIO) == 0x05000002

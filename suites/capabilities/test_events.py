@@ -10,9 +10,9 @@ from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, require
-from helpers.uapi import FAN_NOFD, Init, Mark, Mask
+from helpers.uapi import FAN_MARK_ADD, FAN_NOFD, FAN_NONBLOCK, FAN_OPEN, FAN_REPORT_FID
 
-UNPRIVILEGED = Init.REPORT_FID | Init.NONBLOCK
+UNPRIVILEGED = FAN_REPORT_FID | FAN_NONBLOCK
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def file(ext4_dir):
 def watching(file, flags=UNPRIVILEGED):
     """Return a group which reports who opens the file."""
     group = FanotifyGroup(flags)
-    group.mark(Mark.ADD, Mask.OPEN, file)
+    group.mark(FAN_MARK_ADD, FAN_OPEN, file)
     return group
 
 
@@ -78,7 +78,7 @@ def test_the_reader_decides(file):
 
 @pytest.mark.behaviour("CAP-PRIV-DROP-KEEPS")
 def test_privilege_dropped_after_init(file):
-    with watching(file, Init.NONBLOCK) as group:
+    with watching(file, FAN_NONBLOCK) as group:
         file.chmod(0o600)
         file.read_bytes()
         opener = os.getpid()

@@ -10,30 +10,46 @@ from helpers.credentials import unprivileged, user_namespace
 from helpers.errors import OK, by_behaviour, cases, expect
 from helpers.fanotify import fanotify_init
 from helpers.features import Feature, has, require
-from helpers.uapi import Init
-
-FID, MNT = Init.REPORT_FID, Init.REPORT_MNT
+from helpers.uapi import (
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_CLOEXEC,
+    FAN_NONBLOCK,
+    FAN_REPORT_DFID_NAME,
+    FAN_REPORT_DIR_FID,
+    FAN_REPORT_FD_ERROR,
+    FAN_REPORT_FID,
+    FAN_REPORT_MNT,
+    FAN_REPORT_PIDFD,
+    FAN_REPORT_TID,
+    FAN_UNLIMITED_MARKS,
+    FAN_UNLIMITED_QUEUE,
+    Init,
+)
 
 # The flags which are for administrators, and the feature which brought them.
 ADMIN_FLAGS = {
-    Init.UNLIMITED_QUEUE: Feature.UNPRIVILEGED_GROUPS,
-    Init.UNLIMITED_MARKS: Feature.UNPRIVILEGED_GROUPS,
-    Init.CLASS_CONTENT: Feature.UNPRIVILEGED_GROUPS,
-    Init.CLASS_PRE_CONTENT: Feature.UNPRIVILEGED_GROUPS,
-    Init.REPORT_TID: Feature.UNPRIVILEGED_GROUPS,
-    Init.REPORT_PIDFD: Feature.REPORT_PIDFD,
-    Init.REPORT_FD_ERROR: Feature.REPORT_FD_ERROR,
+    FAN_UNLIMITED_QUEUE: Feature.UNPRIVILEGED_GROUPS,
+    FAN_UNLIMITED_MARKS: Feature.UNPRIVILEGED_GROUPS,
+    FAN_CLASS_CONTENT: Feature.UNPRIVILEGED_GROUPS,
+    FAN_CLASS_PRE_CONTENT: Feature.UNPRIVILEGED_GROUPS,
+    FAN_REPORT_TID: Feature.UNPRIVILEGED_GROUPS,
+    FAN_REPORT_PIDFD: Feature.REPORT_PIDFD,
+    FAN_REPORT_FD_ERROR: Feature.REPORT_FD_ERROR,
 }
 
 UNPRIVILEGED = {
-    "CAP-UNPRIV-PLAIN": [(Init(0), EPERM), (Init.CLOEXEC | Init.NONBLOCK, EPERM)],
+    "CAP-UNPRIV-PLAIN": [(Init(0), EPERM), (FAN_CLOEXEC | FAN_NONBLOCK, EPERM)],
     "CAP-UNPRIV-FID": [
-        (FID, OK),
-        (Init.REPORT_DIR_FID, OK),
-        (Init.REPORT_DFID_NAME, OK),
-        (Init.REPORT_DFID_NAME | FID | Init.CLOEXEC | Init.NONBLOCK, OK),
+        (FAN_REPORT_FID, OK),
+        (FAN_REPORT_DIR_FID, OK),
+        (FAN_REPORT_DFID_NAME, OK),
+        (FAN_REPORT_DFID_NAME | FAN_REPORT_FID | FAN_CLOEXEC | FAN_NONBLOCK, OK),
     ],
-    "CAP-CONTENT-FID-ORDER": [(Init.CLASS_CONTENT | FID, EPERM), (Init.CLASS_PRE_CONTENT | FID, EPERM)],
+    "CAP-CONTENT-FID-ORDER": [
+        (FAN_CLASS_CONTENT | FAN_REPORT_FID, EPERM),
+        (FAN_CLASS_PRE_CONTENT | FAN_REPORT_FID, EPERM),
+    ],
 }
 
 
@@ -44,15 +60,16 @@ def test_unprivileged(flags, answer):
 
 
 @pytest.mark.behaviour("CAP-ADMIN-FLAGS")
-@pytest.mark.parametrize("flag", ADMIN_FLAGS, ids=str)
+@pytest.mark.parametrize("flag", ADMIN_FLAGS)
 def test_admin_flag(flag):
     require(Feature.UNPRIVILEGED_GROUPS, ADMIN_FLAGS[flag])
-    in_child(lambda: expect(EPERM, fanotify_init, flag | FID), unprivileged)
+    in_child(lambda: expect(EPERM, fanotify_init, flag | FAN_REPORT_FID), unprivileged)
 
 
 @pytest.mark.behaviour("CAP-CONTENT-FID-ORDER")
 @pytest.mark.parametrize(
-    ("flags", "answer"), cases((Init.CLASS_CONTENT | FID, EINVAL), (Init.CLASS_PRE_CONTENT | FID, EINVAL))
+    ("flags", "answer"),
+    cases((FAN_CLASS_CONTENT | FAN_REPORT_FID, EINVAL), (FAN_CLASS_PRE_CONTENT | FAN_REPORT_FID, EINVAL)),
 )
 def test_privileged(flags, answer):
     expect(answer, fanotify_init, flags)
@@ -63,7 +80,7 @@ def test_mount_events():
     require(Feature.REPORT_MNT)
     # The commit which opened such groups to everybody also let user namespaces mark what they mounted.
     answer = OK if has(Feature.USERNS_MARKS) else EPERM
-    in_child(lambda: expect(answer, fanotify_init, MNT), unprivileged)
+    in_child(lambda: expect(answer, fanotify_init, FAN_REPORT_MNT), unprivileged)
 
 
 @pytest.mark.behaviour("CAP-USERNS-ROOT-INIT")
@@ -71,11 +88,11 @@ def test_mount_events():
     ("flags", "answer"),
     cases(
         (Init(0), EPERM),
-        (Init.CLASS_PRE_CONTENT, EPERM),
-        (Init.UNLIMITED_QUEUE | FID, EPERM),
-        (Init.REPORT_TID | FID, EPERM),
-        (FID, OK),
-        (Init.REPORT_DFID_NAME, OK),
+        (FAN_CLASS_PRE_CONTENT, EPERM),
+        (FAN_UNLIMITED_QUEUE | FAN_REPORT_FID, EPERM),
+        (FAN_REPORT_TID | FAN_REPORT_FID, EPERM),
+        (FAN_REPORT_FID, OK),
+        (FAN_REPORT_DFID_NAME, OK),
     ),
 )
 def test_root_of_a_user_namespace(flags, answer):
@@ -86,4 +103,4 @@ def test_root_of_a_user_namespace(flags, answer):
 @pytest.mark.behaviour("CAP-USERNS-ROOT-INIT")
 def test_pidfds_for_root_of_a_user_namespace():
     require(Feature.UNPRIVILEGED_GROUPS, Feature.REPORT_PIDFD)
-    in_child(lambda: expect(EPERM, fanotify_init, Init.REPORT_PIDFD | FID), user_namespace())
+    in_child(lambda: expect(EPERM, fanotify_init, FAN_REPORT_PIDFD | FAN_REPORT_FID), user_namespace())

@@ -11,9 +11,20 @@ from helpers.credentials import user, user_namespace
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, require
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_ACCESS,
+    FAN_EVENT_ON_CHILD,
+    FAN_MARK_ADD,
+    FAN_MARK_REMOVE,
+    FAN_NONBLOCK,
+    FAN_OPEN,
+    FAN_Q_OVERFLOW,
+    FAN_REPORT_FID,
+    FAN_UNLIMITED_MARKS,
+    FAN_UNLIMITED_QUEUE,
+    Init,
+)
 
-FID = Init.REPORT_FID
 SPARE_USER = 54321
 FILES = 20
 
@@ -33,12 +44,12 @@ def test_limit_of_marks(files):
 
     def call():
         sysctl.write(sysctl.USER / "max_fanotify_marks", 1)
-        with FanotifyGroup(FID) as group:
-            expect(OK, group.mark, Mark.ADD, Mask.OPEN, files[0])
-            expect(OK, group.mark, Mark.ADD, Mask.ACCESS, files[0])
-            expect(ENOSPC, group.mark, Mark.ADD, Mask.OPEN, files[1])
-            expect(OK, group.mark, Mark.REMOVE, Mask.OPEN | Mask.ACCESS, files[0])
-            expect(OK, group.mark, Mark.ADD, Mask.OPEN, files[1])
+        with FanotifyGroup(FAN_REPORT_FID) as group:
+            expect(OK, group.mark, FAN_MARK_ADD, FAN_OPEN, files[0])
+            expect(OK, group.mark, FAN_MARK_ADD, FAN_ACCESS, files[0])
+            expect(ENOSPC, group.mark, FAN_MARK_ADD, FAN_OPEN, files[1])
+            expect(OK, group.mark, FAN_MARK_REMOVE, FAN_OPEN | FAN_ACCESS, files[0])
+            expect(OK, group.mark, FAN_MARK_ADD, FAN_OPEN, files[1])
 
     in_child(call, user_namespace())
 
@@ -48,11 +59,11 @@ def test_unlimited_marks(files):
     require(Feature.UNPRIVILEGED_GROUPS)
 
     def call():
-        with FanotifyGroup(Init.UNLIMITED_MARKS) as unlimited, FanotifyGroup() as limited:
+        with FanotifyGroup(FAN_UNLIMITED_MARKS) as unlimited, FanotifyGroup() as limited:
             for file in files:
-                expect(OK, unlimited.mark, Mark.ADD, Mask.OPEN, file)
-            expect(OK, limited.mark, Mark.ADD, Mask.OPEN, files[0])
-            expect(ENOSPC, limited.mark, Mark.ADD, Mask.OPEN, files[1])
+                expect(OK, unlimited.mark, FAN_MARK_ADD, FAN_OPEN, file)
+            expect(OK, limited.mark, FAN_MARK_ADD, FAN_OPEN, files[0])
+            expect(ENOSPC, limited.mark, FAN_MARK_ADD, FAN_OPEN, files[1])
 
     with sysctl.setting(sysctl.FANOTIFY / "max_user_marks", 1):
         in_child(call, user(SPARE_USER))
@@ -61,15 +72,15 @@ def test_unlimited_marks(files):
 @pytest.mark.behaviour("CAP-UNLIMITED-QUEUE")
 @pytest.mark.parametrize(
     ("flags", "masks"),
-    [(Init.UNLIMITED_QUEUE, [Mask.OPEN] * FILES), (Init(0), [Mask.OPEN, Mask.Q_OVERFLOW])],
+    [(FAN_UNLIMITED_QUEUE, [FAN_OPEN] * FILES), (Init(0), [FAN_OPEN, FAN_Q_OVERFLOW])],
     ids=["FAN_UNLIMITED_QUEUE", "limited"],
 )
 def test_queue(flags, masks, files):
     require(Feature.UNPRIVILEGED_GROUPS)
     with sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
-        group = FanotifyGroup(flags | Init.NONBLOCK)
+        group = FanotifyGroup(flags | FAN_NONBLOCK)
     with group:
-        group.mark(Mark.ADD, Mask.OPEN | Mask.EVENT_ON_CHILD, files[0].parent)
+        group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_EVENT_ON_CHILD, files[0].parent)
         for file in files:
             file.read_bytes()
         assert [event.mask for event in group.read()] == masks

@@ -12,45 +12,54 @@ from helpers.credentials import unprivileged
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup, fanotify_mark
 from helpers.features import Feature, has, require
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_MARK_ADD,
+    FAN_MARK_EVICTABLE,
+    FAN_MARK_FILESYSTEM,
+    FAN_MARK_INODE,
+    FAN_MARK_MOUNT,
+    FAN_OPEN,
+    FAN_OPEN_PERM,
+    FAN_REPORT_FID,
+    Mask,
+)
 
-FID = Init.REPORT_FID
-EVERYTHING = [Mark.MOUNT, Mark.FILESYSTEM]
+EVERYTHING = [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM]
 UNKNOWN_EVENT = Mask(0x2000)
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-MOUNT-MARK")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_mark_on_everything(kind, public_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
-    expect_unprivileged(EPERM, kind, Mask.OPEN, public_dir)
+    expect_unprivileged(EPERM, kind, FAN_OPEN, public_dir)
 
 
 @pytest.mark.behaviour("CAP-MARK-ORDER-PATH")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_privilege_before_path(kind, public_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
-    expect_unprivileged(EPERM, kind, Mask.OPEN, public_dir / "nothing")
+    expect_unprivileged(EPERM, kind, FAN_OPEN, public_dir / "nothing")
 
 
 @pytest.mark.behaviour("CAP-MARK-ORDER-MASK")
 def test_mask_before_privilege(public_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
-    expect_unprivileged(EINVAL, Mark.MOUNT, UNKNOWN_EVENT, public_dir)
+    expect_unprivileged(EINVAL, FAN_MARK_MOUNT, UNKNOWN_EVENT, public_dir)
 
 
 @pytest.mark.behaviour("CAP-MARK-ORDER-MASK")
 def test_privilege_before_combinations_of_flags(public_dir):
     require(Feature.UNPRIVILEGED_GROUPS, Feature.EVICTABLE)
-    expect_unprivileged(EPERM, Mark.MOUNT | Mark.EVICTABLE, Mask.OPEN, public_dir)
-    with FanotifyGroup(FID) as group:
-        expect(EINVAL, group.mark, Mark.ADD | Mark.MOUNT | Mark.EVICTABLE, Mask.OPEN, public_dir)
+    expect_unprivileged(EPERM, FAN_MARK_MOUNT | FAN_MARK_EVICTABLE, FAN_OPEN, public_dir)
+    with FanotifyGroup(FAN_REPORT_FID) as group:
+        expect(EINVAL, group.mark, FAN_MARK_ADD | FAN_MARK_MOUNT | FAN_MARK_EVICTABLE, FAN_OPEN, public_dir)
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-PERM-MASK")
 def test_permission_events(public_dir):
     require(Feature.UNPRIVILEGED_GROUPS, Feature.PERMISSION_EVENTS)
-    expect_unprivileged(EINVAL, Mark.INODE, Mask.OPEN_PERM, public_dir)
+    expect_unprivileged(EINVAL, FAN_MARK_INODE, FAN_OPEN_PERM, public_dir)
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-READ-PERM")
@@ -60,20 +69,20 @@ def test_read_permission(mode, answer, ext4_dir):
     file = ext4_dir / "file"
     file.touch()
     file.chmod(mode)
-    expect_unprivileged(answer, Mark.INODE, Mask.OPEN, file)
+    expect_unprivileged(answer, FAN_MARK_INODE, FAN_OPEN, file)
 
 
 @pytest.mark.behaviour("CAP-PRIV-GROUP-UNPRIV-USER")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_privileged_group_of_an_unprivileged_user(kind, public_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
     with FanotifyGroup() as group:
-        in_child(lambda: expect(EPERM, group.mark, Mark.ADD | kind, Mask.OPEN, public_dir), unprivileged)
-        expect(OK, group.mark, Mark.ADD | kind, Mask.OPEN, public_dir)
+        in_child(lambda: expect(EPERM, group.mark, FAN_MARK_ADD | kind, FAN_OPEN, public_dir), unprivileged)
+        expect(OK, group.mark, FAN_MARK_ADD | kind, FAN_OPEN, public_dir)
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-INHERITED")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_unprivileged_group_of_a_privileged_user(kind, ext4_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
     here, there = socket.socketpair()
@@ -83,7 +92,7 @@ def test_unprivileged_group_of_a_privileged_user(kind, ext4_dir):
     try:
         # Since 58f5fbeb367f (6.16), which also gave everybody groups of mount events.
         answer = OK if has(Feature.UNPRIVILEGED_MNT) else EPERM
-        expect(answer, fanotify_mark, group, Mark.ADD | kind, Mask.OPEN, ext4_dir)
+        expect(answer, fanotify_mark, group, FAN_MARK_ADD | kind, FAN_OPEN, ext4_dir)
     finally:
         os.close(group)
 
@@ -92,13 +101,13 @@ def expect_unprivileged(answer, flags, mask, path):
     """Hold the kernel to an answer to an unprivileged caller, who marks with a group of his own."""
 
     def call():
-        with FanotifyGroup(FID) as group:
-            expect(answer, group.mark, Mark.ADD | flags, mask, path)
+        with FanotifyGroup(FAN_REPORT_FID) as group:
+            expect(answer, group.mark, FAN_MARK_ADD | flags, mask, path)
 
     in_child(call, unprivileged)
 
 
 def send_group(channel):
     """Make a group, and give its descriptor away."""
-    with FanotifyGroup(FID) as group:
+    with FanotifyGroup(FAN_REPORT_FID) as group:
         socket.send_fds(channel, [b"g"], [group.fd])

@@ -7,19 +7,28 @@ from errno import EACCES, EPERM
 import pytest
 
 from helpers.children import in_child
-from helpers.credentials import CLONE_NEWNS, user_namespace
+from helpers.credentials import user_namespace
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, has, require
 from helpers.filesystems import mount
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    CLONE_NEWNS,
+    FAN_MARK_ADD,
+    FAN_MARK_FILESYSTEM,
+    FAN_MARK_MNTNS,
+    FAN_MARK_MOUNT,
+    FAN_MNT_ATTACH,
+    FAN_OPEN,
+    FAN_REPORT_FID,
+    FAN_REPORT_MNT,
+)
 
-FID = Init.REPORT_FID
-EVERYTHING = [Mark.MOUNT, Mark.FILESYSTEM]
+EVERYTHING = [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM]
 
 
 @pytest.mark.behaviour("CAP-USERNS-FS-MARK")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_own_filesystem(kind, public_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
     # 58f5fbeb367f (6.16) also gave everybody groups of mount events.
@@ -27,33 +36,33 @@ def test_own_filesystem(kind, public_dir):
 
     def call():
         mount("own", public_dir, "tmpfs")
-        with FanotifyGroup(FID) as group:
-            expect(answer, group.mark, Mark.ADD | kind, Mask.OPEN, public_dir)
+        with FanotifyGroup(FAN_REPORT_FID) as group:
+            expect(answer, group.mark, FAN_MARK_ADD | kind, FAN_OPEN, public_dir)
 
     in_child(call, user_namespace(CLONE_NEWNS))
 
 
 @pytest.mark.behaviour("CAP-USERNS-FS-FOREIGN")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_foreign_filesystem(kind, ext4_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
 
     def call():
-        with FanotifyGroup(FID) as group:
-            expect(EPERM, group.mark, Mark.ADD | kind, Mask.OPEN, ext4_dir)
+        with FanotifyGroup(FAN_REPORT_FID) as group:
+            expect(EPERM, group.mark, FAN_MARK_ADD | kind, FAN_OPEN, ext4_dir)
 
     in_child(call, user_namespace(CLONE_NEWNS))
 
 
 @pytest.mark.behaviour("CAP-USERNS-GROUP-OUTER")
-@pytest.mark.parametrize("kind", EVERYTHING, ids=str)
+@pytest.mark.parametrize("kind", EVERYTHING)
 def test_group_of_the_outer_namespace(kind, public_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
-    with FanotifyGroup(FID) as group:
+    with FanotifyGroup(FAN_REPORT_FID) as group:
 
         def call():
             mount("own", public_dir, "tmpfs")
-            expect(EPERM, group.mark, Mark.ADD | kind, Mask.OPEN, public_dir)
+            expect(EPERM, group.mark, FAN_MARK_ADD | kind, FAN_OPEN, public_dir)
 
         in_child(call, user_namespace(CLONE_NEWNS))
 
@@ -64,8 +73,8 @@ def test_mount_namespaces():
     outer = os.getpid()
 
     def call():
-        with FanotifyGroup(Init.REPORT_MNT) as group:
-            expect(OK, group.mark, Mark.ADD | Mark.MNTNS, Mask.MNT_ATTACH, "/proc/self/ns/mnt")
-            expect(EACCES, group.mark, Mark.ADD | Mark.MNTNS, Mask.MNT_ATTACH, f"/proc/{outer}/ns/mnt")
+        with FanotifyGroup(FAN_REPORT_MNT) as group:
+            expect(OK, group.mark, FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_MNT_ATTACH, "/proc/self/ns/mnt")
+            expect(EACCES, group.mark, FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_MNT_ATTACH, f"/proc/{outer}/ns/mnt")
 
     in_child(call, user_namespace(CLONE_NEWNS))

@@ -12,7 +12,8 @@ from signal import SIGCHLD
 from helpers.actors import Actor
 from helpers.descriptors import open_descriptors
 from helpers.errors import expect
-from helpers.pidfd import WALL, Clone, clone
+from helpers.pidfd import clone
+from helpers.uapi import CLONE_PIDFD, WALL
 
 UNTOUCHED = -1
 """What is in a cell before the kernel stores a pidfd there."""
@@ -27,7 +28,7 @@ def new_cell() -> ctypes.c_int:
 def child_with_pidfd(act: Callable[[], object] = os.getpid) -> Iterator[tuple[Actor, int]]:
     """Have a child made with CLONE_PIDFD, and its pidfd."""
     cell = new_cell()
-    with Actor(act, make=lambda child: clone(Clone.PIDFD | SIGCHLD, cell, child)) as actor:
+    with Actor(act, make=lambda child: clone(CLONE_PIDFD | SIGCHLD, cell, child)) as actor:
         try:
             yield actor, cell.value
         finally:

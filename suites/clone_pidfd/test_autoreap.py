@@ -11,19 +11,38 @@ import pytest
 
 from helpers.actors import Actor
 from helpers.children import in_child
-from helpers.credentials import Capability, without
+from helpers.credentials import without
 from helpers.errors import OK, expect, outcome
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, require
-from helpers.pidfd import Clone, CloneArgs, Info, Poll, clone3, get_info, pidfd_open, poll, waitid
+from helpers.pidfd import clone3, get_info, pidfd_open, poll, waitid
 from helpers.syscalls import syscall
 from helpers.tracee import Tracee
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    CAP_SYS_ADMIN,
+    CLONE_AUTOREAP,
+    CLONE_NNP,
+    CLONE_PARENT,
+    CLONE_PIDFD,
+    CLONE_PIDFD_AUTOKILL,
+    CLONE_SIGHAND,
+    CLONE_THREAD,
+    CLONE_VM,
+    FAN_MARK_ADD,
+    FAN_OPEN,
+    FAN_REPORT_PIDFD,
+    PIDFD_INFO_EXIT,
+    POLLHUP,
+    POLLIN,
+    Clone,
+    CloneArgs,
+    Poll,
+)
 from helpers.waiting import wait_until
 from suites.clone_pidfd.children import new_cell
 
-AUTOREAP = Clone.PIDFD | Clone.AUTOREAP
-AUTOKILL = AUTOREAP | Clone.PIDFD_AUTOKILL
+AUTOREAP = CLONE_PIDFD | CLONE_AUTOREAP
+AUTOKILL = AUTOREAP | CLONE_PIDFD_AUTOKILL
 
 
 @pytest.fixture(autouse=True)
@@ -41,9 +60,9 @@ def child_with_pidfd(flags, act=os.getpid):
 
 def assert_exit_code(fd, status):
     # It becomes readable when the child exits, and hangs up when nothing is left of it.
-    wait_until(lambda: poll(fd) == Poll.IN | Poll.HUP, "the pidfd of the child tells that it is gone")
-    info = get_info(fd, Info.EXIT)
-    assert info.mask & Info.EXIT
+    wait_until(lambda: poll(fd) == POLLIN | POLLHUP, "the pidfd of the child tells that it is gone")
+    info = get_info(fd, PIDFD_INFO_EXIT)
+    assert info.mask & PIDFD_INFO_EXIT
     assert os.waitstatus_to_exitcode(info.exit_code) == status
 
 
@@ -62,13 +81,12 @@ def test_autoreap():
     ("flags", "exit_signal"),
     [
         (AUTOREAP, SIGCHLD),
-        (AUTOREAP | Clone.PARENT, 0),
-        (AUTOREAP | Clone.VM | Clone.SIGHAND | Clone.THREAD, 0),
-        (Clone.PIDFD_AUTOKILL, 0),
-        (Clone.PIDFD_AUTOKILL | Clone.PIDFD, 0),
-        (Clone.PIDFD_AUTOKILL | Clone.AUTOREAP, 0),
+        (AUTOREAP | CLONE_PARENT, 0),
+        (AUTOREAP | CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, 0),
+        (CLONE_PIDFD_AUTOKILL, 0),
+        (CLONE_PIDFD_AUTOKILL | CLONE_PIDFD, 0),
+        (CLONE_PIDFD_AUTOKILL | CLONE_AUTOREAP, 0),
     ],
-    ids=str,
 )
 def test_refused(flags, exit_signal):
     cell = new_cell()
@@ -91,19 +109,19 @@ def test_closing_the_last_copy_kills():
 
 
 @pytest.mark.behaviour("CLONE3-AUTOKILL-BAD")
-@pytest.mark.parametrize(("more", "answer"), [(Clone(0), EPERM), (Clone.NNP, OK)], ids=str)
+@pytest.mark.parametrize(("more", "answer"), [(Clone(0), EPERM), (CLONE_NNP, OK)])
 def test_autokill_without_privilege(more, answer):
     cell = new_cell()
     args = CloneArgs(flags=AUTOKILL | more, pidfd=ctypes.addressof(cell))
-    assert in_child(lambda: outcome(clone3, args), without(Capability.SYS_ADMIN)) == answer
+    assert in_child(lambda: outcome(clone3, args), without(CAP_SYS_ADMIN)) == answer
 
 
 @pytest.mark.behaviour("CLONE3-AUTOKILL-FAN")
 def test_other_pidfds_do_not_kill(public_dir):
     file = public_dir / "file"
     file.write_text("content")
-    with FanotifyGroup(Init.REPORT_PIDFD) as group:
-        group.mark(Mark.ADD, Mask.OPEN, file)
+    with FanotifyGroup(FAN_REPORT_PIDFD) as group:
+        group.mark(FAN_MARK_ADD, FAN_OPEN, file)
         with child_with_pidfd(AUTOKILL, file.read_text) as (child, fd):
             child.act()
             os.close(group.disown(group.read_one().pidfd))

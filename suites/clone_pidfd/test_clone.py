@@ -12,8 +12,8 @@ from helpers import fdinfo
 from helpers.descriptors import GuardedBuffer, exhausted, open_descriptors
 from helpers.errors import by_behaviour, expect, outcome
 from helpers.features import Feature, has
-from helpers.pidfd import WALL, Clone, clone, clone_with_pidfd, waitid
-from helpers.uapi import Open
+from helpers.pidfd import clone, clone_with_pidfd, waitid
+from helpers.uapi import CLONE_DETACHED, CLONE_PARENT_SETTID, CLONE_PIDFD, O_RDWR, WALL, Open
 from suites.clone_pidfd.children import (
     UNTOUCHED,
     assert_no_child,
@@ -37,7 +37,7 @@ def test_pidfd_is_the_childs():
 def test_descriptor_flags():
     with child_with_pidfd() as (_, fd):
         assert fcntl.fcntl(fd, fcntl.F_GETFD) == fcntl.FD_CLOEXEC
-        assert Open(fcntl.fcntl(fd, fcntl.F_GETFL)) == Open.RDWR
+        assert Open(fcntl.fcntl(fd, fcntl.F_GETFL)) == O_RDWR
 
 
 @pytest.mark.behaviour("CLONE-CHILD-LACKS")
@@ -52,8 +52,8 @@ def test_child_lacks_its_pidfd():
     ("flags", "answer"),
     by_behaviour(
         {
-            "CLONE-DETACHED": [(Clone.PIDFD | Clone.DETACHED, EINVAL)],
-            "CLONE-PARENT-SETTID": [(Clone.PIDFD | Clone.PARENT_SETTID, EINVAL)],
+            "CLONE-DETACHED": [(CLONE_PIDFD | CLONE_DETACHED, EINVAL)],
+            "CLONE-PARENT-SETTID": [(CLONE_PIDFD | CLONE_PARENT_SETTID, EINVAL)],
         }
     ),
 )
@@ -65,20 +65,20 @@ def test_refused_flags(flags, answer):
 
 @pytest.mark.behaviour("CLONE-DETACHED-ALONE")
 def test_detached_without_pidfd():
-    pid = clone(Clone.DETACHED | SIGCHLD)
+    pid = clone(CLONE_DETACHED | SIGCHLD)
     assert os.waitpid(pid, 0) == (pid, 0)
 
 
 @pytest.mark.behaviour("CLONE-NULL-PTID")
 @pytest.mark.parametrize("address", [0, "protected"])
 def test_nowhere_to_store(address):
-    assert_refused(EFAULT, clone, Clone.PIDFD | SIGCHLD, GuardedBuffer(0).address if address else 0)
+    assert_refused(EFAULT, clone, CLONE_PIDFD | SIGCHLD, GuardedBuffer(0).address if address else 0)
 
 
 @pytest.mark.behaviour("CLONE-EMFILE")
 def test_no_free_descriptor():
     with exhausted():
-        answer = outcome(clone, Clone.PIDFD | SIGCHLD, new_cell())
+        answer = outcome(clone, CLONE_PIDFD | SIGCHLD, new_cell())
     assert answer == EMFILE
     assert_no_child()
 

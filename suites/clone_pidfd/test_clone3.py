@@ -12,14 +12,23 @@ import pytest
 from helpers import fdinfo
 from helpers.descriptors import GuardedBuffer, exhausted, open_descriptors
 from helpers.errors import OK, by_behaviour, expect, outcome
-from helpers.pidfd import Clone, CloneArgs, clone3, waitid
-from helpers.uapi import Open
+from helpers.pidfd import clone3, waitid
+from helpers.uapi import (
+    CLONE_DETACHED,
+    CLONE_PARENT_SETTID,
+    CLONE_PIDFD,
+    O_CLOEXEC,
+    O_RDWR,
+    Clone,
+    CloneArgs,
+    Open,
+)
 from suites.clone_pidfd.children import UNTOUCHED, assert_no_child, assert_refused, new_cell
 
 FIRST_SIZE = 64
 
 
-def arguments(flags=Clone.PIDFD, exit_signal=SIGCHLD, **others):
+def arguments(flags=CLONE_PIDFD, exit_signal=SIGCHLD, **others):
     return CloneArgs(flags=flags, exit_signal=exit_signal, **others)
 
 
@@ -27,7 +36,7 @@ def arguments(flags=Clone.PIDFD, exit_signal=SIGCHLD, **others):
 def test_pidfd_and_pid():
     fd, tid = new_cell(), new_cell()
     args = arguments(
-        Clone.PIDFD | Clone.PARENT_SETTID, pidfd=ctypes.addressof(fd), parent_tid=ctypes.addressof(tid)
+        CLONE_PIDFD | CLONE_PARENT_SETTID, pidfd=ctypes.addressof(fd), parent_tid=ctypes.addressof(tid)
     )
     pid = clone3(args)
     assert tid.value == pid
@@ -42,7 +51,7 @@ def test_pidfd_is_the_childs_alone():
     args = arguments(pidfd=ctypes.addressof(cell))
     pid = clone3(args, lambda: os._exit(open_descriptors() != before))
     info = fdinfo.read_pidfd(cell.value)
-    assert (info.pid, Open(info.flags)) == (pid, Open.RDWR | Open.CLOEXEC)
+    assert (info.pid, Open(info.flags)) == (pid, O_RDWR | O_CLOEXEC)
     assert open_descriptors() == before | {cell.value}
     assert waitid(cell.value, os.WEXITED).si_status == 0
     os.close(cell.value)
@@ -53,7 +62,7 @@ def test_pidfd_and_pid_in_the_same_place():
     cell = new_cell()
     place = ctypes.addressof(cell)
     assert_refused(
-        EINVAL, clone3, arguments(Clone.PIDFD | Clone.PARENT_SETTID, pidfd=place, parent_tid=place)
+        EINVAL, clone3, arguments(CLONE_PIDFD | CLONE_PARENT_SETTID, pidfd=place, parent_tid=place)
     )
     assert cell.value == UNTOUCHED
 
@@ -63,15 +72,15 @@ def test_pidfd_and_pid_in_the_same_place():
     by_behaviour(
         {
             "CLONE3-DETACHED": [
-                (Clone.DETACHED, SIGCHLD, EINVAL),
-                (Clone.DETACHED | Clone.PIDFD, SIGCHLD, EINVAL),
+                (CLONE_DETACHED, SIGCHLD, EINVAL),
+                (CLONE_DETACHED | CLONE_PIDFD, SIGCHLD, EINVAL),
                 (SIGCHLD, 0, EINVAL),
-                (Clone.PIDFD | SIGCHLD, 0, EINVAL),
+                (CLONE_PIDFD | SIGCHLD, 0, EINVAL),
             ],
             "CLONE3-EXITSIG": [
-                (Clone.PIDFD, 65, EINVAL),
-                (Clone.PIDFD, 0x100, EINVAL),
-                (Clone.PIDFD, 1 << 32 | SIGCHLD, EINVAL),
+                (CLONE_PIDFD, 65, EINVAL),
+                (CLONE_PIDFD, 0x100, EINVAL),
+                (CLONE_PIDFD, 1 << 32 | SIGCHLD, EINVAL),
             ],
         }
     ),

@@ -13,13 +13,13 @@ from helpers import fdinfo
 from helpers.actors import Actor
 from helpers.errors import OK, by_behaviour, expect, outcome
 from helpers.namespaces import own_proc
-from helpers.pidfd import Clone, clone_as, clone_in, pidfd_send_signal
+from helpers.pidfd import clone_as, clone_in, pidfd_send_signal
 from helpers.syscalls import syscall
+from helpers.uapi import CLONE_NEWPID, PR_SET_NAME
 from suites.clone_pidfd.children import child_with_pidfd, new_cell
 
 NUMBER = 100
 """Whose number is used again and again, in a pid namespace where nobody else takes any."""
-PR_SET_NAME = 15
 NO_PROCESS = -1
 
 
@@ -102,6 +102,6 @@ def read_while_reused(moment):
     ),
 )
 def test_number_that_is_used_again_meanwhile(moment, name, answer):
-    in_new_namespace = functools.partial(clone_in, Clone.NEWPID)
+    in_new_namespace = functools.partial(clone_in, CLONE_NEWPID)
     with Actor(lambda: read_while_reused(moment), make=in_new_namespace) as init:
         assert init.act() == (name, answer)

@@ -11,13 +11,26 @@ import pytest
 from helpers import fdinfo
 from helpers.descriptors import GuardedBuffer, exhausted
 from helpers.features import Feature, has, require
-from helpers.pidfd import Clone, CloneArgs, Pidfd
 from helpers.syscalls import syscall
 from helpers.tracee import Tracee
-from helpers.uapi import Open
+from helpers.uapi import (
+    CLONE_DETACHED,
+    CLONE_FILES,
+    CLONE_FS,
+    CLONE_PARENT_SETTID,
+    CLONE_PIDFD,
+    CLONE_SIGHAND,
+    CLONE_THREAD,
+    CLONE_VM,
+    O_CLOEXEC,
+    O_RDWR,
+    PIDFD_THREAD,
+    CloneArgs,
+    Open,
+)
 from suites.clone_pidfd.children import UNTOUCHED, new_cell
 
-FLAGS = Clone.VM | Clone.FS | Clone.FILES | Clone.SIGHAND | Clone.THREAD | Clone.PIDFD
+FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_PIDFD
 ARGUMENTS = CloneArgs()
 """Where a tracee, which has a copy of this memory, keeps the arguments of clone3."""
 
@@ -76,14 +89,14 @@ def test_pidfd_is_the_threads(call):
         fd, process = tracee.read_int(address), Path(f"/proc/{tracee.pid}")
         info = fdinfo.read_pidfd(fd, process)
         assert (info.pid, tracee.threads) == (thread, [thread])
-        assert Open(info.flags) == Open.RDWR | Open.CLOEXEC | Pidfd.THREAD
+        assert Open(info.flags) == O_RDWR | O_CLOEXEC | PIDFD_THREAD
         tracee.end_thread(thread)
         assert fdinfo.read_pidfd(fd, process).pid == -1
 
 
 @pytest.mark.behaviour("CLONE-THREAD-REFUSED")
 @pytest.mark.parametrize(
-    ("call", "more"), [(clone, Clone.DETACHED), (clone, Clone.PARENT_SETTID), (clone3, Clone.DETACHED)]
+    ("call", "more"), [(clone, CLONE_DETACHED), (clone, CLONE_PARENT_SETTID), (clone3, CLONE_DETACHED)]
 )
 def test_forbidden_combination(call, more):
     cell = new_cell()

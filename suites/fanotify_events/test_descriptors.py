@@ -16,30 +16,51 @@ from helpers.descriptors import exhausted
 from helpers.errors import expect
 from helpers.fanotify import watching
 from helpers.features import Feature, require
-from helpers.uapi import FAN_NOFD, Init, Mask, Open
+from helpers.uapi import (
+    FAN_ACCESS,
+    FAN_CLOSE,
+    FAN_MODIFY,
+    FAN_NOFD,
+    FAN_NONBLOCK,
+    FAN_OPEN,
+    FAN_REPORT_DFID_NAME,
+    FAN_REPORT_DIR_FID,
+    FAN_REPORT_FD_ERROR,
+    FAN_REPORT_FID,
+    O_APPEND,
+    O_CLOEXEC,
+    O_DSYNC,
+    O_LARGEFILE,
+    O_NOATIME,
+    O_NONBLOCK,
+    O_RDONLY,
+    O_RDWR,
+    O_SYNC,
+    O_WRONLY,
+    Open,
+)
 
-NONBLOCK = Init.NONBLOCK
-EVERYTHING = Mask.OPEN | Mask.ACCESS | Mask.MODIFY | Mask.CLOSE
+EVERYTHING = FAN_OPEN | FAN_ACCESS | FAN_MODIFY | FAN_CLOSE
 INTERNAL = 0x6000000
 """Bits of no flag, by which kernels before 6.14 know such a descriptor, and which they show."""
 FLAGS = [
-    Open.RDONLY,
-    Open.WRONLY,
-    Open.RDWR,
-    Open.RDONLY | Open.CLOEXEC,
-    Open.RDWR | Open.CLOEXEC,
-    Open.RDWR | Open.APPEND,
-    Open.RDONLY | Open.NONBLOCK,
-    Open.RDONLY | Open.NOATIME,
-    Open.RDWR | Open.SYNC,
-    Open.RDWR | Open.DSYNC,
-    Open.RDWR | Open.LARGEFILE,
+    O_RDONLY,
+    O_WRONLY,
+    O_RDWR,
+    O_RDONLY | O_CLOEXEC,
+    O_RDWR | O_CLOEXEC,
+    O_RDWR | O_APPEND,
+    O_RDONLY | O_NONBLOCK,
+    O_RDONLY | O_NOATIME,
+    O_RDWR | O_SYNC,
+    O_RDWR | O_DSYNC,
+    O_RDWR | O_LARGEFILE,
 ]
 
 
 @pytest.mark.behaviour("META-FD-NOFID")
 def test_descriptor_of_the_object(file):
-    with watching(file, Mask.OPEN) as group, file.open("rb") as opened:
+    with watching(file, FAN_OPEN) as group, file.open("rb") as opened:
         fd = group.read_one().fd
         assert os.path.samestat(os.fstat(fd), file.stat())
         opened.seek(3)
@@ -48,7 +69,7 @@ def test_descriptor_of_the_object(file):
 
 @pytest.mark.behaviour("META-FD-UNLINKED")
 def test_descriptor_of_a_removed_file(file):
-    with watching(file, Mask.OPEN) as group:
+    with watching(file, FAN_OPEN) as group:
         file.read_bytes()
         file.unlink()
         fd = group.read_one().fd
@@ -57,37 +78,37 @@ def test_descriptor_of_a_removed_file(file):
 
 
 @pytest.mark.behaviour("META-FD-FID")
-@pytest.mark.parametrize("fids", [Init.REPORT_FID, Init.REPORT_DIR_FID, Init.REPORT_DFID_NAME], ids=str)
+@pytest.mark.parametrize("fids", [FAN_REPORT_FID, FAN_REPORT_DIR_FID, FAN_REPORT_DFID_NAME])
 def test_no_descriptor_beside_a_handle(file, fids):
-    with watching(file, Mask.OPEN, fids) as group:
+    with watching(file, FAN_OPEN, fids) as group:
         file.read_bytes()
         assert group.read_one().fd == FAN_NOFD
 
 
 @pytest.mark.behaviour("META-FD-FID-FDERR")
-@pytest.mark.parametrize("fids", [Init.REPORT_FID, Init.REPORT_DIR_FID, Init.REPORT_DFID_NAME], ids=str)
+@pytest.mark.parametrize("fids", [FAN_REPORT_FID, FAN_REPORT_DIR_FID, FAN_REPORT_DFID_NAME])
 def test_no_descriptor_beside_a_handle_with_errors(file, fids):
     require(Feature.REPORT_FD_ERROR)
-    with watching(file, Mask.OPEN, fids | Init.REPORT_FD_ERROR) as group:
+    with watching(file, FAN_OPEN, fids | FAN_REPORT_FD_ERROR) as group:
         file.read_bytes()
         assert group.read_one().fd == -EBADF
 
 
 @pytest.mark.behaviour("META-FD-FLAGS")
-@pytest.mark.parametrize("flags", FLAGS, ids=str)
+@pytest.mark.parametrize("flags", FLAGS)
 def test_flags(file, flags):
-    with watching(file, Mask.OPEN, event_f_flags=flags) as group:
+    with watching(file, FAN_OPEN, event_f_flags=flags) as group:
         file.read_bytes()
         fd = group.read_one().fd
         status = Open(fcntl.fcntl(fd, fcntl.F_GETFL))
-        assert status & ~INTERNAL == flags | Open.LARGEFILE
-        assert fcntl.fcntl(fd, fcntl.F_GETFD) == (fcntl.FD_CLOEXEC if flags & Open.CLOEXEC else 0)
+        assert status & ~INTERNAL == flags | O_LARGEFILE
+        assert fcntl.fcntl(fd, fcntl.F_GETFD) == (fcntl.FD_CLOEXEC if flags & O_CLOEXEC else 0)
 
 
 @pytest.mark.behaviour("META-FD-NONOTIFY")
 def test_use_of_the_descriptor(file):
     with (
-        watching(file, EVERYTHING, event_f_flags=Open.RDWR) as group,
+        watching(file, EVERYTHING, event_f_flags=O_RDWR) as group,
         watching(file, EVERYTHING) as other,
     ):
         file.read_bytes()
@@ -106,7 +127,7 @@ def test_reopened_descriptor(file):
     with watching(file, EVERYTHING) as group:
         file.read_bytes()
         again = os.open(f"/proc/self/fd/{group.read_one().fd}", os.O_RDONLY)
-        assert group.read_one().mask == Mask.OPEN
+        assert group.read_one().mask == FAN_OPEN
         os.close(again)
 
 
@@ -136,13 +157,13 @@ FAILING = pytest.mark.parametrize(
         pytest.param(read_only_file, EROFS, marks=pytest.mark.behaviour("META-FD-EROFS"), id="EROFS"),
     ],
 )
-FOR_WRITING = pytest.mark.parametrize("mode", [Open.WRONLY, Open.RDWR], ids=str)
+FOR_WRITING = pytest.mark.parametrize("mode", [O_WRONLY, O_RDWR])
 
 
 @FAILING
 @FOR_WRITING
 def test_object_cannot_be_opened(public_dir, unwritable, error, mode):
-    with unwritable(public_dir) as path, watching(path, Mask.OPEN, event_f_flags=mode) as group:
+    with unwritable(public_dir) as path, watching(path, FAN_OPEN, event_f_flags=mode) as group:
         path.read_bytes()
         expect(error, group.read_bytes)
         expect(EAGAIN, group.read_bytes)
@@ -152,16 +173,16 @@ def test_object_cannot_be_opened(public_dir, unwritable, error, mode):
 @FOR_WRITING
 def test_object_cannot_be_opened_is_reported(public_dir, unwritable, error, mode):
     require(Feature.REPORT_FD_ERROR)
-    flags = NONBLOCK | Init.REPORT_FD_ERROR
-    with unwritable(public_dir) as path, watching(path, Mask.OPEN, flags, mode) as group:
+    flags = FAN_NONBLOCK | FAN_REPORT_FD_ERROR
+    with unwritable(public_dir) as path, watching(path, FAN_OPEN, flags, mode) as group:
         path.read_bytes()
         event = group.read_one()
-        assert (event.mask, event.fd) == (Mask.OPEN, -error)
+        assert (event.mask, event.fd) == (FAN_OPEN, -error)
 
 
 @pytest.mark.behaviour("META-FD-EMFILE")
 def test_no_descriptor_left(file):
-    with watching(file, Mask.OPEN) as group:
+    with watching(file, FAN_OPEN) as group:
         file.read_bytes()
         with exhausted():
             expect(EMFILE, group.read_bytes)
@@ -171,17 +192,17 @@ def test_no_descriptor_left(file):
 @pytest.mark.behaviour("META-FD-EMFILE-FDERR")
 def test_no_descriptor_left_is_reported(file):
     require(Feature.REPORT_FD_ERROR)
-    with watching(file, Mask.OPEN, NONBLOCK | Init.REPORT_FD_ERROR) as group:
+    with watching(file, FAN_OPEN, FAN_NONBLOCK | FAN_REPORT_FD_ERROR) as group:
         file.read_bytes()
         with exhausted():
             event = group.read_one()
-        assert (event.mask, event.fd) == (Mask.OPEN, -EMFILE)
+        assert (event.mask, event.fd) == (FAN_OPEN, -EMFILE)
         assert event.pid == os.getpid()
 
 
 @pytest.mark.behaviour("META-FD-EMFILE")
 def test_no_descriptor_is_needed_beside_a_handle(file):
-    with watching(file, Mask.OPEN, NONBLOCK | Init.REPORT_FID) as group:
+    with watching(file, FAN_OPEN, FAN_NONBLOCK | FAN_REPORT_FID) as group:
         file.read_bytes()
         with exhausted():
-            assert group.read_one().mask == Mask.OPEN
+            assert group.read_one().mask == FAN_OPEN

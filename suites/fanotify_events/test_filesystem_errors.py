@@ -11,7 +11,14 @@ from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.filesystems import DISK_FILESYSTEMS, MS_REMOUNT, disk, mount, shut_down
 from helpers.handles import FILEID_INVALID, fsid
-from helpers.uapi import InfoType, Init, Mark, Mask
+from helpers.uapi import (
+    FAN_EVENT_INFO_TYPE_FID,
+    FAN_FS_ERROR,
+    FAN_MARK_ADD,
+    FAN_MARK_FILESYSTEM,
+    FAN_NONBLOCK,
+    FAN_REPORT_FID,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -20,8 +27,8 @@ def _errors():
 
 
 def watching_errors(mount_point):
-    flags = Init.REPORT_FID | Init.NONBLOCK
-    return watching(mount_point, Mask.FS_ERROR, flags, mark=Mark.FILESYSTEM)
+    flags = FAN_REPORT_FID | FAN_NONBLOCK
+    return watching(mount_point, FAN_FS_ERROR, flags, mark=FAN_MARK_FILESYSTEM)
 
 
 def abort(mount_point):
@@ -42,7 +49,7 @@ def test_error_of_another_filesystem(two_disks):
     one, other = two_disks
     with watching_errors(one) as group, watching_errors(other) as of_other:
         abort(one)
-        assert group.read_one().mask == Mask.FS_ERROR
+        assert group.read_one().mask == FAN_FS_ERROR
         of_other.assert_empty()
 
 
@@ -51,7 +58,7 @@ def test_errors_of_two_filesystems(two_disks):
     one, other = two_disks
     expected = [(fsid(path), 1) for path in two_disks]
     with watching_errors(one) as group:
-        group.mark(Mark.ADD | Mark.FILESYSTEM, Mask.FS_ERROR, other)
+        group.mark(FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_FS_ERROR, other)
         abort(one)
         abort(other)
         found = []
@@ -67,7 +74,7 @@ def test_errors_of_two_filesystems(two_disks):
 def test_shutdown(public_dir, kind):
     require(Feature.SHUTDOWN_ERROR)
     with disk(public_dir, kind) as mount_point, watching_errors(mount_point) as group:
-        expected = FidRecord(InfoType.FID, fsid(mount_point), FILEID_INVALID, b"")
+        expected = FidRecord(FAN_EVENT_INFO_TYPE_FID, fsid(mount_point), FILEID_INVALID, b"")
         shut_down(mount_point)
         event = group.read_one()
         assert (event.one(FidRecord), event.one(ErrorRecord)) == (expected, ErrorRecord(ESHUTDOWN, 1))

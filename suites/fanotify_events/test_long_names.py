@@ -8,7 +8,7 @@ import pytest
 from helpers.events import FidRecord
 from helpers.fanotify import watching
 from helpers.filesystems import block_device, mounted
-from helpers.uapi import InfoType, Init, Mask
+from helpers.uapi import FAN_CREATE, FAN_EVENT_INFO_TYPE_DFID_NAME, FAN_REPORT_DFID_NAME
 
 NAME_MAX = 255
 MEBIBYTE = 1 << 20
@@ -30,10 +30,10 @@ def vfat_dir(public_dir):
 
 
 def reported_name(directory, name):
-    with watching(directory, Mask.CREATE, Init.REPORT_DFID_NAME) as group:
+    with watching(directory, FAN_CREATE, FAN_REPORT_DFID_NAME) as group:
         (directory / name).touch()
         record = group.read_one().one(FidRecord)
-        assert record.type == InfoType.DFID_NAME
+        assert record.type == FAN_EVENT_INFO_TYPE_DFID_NAME
         return record.name.decode()
 
 

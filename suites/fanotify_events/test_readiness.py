@@ -15,7 +15,14 @@ from helpers.actors import Actor, sleeps_in
 from helpers.errors import expect, outcome
 from helpers.fanotify import FanotifyGroup, watching
 from helpers.features import Feature, require
-from helpers.uapi import Init, Mask
+from helpers.uapi import (
+    FAN_EVENT_ON_CHILD,
+    FAN_OPEN,
+    FAN_REPORT_DFID_NAME,
+    FAN_REPORT_FID,
+    FAN_REPORT_PIDFD,
+    Init,
+)
 from helpers.waiting import wait_until
 
 
@@ -45,7 +52,7 @@ NOTHING, READABLE_ONLY = (False, False), (True, False)
 @pytest.mark.behaviour("META-POLL")
 @EACH_CALL
 def test_ready_for_reading_while_there_are_events(file, ask):
-    with watching(file, Mask.OPEN) as group:
+    with watching(file, FAN_OPEN) as group:
         assert ask(group) == NOTHING
         file.read_bytes()
         assert ask(group) == READABLE_ONLY
@@ -56,7 +63,7 @@ def test_ready_for_reading_while_there_are_events(file, ask):
 @pytest.mark.behaviour("META-POLL")
 @EACH_CALL
 def test_ready_while_a_buffer_is_too_small(file, ask):
-    with watching(file, Mask.OPEN) as group:
+    with watching(file, FAN_OPEN) as group:
         file.read_bytes()
         expect(EINVAL, group.read_bytes, 1)
         assert ask(group) == READABLE_ONLY
@@ -69,7 +76,7 @@ def test_waiting_poll_is_woken(file):
         poll.register(group, select.POLLIN)
         return poll.poll()
 
-    with watching(file, Mask.OPEN) as group, Actor(act, keep=[group.fd]) as poller:
+    with watching(file, FAN_OPEN) as group, Actor(act, keep=[group.fd]) as poller:
         poller.start()
         wait_until(lambda: sleeps_in(poller.pid, "poll"), "the poller waits")
         file.read_bytes()
@@ -82,7 +89,7 @@ def queued_bytes(group):
 
 @pytest.mark.behaviour("META-FIONREAD")
 def test_bytes_of_no_event(file):
-    with watching(file, Mask.OPEN) as group:
+    with watching(file, FAN_OPEN) as group:
         assert queued_bytes(group) == 0
         file.read_bytes()
         group.read_one()
@@ -97,9 +104,7 @@ def test_bytes_of_events_without_records(ext4_dir):
 
 @pytest.mark.behaviour("META-FIONREAD-RECORDS")
 @pytest.mark.parametrize(
-    "flags",
-    [Init.REPORT_PIDFD, Init.REPORT_FID, Init.REPORT_DFID_NAME, Init.REPORT_DFID_NAME | Init.REPORT_PIDFD],
-    ids=str,
+    "flags", [FAN_REPORT_PIDFD, FAN_REPORT_FID, FAN_REPORT_DFID_NAME, FAN_REPORT_DFID_NAME | FAN_REPORT_PIDFD]
 )
 def test_bytes_of_events_with_records(ext4_dir, flags):
     """A reader which asked how much room it needs must be able to read with it."""
@@ -112,7 +117,7 @@ def test_bytes_of_events_with_records(ext4_dir, flags):
 def two_events(directory, flags):
     for name in ("one", "other"):
         (directory / name).touch()
-    with watching(directory, Mask.OPEN | Mask.EVENT_ON_CHILD, flags) as group:
+    with watching(directory, FAN_OPEN | FAN_EVENT_ON_CHILD, flags) as group:
         for name in ("one", "other"):
             (directory / name).read_bytes()
         yield group
@@ -130,8 +135,8 @@ def test_other_ioctls(request_):
 def test_seeking(file, whence):
     """As on every descriptor that has no position: ESPIPE before 6.0, and since then nothing happens."""
     without_position = os.eventfd(0)
-    with watching(file, Mask.OPEN) as group:
+    with watching(file, FAN_OPEN) as group:
         file.read_bytes()
         expect(outcome(os.lseek, without_position, 100, whence), os.lseek, group.fd, 100, whence)
-        assert group.read_one().mask == Mask.OPEN
+        assert group.read_one().mask == FAN_OPEN
     os.close(without_position)

@@ -11,21 +11,28 @@ import pytest
 from helpers.actors import Actor, sleeps_in
 from helpers.descriptors import GuardedBuffer, exhausted, open_descriptors
 from helpers.errors import expect
-from helpers.events import METADATA_LEN, parse
+from helpers.events import parse
 from helpers.fanotify import watching
 from helpers.features import Feature, require
-from helpers.uapi import Init, Mask
+from helpers.uapi import (
+    FAN_EVENT_METADATA_LEN,
+    FAN_EVENT_ON_CHILD,
+    FAN_NONBLOCK,
+    FAN_OPEN,
+    FAN_REPORT_PIDFD,
+    Init,
+)
 from helpers.waiting import readable, wait_until
 
-WITH_PIDFD = METADATA_LEN + 8
-SMALL = [0, 1, METADATA_LEN - 1, METADATA_LEN, WITH_PIDFD - 1]
+WITH_PIDFD = FAN_EVENT_METADATA_LEN + 8
+SMALL = [0, 1, FAN_EVENT_METADATA_LEN - 1, FAN_EVENT_METADATA_LEN, WITH_PIDFD - 1]
 
 
 @pytest.fixture
 def group(file):
     """A group whose events have a descriptor and a pidfd."""
     require(Feature.REPORT_PIDFD)
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD | Init.NONBLOCK) as group:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD | FAN_NONBLOCK) as group:
         yield group
 
 
@@ -35,8 +42,8 @@ def two_events(ext4_dir, file):
     require(Feature.REPORT_PIDFD)
     other = ext4_dir / "other"
     other.touch()
-    flags = Init.REPORT_PIDFD | Init.NONBLOCK
-    with watching(ext4_dir, Mask.OPEN | Mask.EVENT_ON_CHILD, flags) as group:
+    flags = FAN_REPORT_PIDFD | FAN_NONBLOCK
+    with watching(ext4_dir, FAN_OPEN | FAN_EVENT_ON_CHILD, flags) as group:
         file.read_bytes()
         other.read_bytes()
         yield group
@@ -65,7 +72,7 @@ def test_order(ext4_dir):
     files = [ext4_dir / f"{number * 7 % 10}" for number in range(10)]
     for file in files:
         file.touch()
-    with watching(ext4_dir, Mask.OPEN | Mask.EVENT_ON_CHILD) as group:
+    with watching(ext4_dir, FAN_OPEN | FAN_EVENT_ON_CHILD) as group:
         for file in files:
             file.read_bytes()
         inodes = [os.fstat(event.fd).st_ino for event in group.read()]
@@ -73,7 +80,7 @@ def test_order(ext4_dir):
 
 
 @pytest.mark.behaviour("META-EFAULT-FIRST")
-@pytest.mark.parametrize("room", [0, 8, METADATA_LEN, WITH_PIDFD - 1])
+@pytest.mark.parametrize("room", [0, 8, FAN_EVENT_METADATA_LEN, WITH_PIDFD - 1])
 def test_no_room_for_the_event(group, file, room):
     file.read_bytes()
     before = open_descriptors()
@@ -83,7 +90,7 @@ def test_no_room_for_the_event(group, file, room):
 
 
 @pytest.mark.behaviour("META-EFAULT-SECOND")
-@pytest.mark.parametrize("more", [0, 8, METADATA_LEN, WITH_PIDFD - 1])
+@pytest.mark.parametrize("more", [0, 8, FAN_EVENT_METADATA_LEN, WITH_PIDFD - 1])
 def test_no_room_for_the_second_event(two_events, more):
     before, buffer = open_descriptors(), GuardedBuffer(WITH_PIDFD + more)
     expect(EFAULT, buffer.read_from, two_events.fd, 4096)
@@ -112,7 +119,7 @@ def reader_of(group, *, restart):
         signal.signal(signal.SIGUSR1, lambda *_: None)
         signal.siginterrupt(signal.SIGUSR1, not restart)
         # os.read would not tell of EINTR, but call again.
-        return GuardedBuffer(METADATA_LEN).read_from(group.fd, METADATA_LEN)
+        return GuardedBuffer(FAN_EVENT_METADATA_LEN).read_from(group.fd, FAN_EVENT_METADATA_LEN)
 
     try:
         with Actor(act, keep=[group.fd, tell]) as reader:
@@ -126,33 +133,33 @@ def reader_of(group, *, restart):
 
 @pytest.mark.behaviour("META-EINTR")
 def test_signal_interrupts(file):
-    with watching(file, Mask.OPEN, Init(0)) as group, reader_of(group, restart=False) as (reader, _):
+    with watching(file, FAN_OPEN, Init(0)) as group, reader_of(group, restart=False) as (reader, _):
         os.kill(reader.pid, signal.SIGUSR1)
         expect(EINTR, reader.finish)
 
 
 @pytest.mark.behaviour("META-EINTR")
 def test_signal_which_restarts(file):
-    with watching(file, Mask.OPEN, Init(0)) as group, reader_of(group, restart=True) as (reader, handled):
+    with watching(file, FAN_OPEN, Init(0)) as group, reader_of(group, restart=True) as (reader, handled):
         os.kill(reader.pid, signal.SIGUSR1)
         readable(handled, "the signal is handled")
         wait_until(lambda: sleeps_in(reader.pid, "read"), "the reader reads again")
         file.read_bytes()
-        assert reader.finish() == METADATA_LEN
+        assert reader.finish() == FAN_EVENT_METADATA_LEN
 
 
 @pytest.mark.behaviour("META-BLOCK")
 def test_reader_is_woken(file):
-    with watching(file, Mask.OPEN, Init(0)) as group, reader_of(group, restart=True) as (reader, _):
+    with watching(file, FAN_OPEN, Init(0)) as group, reader_of(group, restart=True) as (reader, _):
         file.read_bytes()
-        assert reader.finish() == METADATA_LEN
+        assert reader.finish() == FAN_EVENT_METADATA_LEN
 
 
 @pytest.mark.behaviour("META-BLOCK")
 def test_two_readers(ext4_dir, file):
     """Each event is for one reader alone."""
     with (
-        watching(file, Mask.OPEN, Init(0)) as group,
+        watching(file, FAN_OPEN, Init(0)) as group,
         reader_of(group, restart=True) as (one, _),
         reader_of(group, restart=True) as (other, _),
     ):
@@ -160,4 +167,4 @@ def test_two_readers(ext4_dir, file):
         wait_until(lambda: one.is_done() or other.is_done(), "a reader has the event")
         assert one.is_done() != other.is_done()
         file.read_bytes()
-        assert one.finish() == other.finish() == METADATA_LEN
+        assert one.finish() == other.finish() == FAN_EVENT_METADATA_LEN

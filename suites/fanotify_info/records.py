@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The parts of an event which the tests of this suite look at."""
 
-from helpers.events import METADATA_LEN, Event, FidRecord
+from helpers.events import Event, FidRecord
 from helpers.handles import FileHandle
-from helpers.uapi import InfoType
+from helpers.uapi import FAN_EVENT_METADATA_LEN, InfoType
 
 
 def records_of(event: Event) -> bytes:
     """Return the bytes of all records of an event."""
-    return event.raw[METADATA_LEN:]
+    return event.raw[FAN_EVENT_METADATA_LEN:]
 
 
 def fid_of(event: Event, kind: InfoType) -> FidRecord:

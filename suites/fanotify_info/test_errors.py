@@ -14,7 +14,15 @@ from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.filesystems import MS_REMOUNT, disk_image, mount, mounted_image
 from helpers.handles import FILEID_INVALID, fsid
-from helpers.uapi import InfoType, Init, Mark, Mask
+from helpers.uapi import (
+    FAN_EVENT_INFO_TYPE_ERROR,
+    FAN_EVENT_INFO_TYPE_FID,
+    FAN_EVENT_INFO_TYPE_PIDFD,
+    FAN_FS_ERROR,
+    FAN_MARK_FILESYSTEM,
+    FAN_REPORT_FID,
+    FAN_REPORT_PIDFD,
+)
 from suites.fanotify_info.damage import damage_inode
 from suites.fanotify_info.records import records_of
 
@@ -29,7 +37,7 @@ def image(public_dir):
 
 
 def watching_errors(mount_point, more=0):
-    return watching(mount_point, Mask.FS_ERROR, Init.REPORT_FID | more, mark=Mark.FILESYSTEM)
+    return watching(mount_point, FAN_FS_ERROR, FAN_REPORT_FID | more, mark=FAN_MARK_FILESYSTEM)
 
 
 def abort(mount_point):
@@ -43,9 +51,13 @@ def test_error_without_an_inode(image):
     with mounted_image(image, "ext4") as mount_point, watching_errors(mount_point) as group:
         abort(mount_point)
         event = group.read_one()
-        assert event.types == [InfoType.FID, InfoType.ERROR]
-        assert event.one(FidRecord) == FidRecord(InfoType.FID, fsid(mount_point), FILEID_INVALID, b"")
-        assert records_of(event)[-ERROR.size :] == ERROR.pack(InfoType.ERROR, 0, ERROR.size, ESHUTDOWN, 1)
+        assert event.types == [FAN_EVENT_INFO_TYPE_FID, FAN_EVENT_INFO_TYPE_ERROR]
+        assert event.one(FidRecord) == FidRecord(
+            FAN_EVENT_INFO_TYPE_FID, fsid(mount_point), FILEID_INVALID, b""
+        )
+        assert records_of(event)[-ERROR.size :] == ERROR.pack(
+            FAN_EVENT_INFO_TYPE_ERROR, 0, ERROR.size, ESHUTDOWN, 1
+        )
 
 
 @pytest.mark.behaviour("INFO-ERROR", "INFO-ORDER", "INFO-PIDFD-SINGLE")
@@ -53,10 +65,14 @@ def test_error_behind_a_pidfd(image):
     require(Feature.REPORT_PIDFD)
     with (
         mounted_image(image, "ext4") as mount_point,
-        watching_errors(mount_point, Init.REPORT_PIDFD) as group,
+        watching_errors(mount_point, FAN_REPORT_PIDFD) as group,
     ):
         abort(mount_point)
-        assert group.read_one().types == [InfoType.FID, InfoType.PIDFD, InfoType.ERROR]
+        assert group.read_one().types == [
+            FAN_EVENT_INFO_TYPE_FID,
+            FAN_EVENT_INFO_TYPE_PIDFD,
+            FAN_EVENT_INFO_TYPE_ERROR,
+        ]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from helpers.events import FidRecord
 from helpers.fanotify import watching
 from helpers.handles import fsid, name_to_handle, open_by_handle
-from helpers.uapi import Init, Mask
+from helpers.uapi import FAN_OPEN, FAN_REPORT_FID
 from suites.fanotify_info.records import handle_of, records_of, rounded_up
 from suites.fanotify_info.test_names import FIXED_PART
 
@@ -18,7 +18,7 @@ def opened(disk_dir):
     """A file, and the event of its having been opened."""
     file = disk_dir / "file"
     file.touch()
-    with watching(file, Mask.OPEN, Init.REPORT_FID) as group:
+    with watching(file, FAN_OPEN, FAN_REPORT_FID) as group:
         file.read_bytes()
         return file, group.read_one()
 

@@ -12,10 +12,19 @@ from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.filesystems import MS_MOVE, mount, umount, unique_mount_id
 from helpers.namespaces import own_mounts
-from helpers.uapi import FAN_NOFD, InfoType, Init, Mark, Mask
+from helpers.uapi import (
+    FAN_EVENT_INFO_TYPE_MNT,
+    FAN_EVENT_INFO_TYPE_PIDFD,
+    FAN_MARK_MNTNS,
+    FAN_MNT_ATTACH,
+    FAN_MNT_DETACH,
+    FAN_NOFD,
+    FAN_REPORT_MNT,
+    FAN_REPORT_PIDFD,
+)
 from suites.fanotify_info.records import records_of
 
-ATTACH_DETACH = Mask.MNT_ATTACH | Mask.MNT_DETACH
+ATTACH_DETACH = FAN_MNT_ATTACH | FAN_MNT_DETACH
 MNT = struct.Struct("=BBHIQ")
 PIDFD_LENGTH = 8
 
@@ -52,25 +61,25 @@ def mounter(public_dir):
 
 @pytest.mark.behaviour("INFO-MNT-LAYOUT", "INFO-HDR-PAD")
 def test_layout(mounter):
-    with watching(mounter.namespace, Mask.MNT_ATTACH, Init.REPORT_MNT, mark=Mark.MNTNS) as group:
+    with watching(mounter.namespace, FAN_MNT_ATTACH, FAN_REPORT_MNT, mark=FAN_MARK_MNTNS) as group:
         mount_id = mounter.act()
-        assert records_of(group.read_one()) == MNT.pack(InfoType.MNT, 0, MNT.size, 0, mount_id)
+        assert records_of(group.read_one()) == MNT.pack(FAN_EVENT_INFO_TYPE_MNT, 0, MNT.size, 0, mount_id)
 
 
 @pytest.mark.behaviour("INFO-MNT-LAYOUT", "INFO-ORDER", "INFO-PIDFD-SINGLE")
 def test_layout_behind_a_pidfd(mounter):
-    flags = Init.REPORT_MNT | Init.REPORT_PIDFD
-    with watching(mounter.namespace, Mask.MNT_ATTACH, flags, mark=Mark.MNTNS) as group:
+    flags = FAN_REPORT_MNT | FAN_REPORT_PIDFD
+    with watching(mounter.namespace, FAN_MNT_ATTACH, flags, mark=FAN_MARK_MNTNS) as group:
         mount_id = mounter.act()
         event = group.read_one()
-        assert event.types == [InfoType.PIDFD, InfoType.MNT]
-        assert records_of(event)[PIDFD_LENGTH:] == MNT.pack(InfoType.MNT, 0, MNT.size, 0, mount_id)
+        assert event.types == [FAN_EVENT_INFO_TYPE_PIDFD, FAN_EVENT_INFO_TYPE_MNT]
+        assert records_of(event)[PIDFD_LENGTH:] == MNT.pack(FAN_EVENT_INFO_TYPE_MNT, 0, MNT.size, 0, mount_id)
 
 
 @pytest.mark.behaviour("INFO-MNT-EVENTS")
 def test_mount_move_and_umount(mounter):
-    with watching(mounter.namespace, ATTACH_DETACH, Init.REPORT_MNT, mark=Mark.MNTNS) as group:
-        for mask in (Mask.MNT_ATTACH, ATTACH_DETACH, Mask.MNT_DETACH):
+    with watching(mounter.namespace, ATTACH_DETACH, FAN_REPORT_MNT, mark=FAN_MARK_MNTNS) as group:
+        for mask in (FAN_MNT_ATTACH, ATTACH_DETACH, FAN_MNT_DETACH):
             mounter.act()
             event = group.read_one()
             assert (event.mask, event.fd, event.pid) == (mask, FAN_NOFD, mounter.pid)
@@ -78,8 +87,8 @@ def test_mount_move_and_umount(mounter):
 
 @pytest.mark.behaviour("INFO-MNT-NOMERGE")
 def test_events_are_not_merged(mounter):
-    with watching(mounter.namespace, ATTACH_DETACH, Init.REPORT_MNT, mark=Mark.MNTNS) as group:
+    with watching(mounter.namespace, ATTACH_DETACH, FAN_REPORT_MNT, mark=FAN_MARK_MNTNS) as group:
         mount_id, _, _ = (mounter.act() for _ in range(3))
         events = group.wait().read()
-        assert [event.mask for event in events] == [Mask.MNT_ATTACH, ATTACH_DETACH, Mask.MNT_DETACH]
+        assert [event.mask for event in events] == [FAN_MNT_ATTACH, ATTACH_DETACH, FAN_MNT_DETACH]
         assert {event.one(MntRecord).mnt_id for event in events} == {mount_id}

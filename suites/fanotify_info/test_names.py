@@ -7,21 +7,33 @@ from helpers.events import FidRecord
 from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.handles import name_to_handle
-from helpers.uapi import InfoType, Init, Mark, Mask
+from helpers.uapi import (
+    FAN_CREATE,
+    FAN_DELETE,
+    FAN_EVENT_INFO_TYPE_FID,
+    FAN_EVENT_INFO_TYPE_NEW_DFID_NAME,
+    FAN_EVENT_INFO_TYPE_OLD_DFID_NAME,
+    FAN_EVENT_INFO_TYPE_PIDFD,
+    FAN_MARK_FILESYSTEM,
+    FAN_ONDIR,
+    FAN_OPEN,
+    FAN_RENAME,
+    FAN_REPORT_DFID_NAME,
+    FAN_REPORT_DFID_NAME_TARGET,
+    FAN_REPORT_PIDFD,
+)
 from suites.fanotify_info.records import fid_of, handle_of, records_of, rounded_up
 
 FIXED_PART = 20
 """Bytes before the handle: the header of the record, the fsid, and the head of the handle."""
 NAME_MAX = 255
 
-OLD, NEW, FID = InfoType.OLD_DFID_NAME, InfoType.NEW_DFID_NAME, InfoType.FID
-
 
 @pytest.mark.behaviour("INFO-NAME")
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 6, 7, 8, 9, NAME_MAX])
 def test_name_and_padding(ext4_dir, length):
     name = "n" * length
-    with watching(ext4_dir, Mask.CREATE, Init.REPORT_DFID_NAME) as group:
+    with watching(ext4_dir, FAN_CREATE, FAN_REPORT_DFID_NAME) as group:
         (ext4_dir / name).touch()
         event = group.read_one()
         before = FIXED_PART + len(event.one(FidRecord).handle)
@@ -31,7 +43,7 @@ def test_name_and_padding(ext4_dir, length):
 
 @pytest.mark.behaviour("INFO-NAME-DOT")
 def test_directory_itself(ext4_dir):
-    with watching(ext4_dir, Mask.OPEN | Mask.ONDIR, Init.REPORT_DFID_NAME) as group:
+    with watching(ext4_dir, FAN_OPEN | FAN_ONDIR, FAN_REPORT_DFID_NAME) as group:
         list(ext4_dir.iterdir())
         record = group.read_one().one(FidRecord)
         assert record.name == b"."
@@ -39,13 +51,13 @@ def test_directory_itself(ext4_dir):
 
 
 @pytest.mark.behaviour("INFO-NAME-DIRSELF-RMDIR")
-@pytest.mark.parametrize("mask", [Mask.CREATE, Mask.DELETE], ids=str)
+@pytest.mark.parametrize("mask", [FAN_CREATE, FAN_DELETE])
 def test_subdirectory(ext4_dir, mask):
-    with watching(ext4_dir, mask | Mask.ONDIR, Init.REPORT_DFID_NAME) as group:
+    with watching(ext4_dir, mask | FAN_ONDIR, FAN_REPORT_DFID_NAME) as group:
         (ext4_dir / "sub").mkdir()
         (ext4_dir / "sub").rmdir()
         event = group.read_one()
-        assert event.mask == mask | Mask.ONDIR
+        assert event.mask == mask | FAN_ONDIR
         assert event.one(FidRecord).name == b"sub"
         assert handle_of(event.one(FidRecord)) == name_to_handle(ext4_dir)
 
@@ -60,34 +72,44 @@ def two_dirs(ext4_dir):
     return old, new
 
 
-@pytest.mark.behaviour("INFO-RENAME-BOTH", "INFO-TYPES-DOC", "INFO-ORDER")
-@pytest.mark.parametrize(
-    ("flags", "types"),
-    [
-        (Init.REPORT_DFID_NAME, [OLD, NEW]),
-        (Init.REPORT_DFID_NAME_TARGET, [OLD, NEW, FID]),
-        (Init.REPORT_DFID_NAME_TARGET | Init.REPORT_PIDFD, [OLD, NEW, FID, InfoType.PIDFD]),
+OLD_AND_NEW = [FAN_EVENT_INFO_TYPE_OLD_DFID_NAME, FAN_EVENT_INFO_TYPE_NEW_DFID_NAME]
+TYPES_OF_A_RENAME = {
+    FAN_REPORT_DFID_NAME: OLD_AND_NEW,
+    FAN_REPORT_DFID_NAME_TARGET: [*OLD_AND_NEW, FAN_EVENT_INFO_TYPE_FID],
+    FAN_REPORT_DFID_NAME_TARGET | FAN_REPORT_PIDFD: [
+        *OLD_AND_NEW,
+        FAN_EVENT_INFO_TYPE_FID,
+        FAN_EVENT_INFO_TYPE_PIDFD,
     ],
-    ids=str,
-)
-def test_rename_within_a_directory(two_dirs, flags, types):
+}
+
+
+@pytest.mark.behaviour("INFO-RENAME-BOTH", "INFO-TYPES-DOC", "INFO-ORDER")
+@pytest.mark.parametrize("flags", TYPES_OF_A_RENAME)
+def test_rename_within_a_directory(two_dirs, flags):
     old, _ = two_dirs
-    with watching(old, Mask.RENAME, flags) as group:
+    with watching(old, FAN_RENAME, flags) as group:
         (old / "from").rename(old / "to")
         event = group.read_one()
-        assert event.types == types
-        assert fid_of(event, OLD).name == b"from"
-        assert fid_of(event, NEW).name == b"to"
-        assert handle_of(fid_of(event, OLD)) == handle_of(fid_of(event, NEW)) == name_to_handle(old)
+        assert event.types == TYPES_OF_A_RENAME[flags]
+        assert fid_of(event, FAN_EVENT_INFO_TYPE_OLD_DFID_NAME).name == b"from"
+        assert fid_of(event, FAN_EVENT_INFO_TYPE_NEW_DFID_NAME).name == b"to"
+        assert (
+            handle_of(fid_of(event, FAN_EVENT_INFO_TYPE_OLD_DFID_NAME))
+            == handle_of(fid_of(event, FAN_EVENT_INFO_TYPE_NEW_DFID_NAME))
+            == name_to_handle(old)
+        )
 
 
 @pytest.mark.behaviour("INFO-RENAME-OLDONLY", "INFO-TYPES-DOC")
 @pytest.mark.parametrize(
-    ("watched", "kind", "name"), [(0, OLD, b"from"), (1, NEW, b"to")], ids=["old", "new"]
+    ("watched", "kind", "name"),
+    [(0, FAN_EVENT_INFO_TYPE_OLD_DFID_NAME, b"from"), (1, FAN_EVENT_INFO_TYPE_NEW_DFID_NAME, b"to")],
+    ids=["old", "new"],
 )
 def test_rename_with_one_directory_watched(two_dirs, watched, kind, name):
     old, new = two_dirs
-    with watching(two_dirs[watched], Mask.RENAME, Init.REPORT_DFID_NAME) as group:
+    with watching(two_dirs[watched], FAN_RENAME, FAN_REPORT_DFID_NAME) as group:
         (old / "from").rename(new / "to")
         event = group.read_one()
         assert event.types == [kind]
@@ -98,9 +120,9 @@ def test_rename_with_one_directory_watched(two_dirs, watched, kind, name):
 @pytest.mark.behaviour("INFO-RENAME-SB")
 def test_rename_with_the_filesystem_watched(two_dirs):
     old, new = two_dirs
-    with watching(old, Mask.RENAME, Init.REPORT_DFID_NAME, mark=Mark.FILESYSTEM) as group:
+    with watching(old, FAN_RENAME, FAN_REPORT_DFID_NAME, mark=FAN_MARK_FILESYSTEM) as group:
         (old / "from").rename(new / "to")
         event = group.read_one()
-        assert event.types == [OLD, NEW]
-        assert handle_of(fid_of(event, OLD)) == name_to_handle(old)
-        assert handle_of(fid_of(event, NEW)) == name_to_handle(new)
+        assert event.types == [FAN_EVENT_INFO_TYPE_OLD_DFID_NAME, FAN_EVENT_INFO_TYPE_NEW_DFID_NAME]
+        assert handle_of(fid_of(event, FAN_EVENT_INFO_TYPE_OLD_DFID_NAME)) == name_to_handle(old)
+        assert handle_of(fid_of(event, FAN_EVENT_INFO_TYPE_NEW_DFID_NAME)) == name_to_handle(new)

@@ -7,10 +7,23 @@ import pytest
 
 from helpers import sysctl
 from helpers.actors import Actor
-from helpers.events import METADATA_LEN
 from helpers.fanotify import FanotifyGroup, watching
 from helpers.features import Feature, require
-from helpers.uapi import InfoType, Init, Mark, Mask, Response
+from helpers.uapi import (
+    FAN_ALLOW,
+    FAN_CLASS_CONTENT,
+    FAN_EVENT_INFO_TYPE_FID,
+    FAN_EVENT_INFO_TYPE_PIDFD,
+    FAN_EVENT_METADATA_LEN,
+    FAN_EVENT_ON_CHILD,
+    FAN_MARK_ADD,
+    FAN_ONDIR,
+    FAN_OPEN,
+    FAN_OPEN_PERM,
+    FAN_Q_OVERFLOW,
+    FAN_REPORT_FID,
+    FAN_REPORT_PIDFD,
+)
 from suites.fanotify_info.records import records_of
 
 
@@ -28,11 +41,11 @@ def file(ext4_dir):
 
 @pytest.mark.behaviour("INFO-PIDFD-LAYOUT")
 def test_layout(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group:
         file.read_bytes()
         event = group.read_one()
-        assert len(event.raw) == METADATA_LEN + 8
-        assert struct.unpack("=BBHi", records_of(event)) == (InfoType.PIDFD, 0, 8, event.pidfd)
+        assert len(event.raw) == FAN_EVENT_METADATA_LEN + 8
+        assert struct.unpack("=BBHi", records_of(event)) == (FAN_EVENT_INFO_TYPE_PIDFD, 0, 8, event.pidfd)
 
 
 @pytest.mark.behaviour("INFO-PIDFD-SINGLE")
@@ -40,32 +53,34 @@ def test_several_events_in_one_read(ext4_dir):
     files = [ext4_dir / name for name in "abc"]
     for file in files:
         file.touch()
-    with watching(ext4_dir, Mask.OPEN | Mask.EVENT_ON_CHILD, Init.REPORT_PIDFD | Init.REPORT_FID) as group:
+    with watching(ext4_dir, FAN_OPEN | FAN_EVENT_ON_CHILD, FAN_REPORT_PIDFD | FAN_REPORT_FID) as group:
         for file in files:
             file.read_bytes()
-        assert [event.types for event in group.wait().read()] == [[InfoType.FID, InfoType.PIDFD]] * len(files)
+        assert [event.types for event in group.wait().read()] == [
+            [FAN_EVENT_INFO_TYPE_FID, FAN_EVENT_INFO_TYPE_PIDFD]
+        ] * len(files)
 
 
 @pytest.mark.behaviour("INFO-PIDFD-SINGLE")
 def test_overflow(ext4_dir, file):
     with sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
-        group = FanotifyGroup(Init.REPORT_PIDFD)
+        group = FanotifyGroup(FAN_REPORT_PIDFD)
     with group:
-        group.mark(Mark.ADD, Mask.OPEN | Mask.ONDIR | Mask.EVENT_ON_CHILD, ext4_dir)
+        group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_ONDIR | FAN_EVENT_ON_CHILD, ext4_dir)
         file.read_bytes()
         list(ext4_dir.iterdir())
         events = group.wait().read()
-    assert [event.mask for event in events] == [Mask.OPEN, Mask.Q_OVERFLOW]
-    assert [event.types for event in events] == [[InfoType.PIDFD]] * 2
+    assert [event.mask for event in events] == [FAN_OPEN, FAN_Q_OVERFLOW]
+    assert [event.types for event in events] == [[FAN_EVENT_INFO_TYPE_PIDFD]] * 2
 
 
 @pytest.mark.behaviour("INFO-PIDFD-SINGLE")
 def test_permission_event(file):
     require(Feature.PERMISSION_EVENTS)
-    flags = Init.REPORT_PIDFD | Init.CLASS_CONTENT
-    with watching(file, Mask.OPEN_PERM, flags) as group, Actor(file.read_bytes) as actor:
+    flags = FAN_REPORT_PIDFD | FAN_CLASS_CONTENT
+    with watching(file, FAN_OPEN_PERM, flags) as group, Actor(file.read_bytes) as actor:
         actor.start()
         event = group.read_one()
-        assert event.types == [InfoType.PIDFD]
-        group.respond(event.fd, Response.ALLOW)
+        assert event.types == [FAN_EVENT_INFO_TYPE_PIDFD]
+        group.respond(event.fd, FAN_ALLOW)
         actor.finish()

@@ -8,10 +8,18 @@ import struct
 import pytest
 
 from helpers.actors import Actor
-from helpers.events import METADATA_LEN, RangeRecord
+from helpers.events import RangeRecord
 from helpers.fanotify import watching
 from helpers.features import Feature, require
-from helpers.uapi import InfoType, Init, Mask, Response
+from helpers.uapi import (
+    FAN_ALLOW,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_EVENT_INFO_TYPE_PIDFD,
+    FAN_EVENT_INFO_TYPE_RANGE,
+    FAN_EVENT_METADATA_LEN,
+    FAN_PRE_ACCESS,
+    FAN_REPORT_PIDFD,
+)
 from suites.fanotify_info.records import records_of
 
 PAGE = mmap.PAGESIZE
@@ -35,12 +43,12 @@ def event_of(file, act, flags=0):
         return act(fd)
 
     with (
-        watching(file, Mask.PRE_ACCESS, flags | Init.CLASS_PRE_CONTENT) as group,
+        watching(file, FAN_PRE_ACCESS, flags | FAN_CLASS_PRE_CONTENT) as group,
         Actor(open_and_act) as actor,
     ):
         actor.start()
         event = group.read_one()
-        group.respond(event.fd, Response.ALLOW)
+        group.respond(event.fd, FAN_ALLOW)
         actor.finish()
         return event
 
@@ -48,16 +56,18 @@ def event_of(file, act, flags=0):
 @pytest.mark.behaviour("INFO-RANGE-LAYOUT", "INFO-HDR-PAD")
 def test_layout(file):
     event = event_of(file, lambda fd: os.pread(fd, 1, 0))
-    assert records_of(event) == RANGE.pack(InfoType.RANGE, 0, RANGE.size, 0, 0, PAGE)
-    assert METADATA_LEN % 8 == 0
+    assert records_of(event) == RANGE.pack(FAN_EVENT_INFO_TYPE_RANGE, 0, RANGE.size, 0, 0, PAGE)
+    assert FAN_EVENT_METADATA_LEN % 8 == 0
 
 
 @pytest.mark.behaviour("INFO-RANGE-LAYOUT", "INFO-ORDER", "INFO-PIDFD-SINGLE")
 def test_layout_behind_a_pidfd(file):
     require(Feature.REPORT_PIDFD)
-    event = event_of(file, lambda fd: os.pread(fd, 1, 0), Init.REPORT_PIDFD)
-    assert event.types == [InfoType.PIDFD, InfoType.RANGE]
-    assert records_of(event)[PIDFD_LENGTH:] == RANGE.pack(InfoType.RANGE, 0, RANGE.size, 0, 0, PAGE)
+    event = event_of(file, lambda fd: os.pread(fd, 1, 0), FAN_REPORT_PIDFD)
+    assert event.types == [FAN_EVENT_INFO_TYPE_PIDFD, FAN_EVENT_INFO_TYPE_RANGE]
+    assert records_of(event)[PIDFD_LENGTH:] == RANGE.pack(
+        FAN_EVENT_INFO_TYPE_RANGE, 0, RANGE.size, 0, 0, PAGE
+    )
 
 
 @pytest.mark.behaviour("INFO-RANGE-PAGE")

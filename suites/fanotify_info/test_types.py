@@ -7,19 +7,56 @@ from helpers.events import FidRecord, PidfdRecord
 from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.handles import name_to_handle
-from helpers.uapi import InfoType, Init, Mask
+from helpers.uapi import (
+    FAN_CREATE,
+    FAN_DELETE,
+    FAN_DELETE_SELF,
+    FAN_EVENT_INFO_TYPE_DFID,
+    FAN_EVENT_INFO_TYPE_DFID_NAME,
+    FAN_EVENT_INFO_TYPE_FID,
+    FAN_EVENT_INFO_TYPE_PIDFD,
+    FAN_EVENT_ON_CHILD,
+    FAN_MOVED_FROM,
+    FAN_MOVED_TO,
+    FAN_ONDIR,
+    FAN_OPEN,
+    FAN_REPORT_DFID_NAME,
+    FAN_REPORT_DFID_NAME_TARGET,
+    FAN_REPORT_DIR_FID,
+    FAN_REPORT_FID,
+    FAN_REPORT_PIDFD,
+    Init,
+)
 from suites.fanotify_info.records import fid_of, handle_of
-
-FID, DFID, DFID_NAME, PIDFD = InfoType.FID, InfoType.DFID, InfoType.DFID_NAME, InfoType.PIDFD
 
 # what is reported, the behaviours, the records of a child's event, those of a new entry's
 ROWS = (
-    (Init.REPORT_FID, ["INFO-FID-ONLY"], [FID], [FID]),
-    (Init.REPORT_DIR_FID, ["INFO-DIRFID-ONLY", "INFO-DIRFID-TYPE"], [FID], [DFID]),
-    (Init.REPORT_FID | Init.REPORT_DIR_FID, ["INFO-FID-DIRFID"], [DFID, FID], [DFID]),
-    (Init.REPORT_DFID_NAME, ["INFO-NAME"], [DFID_NAME], [DFID_NAME]),
-    (Init.REPORT_DFID_NAME | Init.REPORT_FID, ["INFO-NAME"], [DFID_NAME, FID], [DFID_NAME]),
-    (Init.REPORT_DFID_NAME_TARGET, ["INFO-NAME", "INFO-TARGET"], [DFID_NAME, FID], [DFID_NAME, FID]),
+    (FAN_REPORT_FID, ["INFO-FID-ONLY"], [FAN_EVENT_INFO_TYPE_FID], [FAN_EVENT_INFO_TYPE_FID]),
+    (
+        FAN_REPORT_DIR_FID,
+        ["INFO-DIRFID-ONLY", "INFO-DIRFID-TYPE"],
+        [FAN_EVENT_INFO_TYPE_FID],
+        [FAN_EVENT_INFO_TYPE_DFID],
+    ),
+    (
+        FAN_REPORT_FID | FAN_REPORT_DIR_FID,
+        ["INFO-FID-DIRFID"],
+        [FAN_EVENT_INFO_TYPE_DFID, FAN_EVENT_INFO_TYPE_FID],
+        [FAN_EVENT_INFO_TYPE_DFID],
+    ),
+    (FAN_REPORT_DFID_NAME, ["INFO-NAME"], [FAN_EVENT_INFO_TYPE_DFID_NAME], [FAN_EVENT_INFO_TYPE_DFID_NAME]),
+    (
+        FAN_REPORT_DFID_NAME | FAN_REPORT_FID,
+        ["INFO-NAME"],
+        [FAN_EVENT_INFO_TYPE_DFID_NAME, FAN_EVENT_INFO_TYPE_FID],
+        [FAN_EVENT_INFO_TYPE_DFID_NAME],
+    ),
+    (
+        FAN_REPORT_DFID_NAME_TARGET,
+        ["INFO-NAME", "INFO-TARGET"],
+        [FAN_EVENT_INFO_TYPE_DFID_NAME, FAN_EVENT_INFO_TYPE_FID],
+        [FAN_EVENT_INFO_TYPE_DFID_NAME, FAN_EVENT_INFO_TYPE_FID],
+    ),
 )
 
 REPORTING = pytest.mark.parametrize(
@@ -34,7 +71,10 @@ WITH_PIDFD = pytest.mark.parametrize(
     [
         pytest.param(Init(0), [], marks=pytest.mark.behaviour("INFO-PIDFD-ABSENT"), id="no-pidfd"),
         pytest.param(
-            Init.REPORT_PIDFD, [PIDFD], marks=pytest.mark.behaviour("INFO-PIDFD-SINGLE"), id="pidfd"
+            FAN_REPORT_PIDFD,
+            [FAN_EVENT_INFO_TYPE_PIDFD],
+            marks=pytest.mark.behaviour("INFO-PIDFD-SINGLE"),
+            id="pidfd",
         ),
     ],
 )
@@ -52,7 +92,7 @@ def _features():
 def test_event_of_a_child(ext4_dir, flags, of_a_child, of_an_entry, more, last):
     file = ext4_dir / "file"
     file.touch()
-    with watching(ext4_dir, Mask.OPEN | Mask.EVENT_ON_CHILD, flags | more) as group:
+    with watching(ext4_dir, FAN_OPEN | FAN_EVENT_ON_CHILD, flags | more) as group:
         file.read_bytes()
         assert group.read_one().types == [*of_a_child, *last]
 
@@ -60,23 +100,23 @@ def test_event_of_a_child(ext4_dir, flags, of_a_child, of_an_entry, more, last):
 @REPORTING
 @WITH_PIDFD
 def test_event_of_a_new_entry(ext4_dir, flags, of_a_child, of_an_entry, more, last):
-    with watching(ext4_dir, Mask.CREATE, flags | more) as group:
+    with watching(ext4_dir, FAN_CREATE, flags | more) as group:
         (ext4_dir / "entry").touch()
         assert group.read_one().types == [*of_an_entry, *last]
 
 
+TYPES_OF_DIRECTORY_AND_ENTRY = {
+    FAN_REPORT_FID: (FAN_EVENT_INFO_TYPE_FID, None),
+    FAN_REPORT_FID | FAN_REPORT_DIR_FID: (FAN_EVENT_INFO_TYPE_DFID, None),
+    FAN_REPORT_DFID_NAME_TARGET: (FAN_EVENT_INFO_TYPE_DFID_NAME, FAN_EVENT_INFO_TYPE_FID),
+}
+
+
 @pytest.mark.behaviour("INFO-FID-ONLY", "INFO-FID-DIRFID", "INFO-TARGET")
-@pytest.mark.parametrize(
-    ("flags", "directory", "child"),
-    [
-        (Init.REPORT_FID, FID, None),
-        (Init.REPORT_FID | Init.REPORT_DIR_FID, DFID, None),
-        (Init.REPORT_DFID_NAME_TARGET, DFID_NAME, FID),
-    ],
-    ids=str,
-)
-def test_records_of_a_new_entry_are_of_its_directory_and_of_itself(ext4_dir, flags, directory, child):
-    with watching(ext4_dir, Mask.CREATE, flags) as group:
+@pytest.mark.parametrize("flags", TYPES_OF_DIRECTORY_AND_ENTRY)
+def test_records_of_a_new_entry_are_of_its_directory_and_of_itself(ext4_dir, flags):
+    directory, child = TYPES_OF_DIRECTORY_AND_ENTRY[flags]
+    with watching(ext4_dir, FAN_CREATE, flags) as group:
         (ext4_dir / "entry").touch()
         event = group.read_one()
         assert handle_of(fid_of(event, directory)) == name_to_handle(ext4_dir)
@@ -87,22 +127,22 @@ def test_records_of_a_new_entry_are_of_its_directory_and_of_itself(ext4_dir, fla
 def test_record_of_a_childs_event_is_of_its_directory(ext4_dir):
     file = ext4_dir / "file"
     file.touch()
-    with watching(ext4_dir, Mask.OPEN | Mask.EVENT_ON_CHILD, Init.REPORT_DIR_FID) as group:
+    with watching(ext4_dir, FAN_OPEN | FAN_EVENT_ON_CHILD, FAN_REPORT_DIR_FID) as group:
         file.read_bytes()
         assert handle_of(group.read_one().one(FidRecord)) == name_to_handle(ext4_dir)
 
 
 @pytest.mark.behaviour("INFO-TARGET")
-@pytest.mark.parametrize("mask", [Mask.CREATE, Mask.MOVED_FROM, Mask.MOVED_TO, Mask.DELETE], ids=str)
+@pytest.mark.parametrize("mask", [FAN_CREATE, FAN_MOVED_FROM, FAN_MOVED_TO, FAN_DELETE])
 def test_target_of_every_change_of_an_entry(ext4_dir, mask):
-    with watching(ext4_dir, mask, Init.REPORT_DFID_NAME_TARGET) as group:
+    with watching(ext4_dir, mask, FAN_REPORT_DFID_NAME_TARGET) as group:
         (ext4_dir / "one").touch()
         handle = name_to_handle(ext4_dir / "one")
         (ext4_dir / "one").rename(ext4_dir / "two")
         (ext4_dir / "two").unlink()
         event = group.read_one()
-        assert event.types == [DFID_NAME, FID]
-        assert handle_of(fid_of(event, FID)) == handle
+        assert event.types == [FAN_EVENT_INFO_TYPE_DFID_NAME, FAN_EVENT_INFO_TYPE_FID]
+        assert handle_of(fid_of(event, FAN_EVENT_INFO_TYPE_FID)) == handle
 
 
 @pytest.mark.behaviour("INFO-DELETE-SELF")
@@ -110,15 +150,15 @@ def test_a_removed_file_has_no_directory(ext4_dir):
     file = ext4_dir / "file"
     file.touch()
     handle = name_to_handle(file)
-    with watching(file, Mask.DELETE_SELF, Init.REPORT_FID | Init.REPORT_DIR_FID) as group:
+    with watching(file, FAN_DELETE_SELF, FAN_REPORT_FID | FAN_REPORT_DIR_FID) as group:
         file.unlink()
         event = group.read_one()
-        assert event.types == [FID]
-        assert handle_of(fid_of(event, FID)) == handle
+        assert event.types == [FAN_EVENT_INFO_TYPE_FID]
+        assert handle_of(fid_of(event, FAN_EVENT_INFO_TYPE_FID)) == handle
 
 
 @pytest.mark.behaviour("INFO-PIDFD-ABSENT")
 def test_no_record_in_a_plain_group(ext4_dir):
-    with watching(ext4_dir, Mask.OPEN | Mask.ONDIR, Init(0)) as group:
+    with watching(ext4_dir, FAN_OPEN | FAN_ONDIR, Init(0)) as group:
         list(ext4_dir.iterdir())
         assert not [record for record in group.read_one().records if isinstance(record, PidfdRecord)]

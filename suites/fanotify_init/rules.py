@@ -5,21 +5,40 @@ from dataclasses import dataclass
 from errno import EINVAL, EPERM
 
 from helpers import proposals
-from helpers.credentials import Capability, Step, unprivileged, user_namespace, without
+from helpers.credentials import Step, unprivileged, user_namespace, without
 from helpers.errors import OK
 from helpers.features import Feature, has
-from helpers.uapi import Init
+from helpers.uapi import (
+    CAP_AUDIT_WRITE,
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_CLOEXEC,
+    FAN_ENABLE_AUDIT,
+    FAN_NONBLOCK,
+    FAN_REPORT_DFID_NAME_TARGET,
+    FAN_REPORT_DIR_FID,
+    FAN_REPORT_FD_ERROR,
+    FAN_REPORT_FID,
+    FAN_REPORT_MNT,
+    FAN_REPORT_NAME,
+    FAN_REPORT_PIDFD,
+    FAN_REPORT_TARGET_FID,
+    FAN_REPORT_TID,
+    FAN_UNLIMITED_MARKS,
+    FAN_UNLIMITED_QUEUE,
+    Init,
+)
 
-CLASSES = Init.CLASS_CONTENT | Init.CLASS_PRE_CONTENT
+CLASSES = FAN_CLASS_CONTENT | FAN_CLASS_PRE_CONTENT
 NONE = Init(0)
-FIDS = Init.REPORT_FID | Init.REPORT_DIR_FID | Init.REPORT_NAME | Init.REPORT_TARGET_FID
+FIDS = FAN_REPORT_FID | FAN_REPORT_DIR_FID | FAN_REPORT_NAME | FAN_REPORT_TARGET_FID
 
 FEATURE_OF = {
-    Init.ENABLE_AUDIT: Feature.ENABLE_AUDIT,
-    Init.REPORT_PIDFD: Feature.REPORT_PIDFD,
-    Init.REPORT_TARGET_FID: Feature.REPORT_TARGET_FID,
-    Init.REPORT_FD_ERROR: Feature.REPORT_FD_ERROR,
-    Init.REPORT_MNT: Feature.REPORT_MNT,
+    FAN_ENABLE_AUDIT: Feature.ENABLE_AUDIT,
+    FAN_REPORT_PIDFD: Feature.REPORT_PIDFD,
+    FAN_REPORT_TARGET_FID: Feature.REPORT_TARGET_FID,
+    FAN_REPORT_FD_ERROR: Feature.REPORT_FD_ERROR,
+    FAN_REPORT_MNT: Feature.REPORT_MNT,
 }
 """The flags which some kernels do not know."""
 
@@ -39,29 +58,29 @@ class Rule:
 
 
 RULES = (
-    Rule("INIT-CLASS-BOTH", given=Init.CLASS_CONTENT, refused=Init.CLASS_PRE_CONTENT),
+    Rule("INIT-CLASS-BOTH", given=FAN_CLASS_CONTENT, refused=FAN_CLASS_PRE_CONTENT),
     Rule("INIT-FID-CLASS", given=FIDS, refused=CLASSES),
-    Rule("INIT-NAME-NEEDS-DIR", given=Init.REPORT_NAME, needed=Init.REPORT_DIR_FID),
-    Rule("INIT-TARGET-NEEDS-ALL", given=Init.REPORT_TARGET_FID, needed=Init.REPORT_DFID_NAME_TARGET),
+    Rule("INIT-NAME-NEEDS-DIR", given=FAN_REPORT_NAME, needed=FAN_REPORT_DIR_FID),
+    Rule("INIT-TARGET-NEEDS-ALL", given=FAN_REPORT_TARGET_FID, needed=FAN_REPORT_DFID_NAME_TARGET),
     Rule(
         "INIT-PIDFD-TID",
-        given=Init.REPORT_PIDFD,
-        refused=Init.REPORT_TID,
+        given=FAN_REPORT_PIDFD,
+        refused=FAN_REPORT_TID,
         # Of the same release (7.2-rc1), but seen in events, not in what fanotify_init accepts.
         until=Feature.PIDFD_OF_REAPED,
     ),
-    Rule("INIT-MNT-FID", given=Init.REPORT_MNT, refused=FIDS),
-    Rule("INIT-MNT-CLASS", given=Init.REPORT_MNT, refused=CLASSES),
-    Rule("INIT-MNT-FDERR", given=Init.REPORT_MNT, refused=Init.REPORT_FD_ERROR),
+    Rule("INIT-MNT-FID", given=FAN_REPORT_MNT, refused=FIDS),
+    Rule("INIT-MNT-CLASS", given=FAN_REPORT_MNT, refused=CLASSES),
+    Rule("INIT-MNT-FDERR", given=FAN_REPORT_MNT, refused=FAN_REPORT_FD_ERROR),
 )
 
 ADMIN_FLAGS = (
     CLASSES
-    | Init.UNLIMITED_QUEUE
-    | Init.UNLIMITED_MARKS
-    | Init.REPORT_TID
-    | Init.REPORT_PIDFD
-    | Init.REPORT_FD_ERROR
+    | FAN_UNLIMITED_QUEUE
+    | FAN_UNLIMITED_MARKS
+    | FAN_REPORT_TID
+    | FAN_REPORT_PIDFD
+    | FAN_REPORT_FD_ERROR
 )
 
 
@@ -80,7 +99,7 @@ USER = Caller("user", (unprivileged,), admin=False, auditor=False)
 CALLERS = (
     ROOT,
     USER,
-    Caller("root-without-CAP_AUDIT_WRITE", (without(Capability.AUDIT_WRITE),), auditor=False),
+    Caller("root-without-CAP_AUDIT_WRITE", (without(CAP_AUDIT_WRITE),), auditor=False),
     Caller("root-of-a-user-namespace", (user_namespace(),), admin=False, auditor=False),
 )
 
@@ -91,7 +110,7 @@ class Judge:
     def __init__(self, caller: Caller) -> None:
         unknown_here = sum(flag for flag, feature in FEATURE_OF.items() if not has(feature))
         restartable = Init(proposals.queue_fd().init_flag) if has(Feature.QUEUE_FD) else NONE
-        known = ADMIN_FLAGS | FIDS | Init.CLOEXEC | Init.NONBLOCK | sum(FEATURE_OF) | restartable
+        known = ADMIN_FLAGS | FIDS | FAN_CLOEXEC | FAN_NONBLOCK | sum(FEATURE_OF) | restartable
         known &= ~unknown_here
         unknown = ~int(known)
         rules = [
@@ -108,7 +127,7 @@ class Judge:
         self._admin_flags = int((ADMIN_FLAGS | restartable) & known)
         self._for_everybody = int(FIDS & known) if has(Feature.UNPRIVILEGED_GROUPS) else 0
         if has(Feature.USERNS_MARKS):
-            self._for_everybody |= Init.REPORT_MNT
+            self._for_everybody |= FAN_REPORT_MNT
 
     def verdict(self, flags: int) -> tuple[int, str]:
         """Return the answer, and the behaviour from which it follows."""
@@ -121,6 +140,6 @@ class Judge:
                 flags & refused or flags & needed != needed or (one_of and not flags & one_of)
             ):
                 return EINVAL, behaviour
-        if flags & Init.ENABLE_AUDIT and not self._caller.auditor:
+        if flags & FAN_ENABLE_AUDIT and not self._caller.auditor:
             return EPERM, "INIT-AUDIT-CAP"
         return OK, "INIT-BASIC"

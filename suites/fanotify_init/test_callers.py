@@ -8,27 +8,49 @@ import pytest
 
 from helpers import skips
 from helpers.children import in_child
-from helpers.credentials import Capability, unprivileged, without
+from helpers.credentials import unprivileged, without
 from helpers.errors import OK, by_behaviour, cases, expect
 from helpers.fanotify import fanotify_init
 from helpers.features import Feature, require
-from helpers.uapi import Init, Open
+from helpers.uapi import (
+    CAP_AUDIT_WRITE,
+    CAP_SYS_ADMIN,
+    FAN_CLASS_CONTENT,
+    FAN_ENABLE_AUDIT,
+    FAN_REPORT_FID,
+    FAN_REPORT_NAME,
+    FAN_REPORT_PIDFD,
+    FAN_REPORT_TARGET_FID,
+    FAN_REPORT_TID,
+    O_ACCMODE,
+    O_EXCL,
+    O_RDONLY,
+    O_RDWR,
+    Init,
+    Open,
+)
 from suites.fanotify_init.rules import FEATURE_OF
 
-FID, TID, PIDFD, AUDIT = Init.REPORT_FID, Init.REPORT_TID, Init.REPORT_PIDFD, Init.ENABLE_AUDIT
 UNKNOWN = Init(1 << 20)
 
 UNPRIVILEGED = {
-    "INIT-PIDFD-UNPRIV": [(PIDFD, Open.RDONLY, EPERM), (PIDFD | FID, Open.RDONLY, EPERM)],
-    "INIT-PIDFD-TID-UNPRIV": [(PIDFD | TID | FID, Open.RDONLY, EPERM)],
-    "INIT-ORDER-CAP-BIT": [(UNKNOWN, Open.RDONLY, EPERM), (Init(0), Open.EXCL, EPERM)],
-    "INIT-ORDER-FID-BIT": [(FID | UNKNOWN, Open.RDONLY, EINVAL)],
-    "INIT-ORDER-NAME-UNPRIV": [
-        (Init.REPORT_NAME, Open.RDONLY, EINVAL),
-        (Init.REPORT_TARGET_FID, Open.RDONLY, EINVAL),
+    "INIT-PIDFD-UNPRIV": [
+        (FAN_REPORT_PIDFD, O_RDONLY, EPERM),
+        (FAN_REPORT_PIDFD | FAN_REPORT_FID, O_RDONLY, EPERM),
     ],
-    "INIT-ORDER-EVF-UNPRIV": [(FID, Open.EXCL, EINVAL), (FID, Open.ACCMODE, EINVAL), (FID, Open.RDWR, OK)],
-    "INIT-AUDIT-UNPRIV-FID": [(FID | AUDIT, Open.RDONLY, EPERM)],
+    "INIT-PIDFD-TID-UNPRIV": [(FAN_REPORT_PIDFD | FAN_REPORT_TID | FAN_REPORT_FID, O_RDONLY, EPERM)],
+    "INIT-ORDER-CAP-BIT": [(UNKNOWN, O_RDONLY, EPERM), (Init(0), O_EXCL, EPERM)],
+    "INIT-ORDER-FID-BIT": [(FAN_REPORT_FID | UNKNOWN, O_RDONLY, EINVAL)],
+    "INIT-ORDER-NAME-UNPRIV": [
+        (FAN_REPORT_NAME, O_RDONLY, EINVAL),
+        (FAN_REPORT_TARGET_FID, O_RDONLY, EINVAL),
+    ],
+    "INIT-ORDER-EVF-UNPRIV": [
+        (FAN_REPORT_FID, O_EXCL, EINVAL),
+        (FAN_REPORT_FID, O_ACCMODE, EINVAL),
+        (FAN_REPORT_FID, O_RDWR, OK),
+    ],
+    "INIT-AUDIT-UNPRIV-FID": [(FAN_REPORT_FID | FAN_ENABLE_AUDIT, O_RDONLY, EPERM)],
 }
 
 
@@ -40,18 +62,19 @@ def test_unprivileged(flags: Init, event_f_flags: Open, answer: int) -> None:
 
 @pytest.mark.behaviour("INIT-AUDIT-CAP")
 @pytest.mark.parametrize(
-    ("flags", "answer"), cases((AUDIT, EPERM), (AUDIT | Init.CLASS_CONTENT, EPERM), (TID, OK))
+    ("flags", "answer"),
+    cases((FAN_ENABLE_AUDIT, EPERM), (FAN_ENABLE_AUDIT | FAN_CLASS_CONTENT, EPERM), (FAN_REPORT_TID, OK)),
 )
 def test_without_audit_write(flags: Init, answer: int) -> None:
     require(Feature.ENABLE_AUDIT)
-    in_child(lambda: expect(answer, fanotify_init, flags), without(Capability.AUDIT_WRITE))
+    in_child(lambda: expect(answer, fanotify_init, flags), without(CAP_AUDIT_WRITE))
 
 
 @pytest.mark.behaviour("INIT-AUDIT-UNPRIV-FID")
 def test_unprivileged_auditor() -> None:
     """Only the capability that the flag itself asks for is missing: with it the call succeeds."""
     require(Feature.UNPRIVILEGED_GROUPS, Feature.ENABLE_AUDIT)
-    in_child(lambda: expect(OK, fanotify_init, FID | AUDIT), without(Capability.SYS_ADMIN))
+    in_child(lambda: expect(OK, fanotify_init, FAN_REPORT_FID | FAN_ENABLE_AUDIT), without(CAP_SYS_ADMIN))
 
 
 @pytest.mark.behaviour("INIT-ENOSYS")

@@ -8,32 +8,37 @@ import pytest
 
 from helpers.errors import OK, by_behaviour, expect
 from helpers.fanotify import fanotify_init
-from helpers.uapi import Init, Open
-
-ALLOWED = (
-    Open.WRONLY
-    | Open.RDWR
-    | Open.APPEND
-    | Open.NONBLOCK
-    | Open.SYNC
-    | Open.DSYNC
-    | Open.NOATIME
-    | Open.LARGEFILE
-    | Open.CLOEXEC
+from helpers.uapi import (
+    O_ACCMODE,
+    O_APPEND,
+    O_CLOEXEC,
+    O_DSYNC,
+    O_LARGEFILE,
+    O_NOATIME,
+    O_NONBLOCK,
+    O_RDONLY,
+    O_RDWR,
+    O_SYNC,
+    O_TMPFILE,
+    O_WRONLY,
+    Init,
+    Open,
 )
+
+ALLOWED = O_WRONLY | O_RDWR | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_NOATIME | O_LARGEFILE | O_CLOEXEC
 FORBIDDEN = Open(~int(ALLOWED) & 0xFFFFFFFF)
 BITS = [Open(1 << bit) for bit in range(32)]
 
 
 def answer_to(flags: Open) -> int:
     """Return what the manual says to these flags."""
-    return EINVAL if flags & FORBIDDEN or flags & Open.ACCMODE == Open.ACCMODE else OK
+    return EINVAL if flags & FORBIDDEN or flags & O_ACCMODE == O_ACCMODE else OK
 
 
 ROWS = {
-    "INIT-EVF-OK": [(bit, OK) for bit in [Open.RDONLY, Open.SYNC, *BITS] if not bit & FORBIDDEN],
-    "INIT-EVF-BAD": [(bit, EINVAL) for bit in [*BITS, Open.TMPFILE] if bit & FORBIDDEN],
-    "INIT-EVF-ACCMODE3": [(Open.ACCMODE, EINVAL), (Open.ACCMODE | Open.CLOEXEC, EINVAL)],
+    "INIT-EVF-OK": [(bit, OK) for bit in [O_RDONLY, O_SYNC, *BITS] if not bit & FORBIDDEN],
+    "INIT-EVF-BAD": [(bit, EINVAL) for bit in [*BITS, O_TMPFILE] if bit & FORBIDDEN],
+    "INIT-EVF-ACCMODE3": [(O_ACCMODE, EINVAL), (O_ACCMODE | O_CLOEXEC, EINVAL)],
 }
 
 

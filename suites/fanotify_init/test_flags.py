@@ -8,50 +8,86 @@ import pytest
 from helpers.errors import OK, by_behaviour, expect
 from helpers.fanotify import fanotify_init
 from helpers.features import Feature, has, require
-from helpers.uapi import Init
+from helpers.uapi import (
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_ENABLE_AUDIT,
+    FAN_REPORT_DFID_NAME_TARGET,
+    FAN_REPORT_DIR_FID,
+    FAN_REPORT_FD_ERROR,
+    FAN_REPORT_FID,
+    FAN_REPORT_MNT,
+    FAN_REPORT_NAME,
+    FAN_REPORT_PIDFD,
+    FAN_REPORT_TARGET_FID,
+    FAN_REPORT_TID,
+    Init,
+)
 from suites.fanotify_init.rules import FEATURE_OF
 
-FID, DIR_FID, NAME, TARGET_FID = (
-    Init.REPORT_FID,
-    Init.REPORT_DIR_FID,
-    Init.REPORT_NAME,
-    Init.REPORT_TARGET_FID,
+LEGAL_FIDS = (
+    FAN_REPORT_FID,
+    FAN_REPORT_DIR_FID,
+    FAN_REPORT_DIR_FID | FAN_REPORT_FID,
+    FAN_REPORT_DIR_FID | FAN_REPORT_NAME,
+    FAN_REPORT_DIR_FID | FAN_REPORT_NAME | FAN_REPORT_FID,
+    FAN_REPORT_DFID_NAME_TARGET,
 )
-CONTENT, PRE_CONTENT = Init.CLASS_CONTENT, Init.CLASS_PRE_CONTENT
-AUDIT, PIDFD, TID = Init.ENABLE_AUDIT, Init.REPORT_PIDFD, Init.REPORT_TID
-FD_ERROR, MNT = Init.REPORT_FD_ERROR, Init.REPORT_MNT
-
-LEGAL_FIDS = (FID, DIR_FID, DIR_FID | FID, DIR_FID | NAME, DIR_FID | NAME | FID, Init.REPORT_DFID_NAME_TARGET)
 
 ROWS = {
     "INIT-UNKNOWN-BIT": [(Init(1 << bit), EINVAL) for bit in range(15, 32)],
-    "INIT-INTERNAL-UNPRIV-BIT": [(FID | 1 << 31, EINVAL)],
-    "INIT-CLASS-BOTH": [(CONTENT | PRE_CONTENT, EINVAL)],
+    "INIT-INTERNAL-UNPRIV-BIT": [(FAN_REPORT_FID | 1 << 31, EINVAL)],
+    "INIT-CLASS-BOTH": [(FAN_CLASS_CONTENT | FAN_CLASS_PRE_CONTENT, EINVAL)],
     "INIT-FID-CLASS": [
-        (CONTENT | FID, EINVAL),
-        (PRE_CONTENT | FID, EINVAL),
-        (CONTENT | DIR_FID | NAME, EINVAL),
-        (PRE_CONTENT | DIR_FID | NAME, EINVAL),
+        (FAN_CLASS_CONTENT | FAN_REPORT_FID, EINVAL),
+        (FAN_CLASS_PRE_CONTENT | FAN_REPORT_FID, EINVAL),
+        (FAN_CLASS_CONTENT | FAN_REPORT_DIR_FID | FAN_REPORT_NAME, EINVAL),
+        (FAN_CLASS_PRE_CONTENT | FAN_REPORT_DIR_FID | FAN_REPORT_NAME, EINVAL),
     ],
-    "INIT-NAME-NEEDS-DIR": [(NAME, EINVAL), (NAME | FID, EINVAL), (NAME | DIR_FID, OK)],
+    "INIT-NAME-NEEDS-DIR": [
+        (FAN_REPORT_NAME, EINVAL),
+        (FAN_REPORT_NAME | FAN_REPORT_FID, EINVAL),
+        (FAN_REPORT_NAME | FAN_REPORT_DIR_FID, OK),
+    ],
     "INIT-TARGET-NEEDS-ALL": [
-        (TARGET_FID, EINVAL),
-        (TARGET_FID | FID | DIR_FID, EINVAL),
-        (TARGET_FID | FID | NAME, EINVAL),
-        (TARGET_FID | DIR_FID | NAME, EINVAL),
-        (TARGET_FID | FID | DIR_FID | NAME, OK),
+        (FAN_REPORT_TARGET_FID, EINVAL),
+        (FAN_REPORT_TARGET_FID | FAN_REPORT_FID | FAN_REPORT_DIR_FID, EINVAL),
+        (FAN_REPORT_TARGET_FID | FAN_REPORT_FID | FAN_REPORT_NAME, EINVAL),
+        (FAN_REPORT_TARGET_FID | FAN_REPORT_DIR_FID | FAN_REPORT_NAME, EINVAL),
+        (FAN_REPORT_TARGET_FID | FAN_REPORT_FID | FAN_REPORT_DIR_FID | FAN_REPORT_NAME, OK),
     ],
-    "INIT-TID": [(TID, OK), (TID | FID, OK)],
-    "INIT-PIDFD": [(PIDFD, OK)],
-    "INIT-PIDFD-FID": [(PIDFD | fids, OK) for fids in LEGAL_FIDS],
-    "INIT-PIDFD-CLASS": [(PIDFD | CONTENT, OK), (PIDFD | PRE_CONTENT, OK)],
-    "INIT-FDERR": [(FD_ERROR | other, OK) for other in (0, CONTENT, PRE_CONTENT, PIDFD, TID, *LEGAL_FIDS)],
-    "INIT-MNT": [(MNT, OK)],
-    "INIT-MNT-FID": [(MNT | fids, EINVAL) for fids in LEGAL_FIDS],
-    "INIT-MNT-CLASS": [(MNT | CONTENT, EINVAL), (MNT | PRE_CONTENT, EINVAL)],
-    "INIT-MNT-FDERR": [(MNT | FD_ERROR, EINVAL)],
-    "INIT-MNT-PIDFD": [(MNT | PIDFD, OK), (MNT | TID, OK)],
-    "INIT-AUDIT": [(AUDIT, OK), (AUDIT | CONTENT, OK), (AUDIT | PRE_CONTENT, OK), (AUDIT | PIDFD, OK)],
+    "INIT-TID": [(FAN_REPORT_TID, OK), (FAN_REPORT_TID | FAN_REPORT_FID, OK)],
+    "INIT-PIDFD": [(FAN_REPORT_PIDFD, OK)],
+    "INIT-PIDFD-FID": [(FAN_REPORT_PIDFD | fids, OK) for fids in LEGAL_FIDS],
+    "INIT-PIDFD-CLASS": [
+        (FAN_REPORT_PIDFD | FAN_CLASS_CONTENT, OK),
+        (FAN_REPORT_PIDFD | FAN_CLASS_PRE_CONTENT, OK),
+    ],
+    "INIT-FDERR": [
+        (FAN_REPORT_FD_ERROR | other, OK)
+        for other in (
+            0,
+            FAN_CLASS_CONTENT,
+            FAN_CLASS_PRE_CONTENT,
+            FAN_REPORT_PIDFD,
+            FAN_REPORT_TID,
+            *LEGAL_FIDS,
+        )
+    ],
+    "INIT-MNT": [(FAN_REPORT_MNT, OK)],
+    "INIT-MNT-FID": [(FAN_REPORT_MNT | fids, EINVAL) for fids in LEGAL_FIDS],
+    "INIT-MNT-CLASS": [
+        (FAN_REPORT_MNT | FAN_CLASS_CONTENT, EINVAL),
+        (FAN_REPORT_MNT | FAN_CLASS_PRE_CONTENT, EINVAL),
+    ],
+    "INIT-MNT-FDERR": [(FAN_REPORT_MNT | FAN_REPORT_FD_ERROR, EINVAL)],
+    "INIT-MNT-PIDFD": [(FAN_REPORT_MNT | FAN_REPORT_PIDFD, OK), (FAN_REPORT_MNT | FAN_REPORT_TID, OK)],
+    "INIT-AUDIT": [
+        (FAN_ENABLE_AUDIT, OK),
+        (FAN_ENABLE_AUDIT | FAN_CLASS_CONTENT, OK),
+        (FAN_ENABLE_AUDIT | FAN_CLASS_PRE_CONTENT, OK),
+        (FAN_ENABLE_AUDIT | FAN_REPORT_PIDFD, OK),
+    ],
 }
 
 
@@ -62,8 +98,12 @@ def test_flags(flags: Init, answer: int) -> None:
 
 
 @pytest.mark.behaviour("INIT-PIDFD-TID")
-@pytest.mark.parametrize("more", [Init(0), FID, CONTENT], ids=str)
+@pytest.mark.parametrize("more", [Init(0), FAN_REPORT_FID, FAN_CLASS_CONTENT])
 def test_pidfd_with_tid(more: Init) -> None:
     require(Feature.REPORT_PIDFD)
     # 7.2-rc1 brought both; which kernel this is shows in what it reports of a process that is gone.
-    expect(OK if has(Feature.PIDFD_OF_REAPED) else EINVAL, fanotify_init, PIDFD | TID | more)
+    expect(
+        OK if has(Feature.PIDFD_OF_REAPED) else EINVAL,
+        fanotify_init,
+        FAN_REPORT_PIDFD | FAN_REPORT_TID | more,
+    )

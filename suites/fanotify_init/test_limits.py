@@ -12,10 +12,18 @@ from helpers.descriptors import exhausted
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup, fanotify_init
 from helpers.features import Feature, require
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_EVENT_ON_CHILD,
+    FAN_MARK_ADD,
+    FAN_NONBLOCK,
+    FAN_OPEN,
+    FAN_Q_OVERFLOW,
+    FAN_REPORT_FID,
+)
 
-FID = Init.REPORT_FID
-BOTH_CLASSES = Init.CLASS_CONTENT | Init.CLASS_PRE_CONTENT
+BOTH_CLASSES = FAN_CLASS_CONTENT | FAN_CLASS_PRE_CONTENT
 SETTINGS = ["max_queued_events", "max_user_groups", "max_user_marks"]
 SPARE_USER = 54321
 
@@ -27,10 +35,10 @@ def test_no_descriptor_left():
     def call():
         sysctl.write(sysctl.USER / "max_fanotify_groups", 1)
         with exhausted():
-            expect(EMFILE, fanotify_init, FID)
-            expect(EMFILE, fanotify_init, FID)
+            expect(EMFILE, fanotify_init, FAN_REPORT_FID)
+            expect(EMFILE, fanotify_init, FAN_REPORT_FID)
         with exhausted(free=1):
-            expect(OK, fanotify_init, FID)
+            expect(OK, fanotify_init, FAN_REPORT_FID)
 
     in_child(call, user_namespace())
 
@@ -41,10 +49,10 @@ def test_no_group_left():
 
     def call():
         sysctl.write(sysctl.USER / "max_fanotify_groups", 2)
-        with FanotifyGroup(FID), FanotifyGroup(FID) as second:
-            expect(EMFILE, fanotify_init, FID)
+        with FanotifyGroup(FAN_REPORT_FID), FanotifyGroup(FAN_REPORT_FID) as second:
+            expect(EMFILE, fanotify_init, FAN_REPORT_FID)
             second.close()
-            expect(OK, fanotify_init, FID)
+            expect(OK, fanotify_init, FAN_REPORT_FID)
 
     in_child(call, user_namespace())
 
@@ -57,7 +65,7 @@ def test_no_group_left_for_two_classes():
         groups = [FanotifyGroup() for _ in range(sysctl.read(sysctl.FANOTIFY / "max_user_groups"))]
         expect(EMFILE, fanotify_init)
         expect(EMFILE, fanotify_init, BOTH_CLASSES)
-        expect(EINVAL, fanotify_init, BOTH_CLASSES | FID)
+        expect(EINVAL, fanotify_init, BOTH_CLASSES | FAN_REPORT_FID)
         groups.pop().close()
         expect(EINVAL, fanotify_init, BOTH_CLASSES)
 
@@ -92,21 +100,21 @@ def test_negative_setting(name):
 def test_queue_limit_lowered_and_raised(public_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
     with sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
-        group = FanotifyGroup(Init.NONBLOCK)
+        group = FanotifyGroup(FAN_NONBLOCK)
     with group:
-        assert opened_files(group, public_dir) == [Mask.OPEN, Mask.Q_OVERFLOW]
+        assert opened_files(group, public_dir) == [FAN_OPEN, FAN_Q_OVERFLOW]
 
 
 @pytest.mark.behaviour("INIT-SYSCTL-QUEUE0")
 def test_queue_limit_lowered_later(public_dir):
     require(Feature.UNPRIVILEGED_GROUPS)
-    with FanotifyGroup(Init.NONBLOCK) as group, sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
-        assert opened_files(group, public_dir) == [Mask.OPEN] * 3
+    with FanotifyGroup(FAN_NONBLOCK) as group, sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
+        assert opened_files(group, public_dir) == [FAN_OPEN] * 3
 
 
 def opened_files(group, directory):
     """Open three files, and return the masks of the events."""
-    group.mark(Mark.ADD, Mask.OPEN | Mask.EVENT_ON_CHILD, directory)
+    group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_EVENT_ON_CHILD, directory)
     for number in range(3):
         (directory / str(number)).touch()
     return [event.mask for event in group.read()]

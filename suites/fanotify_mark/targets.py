@@ -7,7 +7,8 @@ from pathlib import Path
 
 from helpers.errors import OK, outcome
 from helpers.features import Feature, has
-from helpers.handles import AT_SYMLINK_FOLLOW, fsid, is_comparable, name_to_handle
+from helpers.handles import fsid, is_comparable, name_to_handle
+from helpers.uapi import AT_SYMLINK_FOLLOW
 from suites.fanotify_mark.rules import Target
 
 NO_FSID = (0, 0)

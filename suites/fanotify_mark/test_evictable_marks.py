@@ -12,10 +12,21 @@ from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, require
 from helpers.filesystems import FILESYSTEMS
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_CLOSE,
+    FAN_MARK_ADD,
+    FAN_MARK_EVICTABLE,
+    FAN_MARK_FILESYSTEM,
+    FAN_MARK_IGNORED_MASK,
+    FAN_MARK_IGNORED_SURV_MODIFY,
+    FAN_MARK_REMOVE,
+    FAN_NONBLOCK,
+    FAN_OPEN,
+    Mark,
+    Mask,
+)
 from helpers.waiting import wait_until
 
-ADD, EVICTABLE = Mark.ADD, Mark.EVICTABLE
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 DENTRIES_AND_INODES = "2"
 ON_DISK = [name for name in FILESYSTEMS if name != "tmpfs"]
@@ -28,7 +39,7 @@ def _known():
 
 @pytest.fixture
 def group():
-    with FanotifyGroup(Init.NONBLOCK) as group:
+    with FanotifyGroup(FAN_NONBLOCK) as group:
         yield group
 
 
@@ -47,20 +58,20 @@ def masks(group):
 
 @pytest.mark.behaviour("MARK-EVICT-UPGRADE")
 def test_made_permanent(group, file):
-    expect(OK, group.mark, ADD | EVICTABLE, Mask.OPEN, file)
-    assert masks(group) == [(EVICTABLE, Mask.OPEN)]
-    expect(OK, group.mark, ADD | EVICTABLE, Mask.CLOSE, file)
-    assert masks(group) == [(EVICTABLE, Mask.OPEN | Mask.CLOSE)]
-    expect(OK, group.mark, ADD, Mask.OPEN, file)
-    assert masks(group) == [(Mark(0), Mask.OPEN | Mask.CLOSE)]
-    expect(EEXIST, group.mark, ADD | EVICTABLE, Mask.OPEN, file)
+    expect(OK, group.mark, FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_OPEN, file)
+    assert masks(group) == [(FAN_MARK_EVICTABLE, FAN_OPEN)]
+    expect(OK, group.mark, FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_CLOSE, file)
+    assert masks(group) == [(FAN_MARK_EVICTABLE, FAN_OPEN | FAN_CLOSE)]
+    expect(OK, group.mark, FAN_MARK_ADD, FAN_OPEN, file)
+    assert masks(group) == [(Mark(0), FAN_OPEN | FAN_CLOSE)]
+    expect(EEXIST, group.mark, FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_OPEN, file)
 
 
 @pytest.mark.behaviour("MARK-EVICT-NEW-ERR-LEAVES")
 def test_refusal_changes_nothing(group, file):
-    group.mark(ADD, Mask.OPEN, file)
-    expect(EEXIST, group.mark, ADD | EVICTABLE, Mask.CLOSE, file)
-    assert masks(group) == [(Mark(0), Mask.OPEN)]
+    group.mark(FAN_MARK_ADD, FAN_OPEN, file)
+    expect(EEXIST, group.mark, FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_CLOSE, file)
+    assert masks(group) == [(Mark(0), FAN_OPEN)]
 
 
 def drop_caches():
@@ -85,23 +96,23 @@ def test_dropped_with_the_inode(filesystem_dir, group):
     evictable, permanent = filesystem_dir / "evictable", filesystem_dir / "permanent"
     for file in (evictable, permanent):
         file.touch()
-    group.mark(ADD | EVICTABLE, Mask.OPEN, evictable)
-    group.mark(ADD, Mask.OPEN, permanent)
-    expect_dropped(group, [(Mark(0), Mask.OPEN)])
-    expect(ENOENT, group.mark, Mark.REMOVE, Mask.OPEN, evictable)
+    group.mark(FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_OPEN, evictable)
+    group.mark(FAN_MARK_ADD, FAN_OPEN, permanent)
+    expect_dropped(group, [(Mark(0), FAN_OPEN)])
+    expect(ENOENT, group.mark, FAN_MARK_REMOVE, FAN_OPEN, evictable)
     evictable.read_text()
     group.assert_empty()
     permanent.read_text()
-    assert group.read_one().mask == Mask.OPEN
+    assert group.read_one().mask == FAN_OPEN
 
 
 @pytest.mark.behaviour("MARK-EVICT-DROPPED")
 def test_kept_with_an_inode_in_use(file, group):
     (file.parent / "unused").touch()
     with file.open("rb"):
-        group.mark(ADD | EVICTABLE, Mask.OPEN, file)
-        group.mark(ADD | EVICTABLE, Mask.CLOSE, file.parent / "unused")
-        expect_dropped(group, [(EVICTABLE, Mask.OPEN)])
+        group.mark(FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_OPEN, file)
+        group.mark(FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_CLOSE, file.parent / "unused")
+        expect_dropped(group, [(FAN_MARK_EVICTABLE, FAN_OPEN)])
     expect_dropped(group, [])
 
 
@@ -109,17 +120,21 @@ def test_kept_with_an_inode_in_use(file, group):
 @pytest.mark.parametrize("filesystem", ["tmpfs"], indirect=True)
 def test_kept_where_inodes_are_never_dropped(filesystem_dir, file, group):
     (filesystem_dir / "file").touch()
-    group.mark(ADD | EVICTABLE, Mask.CLOSE, file)
-    group.mark(ADD | EVICTABLE, Mask.OPEN, filesystem_dir / "file")
-    expect_dropped(group, [(EVICTABLE, Mask.OPEN)])
+    group.mark(FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_CLOSE, file)
+    group.mark(FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_OPEN, filesystem_dir / "file")
+    expect_dropped(group, [(FAN_MARK_EVICTABLE, FAN_OPEN)])
 
 
 @pytest.mark.behaviour("MARK-EVICT-DROPPED")
 def test_ignore_mask_dropped_with_the_inode(file, group):
-    group.mark(ADD | Mark.FILESYSTEM, Mask.OPEN, file)
-    group.mark(ADD | EVICTABLE | Mark.IGNORED_MASK | Mark.IGNORED_SURV_MODIFY, Mask.OPEN, file)
+    group.mark(FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_OPEN, file)
+    group.mark(
+        FAN_MARK_ADD | FAN_MARK_EVICTABLE | FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY,
+        FAN_OPEN,
+        file,
+    )
     file.read_text()
     group.assert_empty()
-    expect_dropped(group, [(Mark(0), Mask.OPEN)])
+    expect_dropped(group, [(Mark(0), FAN_OPEN)])
     file.read_text()
-    assert group.read_one().mask == Mask.OPEN
+    assert group.read_one().mask == FAN_OPEN

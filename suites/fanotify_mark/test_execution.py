@@ -12,15 +12,15 @@ import pytest
 from helpers.children import fork
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, has
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import FAN_MARK_ADD, FAN_NONBLOCK, FAN_OPEN, FAN_OPEN_EXEC
 
-EVENTS = Mask.OPEN | Mask.OPEN_EXEC
+EVENTS = FAN_OPEN | FAN_OPEN_EXEC
 """Whether one is reported shows beside the other: both happen at once."""
 
 
 @pytest.fixture
 def group():
-    with FanotifyGroup(Init.NONBLOCK) as group:
+    with FanotifyGroup(FAN_NONBLOCK) as group:
         yield group
 
 
@@ -41,23 +41,23 @@ def script(shell):
 
 @pytest.mark.behaviour("MARK-EXEC-SCRIPT")
 def test_script_is_executed(script, group):
-    group.mark(Mark.ADD, EVENTS, script)
+    group.mark(FAN_MARK_ADD, EVENTS, script)
     subprocess.run([script], check=True)
     assert group.read_one().mask == EVENTS
 
 
 @pytest.mark.behaviour("MARK-EXEC-SCRIPT")
 def test_interpreter_of_a_script(script, shell, group):
-    group.mark(Mark.ADD, EVENTS, shell)
+    group.mark(FAN_MARK_ADD, EVENTS, shell)
     subprocess.run([script], check=True)
     assert group.read_one().mask == EVENTS
 
 
 @pytest.mark.behaviour("MARK-EXEC-SCRIPT")
 def test_script_is_read(script, shell, group):
-    group.mark(Mark.ADD, EVENTS, script)
+    group.mark(FAN_MARK_ADD, EVENTS, script)
     subprocess.run([shell, script], check=True)
-    assert group.read_one().mask == Mask.OPEN
+    assert group.read_one().mask == FAN_OPEN
 
 
 @pytest.mark.behaviour("MARK-EXEC-ELF-INTERPRETER")
@@ -65,7 +65,7 @@ def test_elf_interpreter(group):
     interpreter = next(
         line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "/ld-" in line
     )
-    group.mark(Mark.ADD, EVENTS, interpreter)
+    group.mark(FAN_MARK_ADD, EVENTS, interpreter)
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     assert EVENTS in {event.mask for event in group.read() if event.pid == child.pid}
@@ -74,7 +74,7 @@ def test_elf_interpreter(group):
 @pytest.mark.behaviour("MARK-EXEC-DESCRIPTOR")
 def test_executed_by_descriptor(shell, group):
     program = os.open(shell, os.O_PATH | os.O_CLOEXEC)
-    group.mark(Mark.ADD, EVENTS, shell)
+    group.mark(FAN_MARK_ADD, EVENTS, shell)
     child = fork()
     if child == 0:
         os.execve(program, ["true"], {})

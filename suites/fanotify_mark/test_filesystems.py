@@ -15,12 +15,30 @@ from helpers.filesystems import DISK_FILESYSTEMS, mount_point, subvolume
 from helpers.fuse import FILES, fuse
 from helpers.handles import fsid
 from helpers.pidfd import own_pidfd, pidfd_open
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_ACCESS,
+    FAN_ACCESS_PERM,
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_CLOSE,
+    FAN_CLOSE_WRITE,
+    FAN_MARK_ADD,
+    FAN_MARK_FILESYSTEM,
+    FAN_MARK_FLUSH,
+    FAN_MARK_INODE,
+    FAN_MARK_MOUNT,
+    FAN_MODIFY,
+    FAN_NONBLOCK,
+    FAN_OPEN,
+    FAN_OPEN_EXEC_PERM,
+    FAN_OPEN_PERM,
+    FAN_PRE_ACCESS,
+    FAN_REPORT_FID,
+)
 from suites.fanotify_mark.targets import NO_FSID, WITH_PRE_CONTENT_EVENTS, handles
 
-ADD, FLUSH = Mark.ADD, Mark.FLUSH
-every_type = pytest.mark.parametrize("mark_type", [Mark.INODE, Mark.MOUNT, Mark.FILESYSTEM], ids=str)
-every_whole = pytest.mark.parametrize("mark_type", [Mark.MOUNT, Mark.FILESYSTEM], ids=str)
+every_type = pytest.mark.parametrize("mark_type", [FAN_MARK_INODE, FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
+every_whole = pytest.mark.parametrize("mark_type", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
 on_disk = pytest.mark.parametrize("filesystem", DISK_FILESYSTEMS, indirect=True)
 
 
@@ -31,13 +49,13 @@ def on(*filesystems):
 
 @pytest.fixture
 def group():
-    with FanotifyGroup(Init.NONBLOCK) as group:
+    with FanotifyGroup(FAN_NONBLOCK) as group:
         yield group
 
 
 @pytest.fixture
 def fid_group():
-    with FanotifyGroup(Init.REPORT_FID | Init.NONBLOCK) as group:
+    with FanotifyGroup(FAN_REPORT_FID | FAN_NONBLOCK) as group:
         yield group
 
 
@@ -45,7 +63,7 @@ def fid_group():
 @on(*DISK_FILESYSTEMS)
 @every_type
 def test_disk(mark_type, filesystem_dir, fid_group):
-    expect(OK, fid_group.mark, ADD | mark_type, Mask.OPEN, filesystem_dir)
+    expect(OK, fid_group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, filesystem_dir)
 
 
 @pytest.mark.behaviour("MARK-FID-TMPFS")
@@ -53,7 +71,7 @@ def test_disk(mark_type, filesystem_dir, fid_group):
 @every_type
 def test_tmpfs(mark_type, filesystem_dir, fid_group):
     answer = ENODEV if fsid(filesystem_dir) == NO_FSID else OK
-    expect(answer, fid_group.mark, ADD | mark_type, Mask.OPEN, filesystem_dir)
+    expect(answer, fid_group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, filesystem_dir)
 
 
 @pytest.mark.behaviour("MARK-BTRFS-SUBVOL")
@@ -61,8 +79,8 @@ def test_tmpfs(mark_type, filesystem_dir, fid_group):
 @every_type
 def test_subvolume(mark_type, filesystem_dir, fid_group):
     assert fsid(filesystem_dir) != fsid(mount_point(filesystem_dir))
-    answer = OK if mark_type == Mark.INODE and has(Feature.WEAK_FSID) else EXDEV
-    expect(answer, fid_group.mark, ADD | mark_type, Mask.OPEN, filesystem_dir)
+    answer = OK if mark_type == FAN_MARK_INODE and has(Feature.WEAK_FSID) else EXDEV
+    expect(answer, fid_group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, filesystem_dir)
 
 
 @pytest.mark.behaviour("MARK-FID-OVERLAY")
@@ -71,8 +89,8 @@ def test_subvolume(mark_type, filesystem_dir, fid_group):
 def test_overlay(mark_type, filesystem_dir, fid_group):
     inode, whole = handles(filesystem_dir, root=mount_point(filesystem_dir))
     assert whole == EOPNOTSUPP
-    answer = inode if mark_type == Mark.INODE else EOPNOTSUPP
-    expect(answer, fid_group.mark, ADD | mark_type, Mask.OPEN, filesystem_dir)
+    answer = inode if mark_type == FAN_MARK_INODE else EOPNOTSUPP
+    expect(answer, fid_group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, filesystem_dir)
 
 
 @pytest.mark.behaviour("MARK-FID-PROC", "MARK-FID-FSID", "MARK-FID-HANDLE")
@@ -91,7 +109,9 @@ def test_sysfs(mark_type, fid_group):
 def expect_mark(group, mark_type, path):
     """Hold the kernel to what follows from the filesystem's fsid and file handles."""
     inode, whole = handles(path, root=path)
-    expect(inode if mark_type == Mark.INODE else whole, group.mark, ADD | mark_type, Mask.OPEN, path)
+    expect(
+        inode if mark_type == FAN_MARK_INODE else whole, group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, path
+    )
 
 
 @pytest.fixture
@@ -105,21 +125,21 @@ def no_fsid(public_dir):
 @pytest.mark.behaviour("MARK-FID-FSID")
 @every_type
 def test_no_fsid(mark_type, no_fsid, fid_group):
-    answer = OK if mark_type == Mark.INODE and has(Feature.WEAK_FSID) else ENODEV
-    expect(answer, fid_group.mark, ADD | mark_type, Mask.OPEN, no_fsid)
+    answer = OK if mark_type == FAN_MARK_INODE and has(Feature.WEAK_FSID) else ENODEV
+    expect(answer, fid_group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, no_fsid)
 
 
 @pytest.mark.behaviour("MARK-FID-FSID")
 @every_type
 def test_no_fsid_and_no_handles(mark_type, no_fsid, group):
-    expect(OK, group.mark, ADD | mark_type, Mask.OPEN, no_fsid)
+    expect(OK, group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, no_fsid)
 
 
 @pytest.mark.behaviour("MARK-WEAK-FSID-MIX")
 def test_one_filesystem_without_fsid(no_fsid, fid_group):
     require(Feature.WEAK_FSID)
     for path in (no_fsid, no_fsid / FILES[0], no_fsid / FILES[1], no_fsid):
-        expect(OK, fid_group.mark, ADD, Mask.OPEN, path)
+        expect(OK, fid_group.mark, FAN_MARK_ADD, FAN_OPEN, path)
     (no_fsid / FILES[0]).read_bytes()
     assert fid_group.read_one().records[0].fsid == NO_FSID
 
@@ -128,28 +148,28 @@ def test_one_filesystem_without_fsid(no_fsid, fid_group):
 @every_type
 def test_filesystem_without_fsid_first(mark_type, no_fsid, ext4_dir, fid_group):
     require(Feature.WEAK_FSID)
-    fid_group.mark(ADD, Mask.OPEN, no_fsid)
-    expect(EXDEV, fid_group.mark, ADD | mark_type, Mask.OPEN, ext4_dir)
-    fid_group.mark(FLUSH, 0)
-    expect(OK, fid_group.mark, ADD | mark_type, Mask.OPEN, ext4_dir)
+    fid_group.mark(FAN_MARK_ADD, FAN_OPEN, no_fsid)
+    expect(EXDEV, fid_group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, ext4_dir)
+    fid_group.mark(FAN_MARK_FLUSH, 0)
+    expect(OK, fid_group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, ext4_dir)
 
 
 @pytest.mark.behaviour("MARK-WEAK-FSID-MIX")
 @every_type
 def test_filesystem_without_fsid_second(mark_type, no_fsid, ext4_dir, fid_group):
     require(Feature.WEAK_FSID)
-    fid_group.mark(ADD | mark_type, Mask.OPEN, ext4_dir)
-    expect(EXDEV, fid_group.mark, ADD, Mask.OPEN, no_fsid)
-    fid_group.mark(FLUSH | mark_type, 0)
-    expect(OK, fid_group.mark, ADD, Mask.OPEN, no_fsid)
+    fid_group.mark(FAN_MARK_ADD | mark_type, FAN_OPEN, ext4_dir)
+    expect(EXDEV, fid_group.mark, FAN_MARK_ADD, FAN_OPEN, no_fsid)
+    fid_group.mark(FAN_MARK_FLUSH | mark_type, 0)
+    expect(OK, fid_group.mark, FAN_MARK_ADD, FAN_OPEN, no_fsid)
 
 
 @pytest.mark.behaviour("MARK-WEAK-FSID-MIX")
 def test_two_filesystems_without_fsid(no_fsid, public_dir, fid_group):
     require(Feature.WEAK_FSID)
-    fid_group.mark(ADD, Mask.OPEN, no_fsid)
+    fid_group.mark(FAN_MARK_ADD, FAN_OPEN, no_fsid)
     with fuse(public_dir / "other") as other:
-        expect(EXDEV, fid_group.mark, ADD, Mask.OPEN, other)
+        expect(EXDEV, fid_group.mark, FAN_MARK_ADD, FAN_OPEN, other)
 
 
 @pytest.mark.behaviour("MARK-WEAK-FSID-MIX", "MARK-BTRFS-SUBVOL")
@@ -157,20 +177,20 @@ def test_two_filesystems_without_fsid(no_fsid, public_dir, fid_group):
 def test_subvolume_and_its_volume(filesystem_dir, fid_group):
     require(Feature.WEAK_FSID)
     one, other = subvolume(filesystem_dir / "one"), subvolume(filesystem_dir / "other")
-    fid_group.mark(ADD, Mask.OPEN, one)
-    expect(EXDEV, fid_group.mark, ADD, Mask.OPEN, filesystem_dir)
-    expect(EXDEV, fid_group.mark, ADD | Mark.FILESYSTEM, Mask.OPEN, filesystem_dir)
-    expect(EXDEV, fid_group.mark, ADD, Mask.OPEN, other)
+    fid_group.mark(FAN_MARK_ADD, FAN_OPEN, one)
+    expect(EXDEV, fid_group.mark, FAN_MARK_ADD, FAN_OPEN, filesystem_dir)
+    expect(EXDEV, fid_group.mark, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_OPEN, filesystem_dir)
+    expect(EXDEV, fid_group.mark, FAN_MARK_ADD, FAN_OPEN, other)
     (one / "file").touch()
-    expect(OK, fid_group.mark, ADD, Mask.OPEN, one / "file")
+    expect(OK, fid_group.mark, FAN_MARK_ADD, FAN_OPEN, one / "file")
 
 
 @pytest.mark.behaviour("MARK-FID-DISK")
 @on("xfs", "btrfs")
 @every_type
 def test_two_filesystems(mark_type, ext4_dir, filesystem_dir, fid_group):
-    expect(OK, fid_group.mark, ADD | mark_type, Mask.OPEN, ext4_dir)
-    expect(OK, fid_group.mark, ADD | mark_type, Mask.OPEN, filesystem_dir)
+    expect(OK, fid_group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, ext4_dir)
+    expect(OK, fid_group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, filesystem_dir)
 
 
 @pytest.mark.behaviour("MARK-PRE-FS")
@@ -178,25 +198,25 @@ def test_two_filesystems(mark_type, ext4_dir, filesystem_dir, fid_group):
 def test_pre_content_events(mark_type, filesystem, filesystem_dir):
     require(Feature.PRE_ACCESS)
     answer = OK if filesystem in WITH_PRE_CONTENT_EVENTS else EOPNOTSUPP
-    with FanotifyGroup(Init.CLASS_PRE_CONTENT) as group:
-        expect(answer, group.mark, ADD | mark_type, Mask.PRE_ACCESS, filesystem_dir)
+    with FanotifyGroup(FAN_CLASS_PRE_CONTENT) as group:
+        expect(answer, group.mark, FAN_MARK_ADD | mark_type, FAN_PRE_ACCESS, filesystem_dir)
 
 
 @pytest.mark.behaviour("MARK-PRE-OBJECT")
 def test_pre_content_events_of_what_has_no_content(ext4_dir):
     require(Feature.PRE_ACCESS)
     os.mkfifo(ext4_dir / "fifo")
-    with FanotifyGroup(Init.CLASS_PRE_CONTENT) as group:
-        expect(EINVAL, group.mark, ADD, Mask.PRE_ACCESS, ext4_dir / "fifo")
-        expect(OK, group.mark, ADD, Mask.OPEN_PERM, ext4_dir / "fifo")
+    with FanotifyGroup(FAN_CLASS_PRE_CONTENT) as group:
+        expect(EINVAL, group.mark, FAN_MARK_ADD, FAN_PRE_ACCESS, ext4_dir / "fifo")
+        expect(OK, group.mark, FAN_MARK_ADD, FAN_OPEN_PERM, ext4_dir / "fifo")
 
 
 @pytest.mark.behaviour("MARK-PERM-FS")
 @every_type
 def test_permission_events(mark_type, filesystem_dir):
     require(Feature.PERMISSION_EVENTS)
-    with FanotifyGroup(Init.CLASS_CONTENT) as group:
-        expect(OK, group.mark, ADD | mark_type, Mask.OPEN_PERM, filesystem_dir)
+    with FanotifyGroup(FAN_CLASS_CONTENT) as group:
+        expect(OK, group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN_PERM, filesystem_dir)
 
 
 @pytest.mark.behaviour("MARK-PERM-PROC")
@@ -204,11 +224,11 @@ def test_permission_events(mark_type, filesystem_dir):
 @every_type
 def test_permission_events_of_procfs(mark_type, path, group):
     require(Feature.PERMISSION_EVENTS)
-    with FanotifyGroup(Init.CLASS_CONTENT) as content:
-        for event in (Mask.OPEN_PERM, Mask.ACCESS_PERM, Mask.OPEN_EXEC_PERM):
-            expect(EINVAL, content.mark, ADD | mark_type, event, path)
-            expect(EINVAL, content.mark, ADD | mark_type, Mask.OPEN | event, path)
-    expect(OK, group.mark, ADD | mark_type, Mask.OPEN, path)
+    with FanotifyGroup(FAN_CLASS_CONTENT) as content:
+        for event in (FAN_OPEN_PERM, FAN_ACCESS_PERM, FAN_OPEN_EXEC_PERM):
+            expect(EINVAL, content.mark, FAN_MARK_ADD | mark_type, event, path)
+            expect(EINVAL, content.mark, FAN_MARK_ADD | mark_type, FAN_OPEN | event, path)
+    expect(OK, group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, path)
 
 
 @pytest.fixture(params=["pipe", "socket", "pidfd"])
@@ -224,20 +244,20 @@ def unnamed(request):
 @pytest.mark.behaviour("MARK-PSEUDO-MOUNT")
 @every_whole
 def test_the_kernels_own_filesystems(mark_type, unnamed, group):
-    expect(EINVAL, group.mark, ADD | mark_type, Mask.OPEN, None, unnamed)
+    expect(EINVAL, group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, None, unnamed)
 
 
 @pytest.mark.behaviour("MARK-PIPE-INODE")
 def test_object_of_the_kernels_own_filesystems(unnamed, group, fid_group):
-    expect(OK, group.mark, ADD, Mask.OPEN, None, unnamed)
+    expect(OK, group.mark, FAN_MARK_ADD, FAN_OPEN, None, unnamed)
     answer, _ = handles(path := Path(f"/proc/self/fd/{unnamed}"), root=path)
-    expect(answer, fid_group.mark, ADD, Mask.OPEN, None, unnamed)
+    expect(answer, fid_group.mark, FAN_MARK_ADD, FAN_OPEN, None, unnamed)
 
 
 @pytest.mark.behaviour("MARK-PIPE-INODE")
 def test_pipe_brings_no_events(group):
     reader, writer = os.pipe()
-    group.mark(ADD, Mask.MODIFY | Mask.ACCESS | Mask.CLOSE, None, reader)
+    group.mark(FAN_MARK_ADD, FAN_MODIFY | FAN_ACCESS | FAN_CLOSE, None, reader)
     os.write(writer, b"x")
     os.read(reader, 1)
     os.close(writer)
@@ -248,9 +268,9 @@ def test_pipe_brings_no_events(group):
 @pytest.mark.behaviour("MARK-PIDFD-INODE")
 def test_pidfd(group):
     with own_pidfd() as marked:
-        group.mark(ADD, Mask.OPEN | Mask.CLOSE, None, marked)
+        group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_CLOSE, None, marked)
         os.close(pidfd_open(os.getpid()))
         # pidfs, where each process has an inode, came with PIDFD_THREAD in 6.9.
         if has(Feature.PIDFD_THREAD):
-            assert group.read_one().mask == Mask.OPEN | Mask.CLOSE_WRITE
+            assert group.read_one().mask == FAN_OPEN | FAN_CLOSE_WRITE
         group.assert_empty()

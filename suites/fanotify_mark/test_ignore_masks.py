@@ -9,29 +9,47 @@ from helpers import fdinfo
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, require
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_ACCESS,
+    FAN_CLOSE,
+    FAN_CLOSE_NOWRITE,
+    FAN_CREATE,
+    FAN_EVENT_ON_CHILD,
+    FAN_MARK_ADD,
+    FAN_MARK_FILESYSTEM,
+    FAN_MARK_IGNORE,
+    FAN_MARK_IGNORE_SURV,
+    FAN_MARK_IGNORED_MASK,
+    FAN_MARK_IGNORED_SURV_MODIFY,
+    FAN_MARK_INODE,
+    FAN_MARK_MOUNT,
+    FAN_MARK_REMOVE,
+    FAN_NONBLOCK,
+    FAN_ONDIR,
+    FAN_OPEN,
+    FAN_REPORT_DFID_NAME,
+    Mask,
+)
 
-ADD, REMOVE = Mark.ADD, Mark.REMOVE
-LEGACY, LEGACY_SURV = Mark.IGNORED_MASK, Mark.IGNORED_MASK | Mark.IGNORED_SURV_MODIFY
-IGNORE, IGNORE_SURV = Mark.IGNORE, Mark.IGNORE_SURV
+LEGACY_SURV = FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY
 
 
 def kinds(*ignores):
     """Run a test with each of these kinds of ignore mask that the kernel knows."""
-    return pytest.mark.parametrize("ignore", ignores, ids=str, indirect=True)
+    return pytest.mark.parametrize("ignore", ignores, indirect=True)
 
 
 @pytest.fixture
 def ignore(request):
     """The flags of an ignore mask."""
-    if request.param & IGNORE:
+    if request.param & FAN_MARK_IGNORE:
         require(Feature.IGNORE)
     return request.param
 
 
 @pytest.fixture
 def group():
-    with FanotifyGroup(Init.NONBLOCK) as group:
+    with FanotifyGroup(FAN_NONBLOCK) as group:
         yield group
 
 
@@ -64,172 +82,174 @@ def write(file):
 
 
 @pytest.mark.behaviour("MARK-IGN-EVENTS")
-@kinds(LEGACY, LEGACY_SURV, IGNORE, IGNORE_SURV)
+@kinds(FAN_MARK_IGNORED_MASK, LEGACY_SURV, FAN_MARK_IGNORE, FAN_MARK_IGNORE_SURV)
 def test_ignored_events(ignore, group, ext4_file):
-    group.mark(ADD, Mask.OPEN | Mask.CLOSE_NOWRITE, ext4_file)
-    group.mark(ADD | ignore, Mask.OPEN, ext4_file)
+    group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_CLOSE_NOWRITE, ext4_file)
+    group.mark(FAN_MARK_ADD | ignore, FAN_OPEN, ext4_file)
     ext4_file.read_text()
-    assert group.read_one().mask == Mask.CLOSE_NOWRITE
+    assert group.read_one().mask == FAN_CLOSE_NOWRITE
 
 
 @pytest.mark.behaviour("MARK-IGN-EVENTS")
-@kinds(LEGACY_SURV, IGNORE_SURV)
-@pytest.mark.parametrize("wide", [Mark.MOUNT, Mark.FILESYSTEM], ids=str)
+@kinds(LEGACY_SURV, FAN_MARK_IGNORE_SURV)
+@pytest.mark.parametrize("wide", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
 def test_file_ignored_in_a_watched_filesystem(ignore, wide, group, ext4_file):
-    group.mark(ADD | wide, Mask.OPEN, ext4_file)
-    group.mark(ADD | ignore, Mask.OPEN, ext4_file)
+    group.mark(FAN_MARK_ADD | wide, FAN_OPEN, ext4_file)
+    group.mark(FAN_MARK_ADD | ignore, FAN_OPEN, ext4_file)
     ext4_file.read_text()
     group.assert_empty()
     ext4_file.with_name("other").touch()
-    assert group.read_one().mask == Mask.OPEN
+    assert group.read_one().mask == FAN_OPEN
 
 
 @pytest.mark.behaviour("MARK-IGN-EVENTS")
-@kinds(LEGACY_SURV, IGNORE_SURV)
-@pytest.mark.parametrize("wide", [Mark.MOUNT, Mark.FILESYSTEM], ids=str)
+@kinds(LEGACY_SURV, FAN_MARK_IGNORE_SURV)
+@pytest.mark.parametrize("wide", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
 def test_watched_file_in_an_ignored_filesystem(ignore, wide, group, ext4_file):
-    group.mark(ADD, Mask.OPEN | Mask.CLOSE_NOWRITE, ext4_file)
-    group.mark(ADD | wide | ignore, Mask.OPEN, ext4_file)
+    group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_CLOSE_NOWRITE, ext4_file)
+    group.mark(FAN_MARK_ADD | wide | ignore, FAN_OPEN, ext4_file)
     ext4_file.read_text()
-    assert group.read_one().mask == Mask.CLOSE_NOWRITE
+    assert group.read_one().mask == FAN_CLOSE_NOWRITE
 
 
 @pytest.mark.behaviour("MARK-IGN-EVENTS")
-@kinds(LEGACY_SURV, IGNORE_SURV)
+@kinds(LEGACY_SURV, FAN_MARK_IGNORE_SURV)
 def test_other_groups_do_not_ignore(ignore, group, ext4_file):
     with FanotifyGroup() as other:
-        other.mark(ADD | ignore, Mask.OPEN, ext4_file)
-        group.mark(ADD, Mask.OPEN, ext4_file)
+        other.mark(FAN_MARK_ADD | ignore, FAN_OPEN, ext4_file)
+        group.mark(FAN_MARK_ADD, FAN_OPEN, ext4_file)
         ext4_file.read_text()
-        assert group.read_one().mask == Mask.OPEN
+        assert group.read_one().mask == FAN_OPEN
 
 
 @pytest.mark.behaviour("MARK-IGN-EVENTS")
-@kinds(LEGACY_SURV, IGNORE_SURV)
+@kinds(LEGACY_SURV, FAN_MARK_IGNORE_SURV)
 def test_removed(ignore, group, ext4_file):
-    group.mark(ADD, Mask.OPEN, ext4_file)
-    group.mark(ADD | ignore, Mask.OPEN, ext4_file)
-    group.mark(REMOVE | ignore, Mask.OPEN, ext4_file)
+    group.mark(FAN_MARK_ADD, FAN_OPEN, ext4_file)
+    group.mark(FAN_MARK_ADD | ignore, FAN_OPEN, ext4_file)
+    group.mark(FAN_MARK_REMOVE | ignore, FAN_OPEN, ext4_file)
     ext4_file.read_text()
-    assert group.read_one().mask == Mask.OPEN
+    assert group.read_one().mask == FAN_OPEN
 
 
 @pytest.mark.behaviour("MARK-IGN-SEPARATE")
-@kinds(LEGACY, LEGACY_SURV, IGNORE, IGNORE_SURV)
+@kinds(FAN_MARK_IGNORED_MASK, LEGACY_SURV, FAN_MARK_IGNORE, FAN_MARK_IGNORE_SURV)
 def test_masks_are_separate(ignore, group, ext4_file):
-    group.mark(ADD | ignore, Mask.OPEN, ext4_file)
-    group.mark(ADD, Mask.CLOSE, ext4_file)
-    assert marks(group) == {(Mask.CLOSE, Mask.OPEN)}
-    group.mark(REMOVE, Mask.OPEN, ext4_file)
-    assert marks(group) == {(Mask.CLOSE, Mask.OPEN)}
-    group.mark(REMOVE, Mask.CLOSE, ext4_file)
-    assert marks(group) == {(Mask(0), Mask.OPEN)}
-    group.mark(REMOVE | ignore, Mask.OPEN, ext4_file)
+    group.mark(FAN_MARK_ADD | ignore, FAN_OPEN, ext4_file)
+    group.mark(FAN_MARK_ADD, FAN_CLOSE, ext4_file)
+    assert marks(group) == {(FAN_CLOSE, FAN_OPEN)}
+    group.mark(FAN_MARK_REMOVE, FAN_OPEN, ext4_file)
+    assert marks(group) == {(FAN_CLOSE, FAN_OPEN)}
+    group.mark(FAN_MARK_REMOVE, FAN_CLOSE, ext4_file)
+    assert marks(group) == {(Mask(0), FAN_OPEN)}
+    group.mark(FAN_MARK_REMOVE | ignore, FAN_OPEN, ext4_file)
     assert not marks(group)
 
 
 @pytest.mark.behaviour("MARK-IGN-CLEAR-ON-MODIFY")
-@kinds(LEGACY, IGNORE)
+@kinds(FAN_MARK_IGNORED_MASK, FAN_MARK_IGNORE)
 def test_dropped_when_modified(ignore, group, file):
-    group.mark(ADD, Mask.OPEN, file)
-    group.mark(ADD | ignore, Mask.OPEN, file)
+    group.mark(FAN_MARK_ADD, FAN_OPEN, file)
+    group.mark(FAN_MARK_ADD | ignore, FAN_OPEN, file)
     write(file)
     group.assert_empty()
     file.read_text()
-    assert group.read_one().mask == Mask.OPEN
+    assert group.read_one().mask == FAN_OPEN
 
 
 @pytest.mark.behaviour("MARK-IGN-SURV")
-@kinds(LEGACY_SURV, IGNORE_SURV)
+@kinds(LEGACY_SURV, FAN_MARK_IGNORE_SURV)
 def test_kept_when_modified(ignore, group, file):
-    group.mark(ADD, Mask.OPEN, file)
-    group.mark(ADD | ignore, Mask.OPEN, file)
+    group.mark(FAN_MARK_ADD, FAN_OPEN, file)
+    group.mark(FAN_MARK_ADD | ignore, FAN_OPEN, file)
     write(file)
     file.read_text()
     group.assert_empty()
 
 
 @pytest.mark.behaviour("MARK-IGN-SURV")
-@kinds(LEGACY_SURV, IGNORE_SURV)
+@kinds(LEGACY_SURV, FAN_MARK_IGNORE_SURV)
 def test_cannot_be_made_mortal_by_removal(ignore, group, ext4_file):
-    group.mark(ADD | ignore, Mask.OPEN | Mask.ACCESS, ext4_file)
-    group.mark(REMOVE | ignore, Mask.ACCESS, ext4_file)
-    assert {mark.mflags & Mark.IGNORED_SURV_MODIFY for mark in fdinfo.read_group(group.fd).marks} == {
-        Mark.IGNORED_SURV_MODIFY
+    group.mark(FAN_MARK_ADD | ignore, FAN_OPEN | FAN_ACCESS, ext4_file)
+    group.mark(FAN_MARK_REMOVE | ignore, FAN_ACCESS, ext4_file)
+    assert {mark.mflags & FAN_MARK_IGNORED_SURV_MODIFY for mark in fdinfo.read_group(group.fd).marks} == {
+        FAN_MARK_IGNORED_SURV_MODIFY
     }
 
 
 @pytest.mark.behaviour("MARK-IGN-WRITER")
-@kinds(LEGACY, IGNORE)
+@kinds(FAN_MARK_IGNORED_MASK, FAN_MARK_IGNORE)
 def test_open_for_writing(ignore, group, file):
-    group.mark(ADD, Mask.CLOSE, file)
+    group.mark(FAN_MARK_ADD, FAN_CLOSE, file)
     with file.open("a"):
-        expect(OK, group.mark, ADD | ignore, Mask.OPEN, file)
-        assert marks(group) == {(Mask.CLOSE, Mask(0))}
-    group.mark(ADD | ignore, Mask.OPEN, file)
-    assert marks(group) == {(Mask.CLOSE, Mask.OPEN)}
+        expect(OK, group.mark, FAN_MARK_ADD | ignore, FAN_OPEN, file)
+        assert marks(group) == {(FAN_CLOSE, Mask(0))}
+    group.mark(FAN_MARK_ADD | ignore, FAN_OPEN, file)
+    assert marks(group) == {(FAN_CLOSE, FAN_OPEN)}
 
 
 @pytest.mark.behaviour("MARK-IGN-WRITER")
-@kinds(LEGACY_SURV, IGNORE_SURV)
+@kinds(LEGACY_SURV, FAN_MARK_IGNORE_SURV)
 def test_open_for_writing_and_surviving(ignore, group, file):
     with file.open("a"):
-        expect(OK, group.mark, ADD | ignore, Mask.OPEN, file)
-        assert marks(group) == {(Mask(0), Mask.OPEN)}
+        expect(OK, group.mark, FAN_MARK_ADD | ignore, FAN_OPEN, file)
+        assert marks(group) == {(Mask(0), FAN_OPEN)}
 
 
 @pytest.mark.behaviour("MARK-IGN-NOSURV-DIR")
 @pytest.mark.parametrize(
     ("mark_type", "name", "answer"),
     [
-        (Mark.INODE, "directory", EISDIR),
-        (Mark.INODE, "file", OK),
-        (Mark.MOUNT, "directory", EINVAL),
-        (Mark.MOUNT, "file", EINVAL),
-        (Mark.FILESYSTEM, "directory", EINVAL),
-        (Mark.FILESYSTEM, "file", EINVAL),
+        (FAN_MARK_INODE, "directory", EISDIR),
+        (FAN_MARK_INODE, "file", OK),
+        (FAN_MARK_MOUNT, "directory", EINVAL),
+        (FAN_MARK_MOUNT, "file", EINVAL),
+        (FAN_MARK_FILESYSTEM, "directory", EINVAL),
+        (FAN_MARK_FILESYSTEM, "file", EINVAL),
     ],
-    ids=str,
 )
 def test_mortal_on_what_is_not_a_file(mark_type, name, answer, group, ext4_file):
     require(Feature.IGNORE)
     ext4_file.with_name("directory").mkdir()
-    expect(answer, group.mark, ADD | mark_type | IGNORE, Mask.OPEN, ext4_file.with_name(name))
-    expect(OK, group.mark, ADD | mark_type | IGNORE_SURV, Mask.OPEN, ext4_file.with_name(name))
+    expect(
+        answer, group.mark, FAN_MARK_ADD | mark_type | FAN_MARK_IGNORE, FAN_OPEN, ext4_file.with_name(name)
+    )
+    expect(
+        OK, group.mark, FAN_MARK_ADD | mark_type | FAN_MARK_IGNORE_SURV, FAN_OPEN, ext4_file.with_name(name)
+    )
 
 
 @pytest.mark.behaviour("MARK-IGN-THEN-LEGACY")
 @pytest.mark.parametrize(
     ("first", "second", "answer"),
     [
-        (IGNORE, LEGACY, EEXIST),
-        (IGNORE_SURV, LEGACY, EEXIST),
-        (IGNORE_SURV, LEGACY_SURV, EEXIST),
-        (IGNORE_SURV, IGNORE, EEXIST),
-        (LEGACY_SURV, IGNORE, EEXIST),
-        (IGNORE, IGNORE_SURV, OK),
-        (LEGACY, IGNORE, OK),
-        (LEGACY, IGNORE_SURV, OK),
-        (LEGACY_SURV, IGNORE_SURV, OK),
-        (LEGACY_SURV, LEGACY, OK),
-        (LEGACY, LEGACY_SURV, OK),
+        (FAN_MARK_IGNORE, FAN_MARK_IGNORED_MASK, EEXIST),
+        (FAN_MARK_IGNORE_SURV, FAN_MARK_IGNORED_MASK, EEXIST),
+        (FAN_MARK_IGNORE_SURV, LEGACY_SURV, EEXIST),
+        (FAN_MARK_IGNORE_SURV, FAN_MARK_IGNORE, EEXIST),
+        (LEGACY_SURV, FAN_MARK_IGNORE, EEXIST),
+        (FAN_MARK_IGNORE, FAN_MARK_IGNORE_SURV, OK),
+        (FAN_MARK_IGNORED_MASK, FAN_MARK_IGNORE, OK),
+        (FAN_MARK_IGNORED_MASK, FAN_MARK_IGNORE_SURV, OK),
+        (LEGACY_SURV, FAN_MARK_IGNORE_SURV, OK),
+        (LEGACY_SURV, FAN_MARK_IGNORED_MASK, OK),
+        (FAN_MARK_IGNORED_MASK, LEGACY_SURV, OK),
     ],
-    ids=str,
 )
 def test_one_kind_after_another(first, second, answer, group, ext4_file):
     require(Feature.IGNORE)
-    group.mark(ADD | first, Mask.OPEN, ext4_file)
-    expect(answer, group.mark, ADD | second, Mask.CLOSE, ext4_file)
-    assert marks(group) == {(Mask(0), Mask.OPEN if answer else Mask.OPEN | Mask.CLOSE)}
+    group.mark(FAN_MARK_ADD | first, FAN_OPEN, ext4_file)
+    expect(answer, group.mark, FAN_MARK_ADD | second, FAN_CLOSE, ext4_file)
+    assert marks(group) == {(Mask(0), FAN_OPEN if answer else FAN_OPEN | FAN_CLOSE)}
 
 
 @pytest.mark.behaviour("MARK-IGN-REMOVE-LEGACY")
-@pytest.mark.parametrize("first", [IGNORE, IGNORE_SURV], ids=str)
+@pytest.mark.parametrize("first", [FAN_MARK_IGNORE, FAN_MARK_IGNORE_SURV])
 def test_removed_by_the_older_flag(first, group, ext4_file):
     require(Feature.IGNORE)
-    group.mark(ADD | first, Mask.OPEN, ext4_file)
-    expect(OK, group.mark, REMOVE | LEGACY, Mask.OPEN, ext4_file)
-    expect(ENOENT, group.mark, REMOVE | LEGACY, Mask.OPEN, ext4_file)
+    group.mark(FAN_MARK_ADD | first, FAN_OPEN, ext4_file)
+    expect(OK, group.mark, FAN_MARK_REMOVE | FAN_MARK_IGNORED_MASK, FAN_OPEN, ext4_file)
+    expect(ENOENT, group.mark, FAN_MARK_REMOVE | FAN_MARK_IGNORED_MASK, FAN_OPEN, ext4_file)
 
 
 @pytest.mark.behaviour("MARK-IGN-ONDIR")
@@ -237,21 +257,20 @@ def test_removed_by_the_older_flag(first, group, ext4_file):
     ("ignored", "flags", "seen"),
     [
         (LEGACY_SURV, Mask(0), False),
-        (LEGACY_SURV, Mask.ONDIR, False),
-        (IGNORE_SURV, Mask(0), True),
-        (IGNORE_SURV, Mask.ONDIR, False),
+        (LEGACY_SURV, FAN_ONDIR, False),
+        (FAN_MARK_IGNORE_SURV, Mask(0), True),
+        (FAN_MARK_IGNORE_SURV, FAN_ONDIR, False),
     ],
-    ids=str,
 )
 def test_directories_ignored(ignored, flags, seen, ext4_dir):
     require(Feature.IGNORE)
-    with FanotifyGroup(Init.NONBLOCK | Init.REPORT_DFID_NAME) as group:
-        group.mark(ADD, Mask.CREATE | Mask.ONDIR, ext4_dir)
-        group.mark(ADD | ignored, Mask.CREATE | flags, ext4_dir)
+    with FanotifyGroup(FAN_NONBLOCK | FAN_REPORT_DFID_NAME) as group:
+        group.mark(FAN_MARK_ADD, FAN_CREATE | FAN_ONDIR, ext4_dir)
+        group.mark(FAN_MARK_ADD | ignored, FAN_CREATE | flags, ext4_dir)
         (ext4_dir / "file").touch()
         (ext4_dir / "directory").mkdir()
         if seen:
-            assert group.read_one().mask == Mask.CREATE | Mask.ONDIR
+            assert group.read_one().mask == FAN_CREATE | FAN_ONDIR
         group.assert_empty()
 
 
@@ -260,17 +279,16 @@ def test_directories_ignored(ignored, flags, seen, ext4_dir):
     ("ignored", "flags", "seen"),
     [
         (LEGACY_SURV, Mask(0), True),
-        (LEGACY_SURV, Mask.EVENT_ON_CHILD, True),
-        (IGNORE_SURV, Mask(0), True),
-        (IGNORE_SURV, Mask.EVENT_ON_CHILD, False),
+        (LEGACY_SURV, FAN_EVENT_ON_CHILD, True),
+        (FAN_MARK_IGNORE_SURV, Mask(0), True),
+        (FAN_MARK_IGNORE_SURV, FAN_EVENT_ON_CHILD, False),
     ],
-    ids=str,
 )
 def test_children_ignored(ignored, flags, seen, group, ext4_file):
     require(Feature.IGNORE)
-    group.mark(ADD | Mark.MOUNT, Mask.OPEN, ext4_file)
-    group.mark(ADD | ignored, Mask.OPEN | flags, ext4_file.parent)
+    group.mark(FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_OPEN, ext4_file)
+    group.mark(FAN_MARK_ADD | ignored, FAN_OPEN | flags, ext4_file.parent)
     ext4_file.read_text()
     if seen:
-        assert group.read_one().mask == Mask.OPEN
+        assert group.read_one().mask == FAN_OPEN
     group.assert_empty()

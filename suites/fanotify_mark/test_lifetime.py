@@ -10,15 +10,23 @@ from helpers.children import in_child
 from helpers.fanotify import FanotifyGroup
 from helpers.filesystems import MS_BIND, MS_MOVE, mount, mounted
 from helpers.namespaces import own_mounts
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_CLOSE,
+    FAN_EVENT_ON_CHILD,
+    FAN_MARK_ADD,
+    FAN_MARK_FILESYSTEM,
+    FAN_MARK_INODE,
+    FAN_MARK_MOUNT,
+    FAN_NONBLOCK,
+    FAN_ONDIR,
+    FAN_OPEN,
+)
 from helpers.waiting import wait_until
-
-ADD = Mark.ADD
 
 
 @pytest.fixture
 def group():
-    with FanotifyGroup(Init.NONBLOCK) as group:
+    with FanotifyGroup(FAN_NONBLOCK) as group:
         yield group
 
 
@@ -42,27 +50,27 @@ def expect_no_mark(group):
 
 @pytest.mark.behaviour("MARK-KEPT-RENAMED")
 def test_renamed(group, file):
-    group.mark(ADD, Mask.OPEN, file)
+    group.mark(FAN_MARK_ADD, FAN_OPEN, file)
     renamed = file.rename(file.with_name("renamed"))
     renamed.read_text()
-    assert group.read_one().mask == Mask.OPEN
+    assert group.read_one().mask == FAN_OPEN
     (file.parent / "directory").mkdir()
     renamed.rename(file.parent / "directory" / "moved").read_text()
-    assert group.read_one().mask == Mask.OPEN
+    assert group.read_one().mask == FAN_OPEN
 
 
 @pytest.mark.behaviour("MARK-KEPT-RENAMED")
 def test_directory_renamed(group, file):
     (file.parent / "directory").mkdir()
-    group.mark(ADD, Mask.OPEN | Mask.EVENT_ON_CHILD, file.parent / "directory")
+    group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_EVENT_ON_CHILD, file.parent / "directory")
     renamed = (file.parent / "directory").rename(file.parent / "renamed")
     (renamed / "child").touch()
-    assert group.read_one().mask == Mask.OPEN
+    assert group.read_one().mask == FAN_OPEN
 
 
 @pytest.mark.behaviour("MARK-KEPT-RENAMED")
 def test_replaced(group, file):
-    group.mark(ADD, Mask.OPEN, file)
+    group.mark(FAN_MARK_ADD, FAN_OPEN, file)
     file.with_name("new").write_text("content")
     file.with_name("new").rename(file)
     file.read_text()
@@ -72,7 +80,7 @@ def test_replaced(group, file):
 
 @pytest.mark.behaviour("MARK-GONE-DELETED", "FDI-MARK-GONE")
 def test_deleted(group, file):
-    group.mark(ADD, Mask.OPEN, file)
+    group.mark(FAN_MARK_ADD, FAN_OPEN, file)
     file.unlink()
     expect_no_mark(group)
 
@@ -80,7 +88,7 @@ def test_deleted(group, file):
 @pytest.mark.behaviour("MARK-GONE-DELETED", "FDI-MARK-GONE")
 def test_directory_deleted(group, file):
     (file.parent / "directory").mkdir()
-    group.mark(ADD, Mask.OPEN | Mask.ONDIR, file.parent / "directory")
+    group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_ONDIR, file.parent / "directory")
     (file.parent / "directory").rmdir()
     expect_no_mark(group)
 
@@ -88,17 +96,17 @@ def test_directory_deleted(group, file):
 @pytest.mark.behaviour("MARK-GONE-DELETED", "FDI-MARK-GONE")
 def test_deleted_by_one_of_its_names(group, file):
     os.link(file, file.with_name("link"))
-    group.mark(ADD, Mask.OPEN, file)
+    group.mark(FAN_MARK_ADD, FAN_OPEN, file)
     file.unlink()
     file.with_name("link").read_text()
-    assert group.read_one().mask == Mask.OPEN
+    assert group.read_one().mask == FAN_OPEN
     assert len(marks(group)) == 1
 
 
 @pytest.mark.behaviour("MARK-GONE-DELETED", "FDI-MARK-GONE")
 def test_deleted_while_open(group, file):
     with file.open("rb"):
-        group.mark(ADD, Mask.CLOSE, file)
+        group.mark(FAN_MARK_ADD, FAN_CLOSE, file)
         file.unlink()
         assert len(marks(group)) == 1
     close(group, group.read_one())
@@ -107,11 +115,11 @@ def test_deleted_while_open(group, file):
 
 @pytest.mark.behaviour("MARK-GONE-UNMOUNTED", "FDI-MARK-GONE")
 @pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
-@pytest.mark.parametrize("mark_type", [Mark.INODE, Mark.MOUNT, Mark.FILESYSTEM], ids=str)
+@pytest.mark.parametrize("mark_type", [FAN_MARK_INODE, FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
 def test_filesystem_unmounted(kind, mark_type, group, public_dir):
     with new_filesystem(kind, public_dir) as root:
         (root / "file").touch()
-        group.mark(ADD | mark_type, Mask.OPEN, root / "file")
+        group.mark(FAN_MARK_ADD | mark_type, FAN_OPEN, root / "file")
         assert len(marks(group)) == 1
     expect_no_mark(group)
 
@@ -124,18 +132,18 @@ def new_filesystem(kind, directory):
 @pytest.mark.behaviour("MARK-GONE-UNMOUNTED", "FDI-MARK-GONE")
 def test_one_mount_of_two_unmounted(group, ext4_dir, public_dir):
     with mounted(str(ext4_dir), public_dir / "bind", "none", MS_BIND) as bind:
-        for mark_type in (Mark.INODE, Mark.MOUNT, Mark.FILESYSTEM):
-            group.mark(ADD | mark_type, Mask.OPEN, bind)
+        for mark_type in (FAN_MARK_INODE, FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM):
+            group.mark(FAN_MARK_ADD | mark_type, FAN_OPEN, bind)
     wait_until(lambda: len(marks(group)) < 3, "a mark goes with the mount")
     assert {type(mark) for mark in marks(group)} == {fdinfo.FilesystemMark, fdinfo.InodeMark}
 
 
 @pytest.mark.behaviour("MARK-GONE-UNMOUNTED", "FDI-MARK-GONE")
-@pytest.mark.parametrize("mark_type", [Mark.MOUNT, Mark.FILESYSTEM], ids=str)
+@pytest.mark.parametrize("mark_type", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
 def test_unmounted_while_in_use(mark_type, group, public_dir):
     with mounted("tmpfs", public_dir / "tmpfs", "tmpfs") as root:
         opened = (root / "file").open("w")
-        group.mark(ADD | mark_type, Mask.CLOSE, root)
+        group.mark(FAN_MARK_ADD | mark_type, FAN_CLOSE, root)
     assert len(marks(group)) == 1
     opened.close()
     close(group, group.read_one())
@@ -151,19 +159,19 @@ def close(group, event):
 def test_mount_moved(group, ext4_dir, public_dir):
     def call():
         mount(str(ext4_dir), public_dir, "none", MS_BIND)
-        group.mark(ADD | Mark.MOUNT, Mask.OPEN, public_dir)
+        group.mark(FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_OPEN, public_dir)
         mount(str(public_dir), ext4_dir, "none", MS_MOVE)
         (ext4_dir / "file").touch()
         return group.read_one().mask
 
-    assert in_child(call, own_mounts) == Mask.OPEN
+    assert in_child(call, own_mounts) == FAN_OPEN
 
 
 @pytest.mark.behaviour("MARK-GONE-GROUP")
 def test_group_closed(group, file):
     with FanotifyGroup() as other:
-        other.mark(ADD, Mask.OPEN, file)
-        group.mark(ADD, Mask.OPEN, file)
+        other.mark(FAN_MARK_ADD, FAN_OPEN, file)
+        group.mark(FAN_MARK_ADD, FAN_OPEN, file)
     file.read_text()
-    assert group.read_one().mask == Mask.OPEN
+    assert group.read_one().mask == FAN_OPEN
     assert len(marks(group)) == 1

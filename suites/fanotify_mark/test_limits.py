@@ -11,11 +11,21 @@ from helpers.credentials import user
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, require
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_CLOSE,
+    FAN_MARK_ADD,
+    FAN_MARK_FILESYSTEM,
+    FAN_MARK_FLUSH,
+    FAN_MARK_INODE,
+    FAN_MARK_MNTNS,
+    FAN_MARK_MOUNT,
+    FAN_MNT_ATTACH,
+    FAN_OPEN,
+    FAN_REPORT_MNT,
+)
 
-ADD, FLUSH = Mark.ADD, Mark.FLUSH
 SPARE_USER = 54322
-TYPES = [Mark.INODE, Mark.MOUNT, Mark.FILESYSTEM]
+TYPES = [FAN_MARK_INODE, FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM]
 
 
 @pytest.fixture
@@ -27,20 +37,20 @@ def one_mark():
 
 
 @pytest.mark.behaviour("MARK-ENOSPC")
-@pytest.mark.parametrize("first", TYPES, ids=str)
-@pytest.mark.parametrize("second", TYPES, ids=str)
+@pytest.mark.parametrize("first", TYPES)
+@pytest.mark.parametrize("second", TYPES)
 def test_limit(first, second, one_mark, ext4_dir):
     (ext4_dir / "file").touch()
 
     def call():
         with FanotifyGroup() as group:
-            expect(OK, group.mark, ADD | first, Mask.OPEN, ext4_dir)
-            expect(OK, group.mark, ADD | first, Mask.CLOSE, ext4_dir)
-            other = ext4_dir / "file" if first == second == Mark.INODE else ext4_dir
-            if first != second or second == Mark.INODE:
-                expect(ENOSPC, group.mark, ADD | second, Mask.OPEN, other)
-            group.mark(FLUSH | first, 0)
-            expect(OK, group.mark, ADD | second, Mask.OPEN, other)
+            expect(OK, group.mark, FAN_MARK_ADD | first, FAN_OPEN, ext4_dir)
+            expect(OK, group.mark, FAN_MARK_ADD | first, FAN_CLOSE, ext4_dir)
+            other = ext4_dir / "file" if first == second == FAN_MARK_INODE else ext4_dir
+            if first != second or second == FAN_MARK_INODE:
+                expect(ENOSPC, group.mark, FAN_MARK_ADD | second, FAN_OPEN, other)
+            group.mark(FAN_MARK_FLUSH | first, 0)
+            expect(OK, group.mark, FAN_MARK_ADD | second, FAN_OPEN, other)
 
     in_child(call, user(SPARE_USER))
 
@@ -50,10 +60,10 @@ def test_limit_of_mount_namespaces(one_mark, ext4_dir):
     require(Feature.REPORT_MNT)
 
     def call():
-        with FanotifyGroup() as group, FanotifyGroup(Init.REPORT_MNT) as mounts:
-            group.mark(ADD, Mask.OPEN, ext4_dir)
-            expect(ENOSPC, mounts.mark, ADD | Mark.MNTNS, Mask.MNT_ATTACH, "/proc/self/ns/mnt")
-            group.mark(FLUSH, 0)
-            expect(OK, mounts.mark, ADD | Mark.MNTNS, Mask.MNT_ATTACH, "/proc/self/ns/mnt")
+        with FanotifyGroup() as group, FanotifyGroup(FAN_REPORT_MNT) as mounts:
+            group.mark(FAN_MARK_ADD, FAN_OPEN, ext4_dir)
+            expect(ENOSPC, mounts.mark, FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_MNT_ATTACH, "/proc/self/ns/mnt")
+            group.mark(FAN_MARK_FLUSH, 0)
+            expect(OK, mounts.mark, FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_MNT_ATTACH, "/proc/self/ns/mnt")
 
     in_child(call, user(SPARE_USER))

@@ -11,20 +11,39 @@ from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, require
 from helpers.filesystems import MS_BIND, mounted
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_ACCESS,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_CLOSE,
+    FAN_EVENT_ON_CHILD,
+    FAN_MARK_ADD,
+    FAN_MARK_FILESYSTEM,
+    FAN_MARK_FLUSH,
+    FAN_MARK_IGNORED_MASK,
+    FAN_MARK_INODE,
+    FAN_MARK_MNTNS,
+    FAN_MARK_MOUNT,
+    FAN_MARK_REMOVE,
+    FAN_MNT_ATTACH,
+    FAN_NONBLOCK,
+    FAN_ONDIR,
+    FAN_OPEN,
+    FAN_PRE_ACCESS,
+    FAN_REPORT_MNT,
+    Mask,
+)
 
-ADD, REMOVE, FLUSH = Mark.ADD, Mark.REMOVE, Mark.FLUSH
 KINDS = {
-    Mark.INODE: fdinfo.InodeMark,
-    Mark.MOUNT: fdinfo.MountMark,
-    Mark.FILESYSTEM: fdinfo.FilesystemMark,
+    FAN_MARK_INODE: fdinfo.InodeMark,
+    FAN_MARK_MOUNT: fdinfo.MountMark,
+    FAN_MARK_FILESYSTEM: fdinfo.FilesystemMark,
 }
-kinds = pytest.mark.parametrize("kind", KINDS, ids=str)
+kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 @pytest.fixture
 def group():
-    with FanotifyGroup(Init.NONBLOCK) as group:
+    with FanotifyGroup(FAN_NONBLOCK) as group:
         yield group
 
 
@@ -49,57 +68,57 @@ def masks(group):
 @pytest.mark.behaviour("MARK-ADD")
 @kinds
 def test_mark_brings_events(kind, group, file):
-    group.mark(ADD | kind, Mask.OPEN, file)
+    group.mark(FAN_MARK_ADD | kind, FAN_OPEN, file)
     file.read_text()
-    assert group.read_one().mask == Mask.OPEN
+    assert group.read_one().mask == FAN_OPEN
     assert {type(mark) for mark in marks(group)} == {KINDS[kind]}
 
 
 @pytest.mark.behaviour("MARK-ADD-CUMULATIVE")
 @kinds
 def test_masks_add_up(kind, group, file):
-    group.mark(ADD | kind, Mask.OPEN, file)
-    group.mark(ADD | kind, Mask.ACCESS | Mask.ONDIR, file)
-    assert masks(group) == {Mask.OPEN | Mask.ACCESS | Mask.ONDIR}
+    group.mark(FAN_MARK_ADD | kind, FAN_OPEN, file)
+    group.mark(FAN_MARK_ADD | kind, FAN_ACCESS | FAN_ONDIR, file)
+    assert masks(group) == {FAN_OPEN | FAN_ACCESS | FAN_ONDIR}
 
 
 @pytest.mark.behaviour("MARK-REMOVE-UNMARKED")
 @kinds
 def test_nothing_to_remove(kind, group, file):
-    expect(ENOENT, group.mark, REMOVE | kind, Mask.OPEN, file)
+    expect(ENOENT, group.mark, FAN_MARK_REMOVE | kind, FAN_OPEN, file)
 
 
 @pytest.mark.behaviour("MARK-REMOVE-UNMARKED")
 def test_nothing_of_this_kind_to_remove(group, file):
-    group.mark(ADD | Mark.MOUNT, Mask.OPEN, file)
-    expect(ENOENT, group.mark, REMOVE, Mask.OPEN, file)
-    expect(ENOENT, group.mark, REMOVE | Mark.FILESYSTEM, Mask.OPEN, file)
-    expect(OK, group.mark, REMOVE | Mark.MOUNT, Mask.OPEN, file)
+    group.mark(FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_OPEN, file)
+    expect(ENOENT, group.mark, FAN_MARK_REMOVE, FAN_OPEN, file)
+    expect(ENOENT, group.mark, FAN_MARK_REMOVE | FAN_MARK_FILESYSTEM, FAN_OPEN, file)
+    expect(OK, group.mark, FAN_MARK_REMOVE | FAN_MARK_MOUNT, FAN_OPEN, file)
 
 
 @pytest.mark.behaviour("MARK-REMOVE-UNMARKED")
 def test_another_group_has_marked(group, file):
     with FanotifyGroup() as other:
-        other.mark(ADD, Mask.OPEN, file)
-        expect(ENOENT, group.mark, REMOVE, Mask.OPEN, file)
+        other.mark(FAN_MARK_ADD, FAN_OPEN, file)
+        expect(ENOENT, group.mark, FAN_MARK_REMOVE, FAN_OPEN, file)
 
 
 @pytest.mark.behaviour("MARK-REMOVE-OTHER-BIT")
 @kinds
 def test_bits_are_removed(kind, group, file):
-    group.mark(ADD | kind, Mask.OPEN | Mask.CLOSE, file)
-    expect(OK, group.mark, REMOVE | kind, Mask.ACCESS, file)
-    expect(OK, group.mark, REMOVE | kind, Mask.CLOSE, file)
-    assert masks(group) == {Mask.OPEN}
-    expect(OK, group.mark, REMOVE | kind, Mask.OPEN, file)
+    group.mark(FAN_MARK_ADD | kind, FAN_OPEN | FAN_CLOSE, file)
+    expect(OK, group.mark, FAN_MARK_REMOVE | kind, FAN_ACCESS, file)
+    expect(OK, group.mark, FAN_MARK_REMOVE | kind, FAN_CLOSE, file)
+    assert masks(group) == {FAN_OPEN}
+    expect(OK, group.mark, FAN_MARK_REMOVE | kind, FAN_OPEN, file)
     assert not marks(group)
-    expect(ENOENT, group.mark, REMOVE | kind, Mask.OPEN, file)
+    expect(ENOENT, group.mark, FAN_MARK_REMOVE | kind, FAN_OPEN, file)
 
 
 @pytest.mark.behaviour("MARK-MASK-ONLY-FLAGS")
-@pytest.mark.parametrize("flag", [Mask.ONDIR, Mask.EVENT_ON_CHILD], ids=str)
+@pytest.mark.parametrize("flag", [FAN_ONDIR, FAN_EVENT_ON_CHILD])
 def test_mark_without_events(flag, group, file):
-    group.mark(ADD, flag, file.parent)
+    group.mark(FAN_MARK_ADD, flag, file.parent)
     assert masks(group) == {flag}
     assert list(file.parent.iterdir()) == [file]
     file.read_text()
@@ -110,52 +129,52 @@ def test_mark_without_events(flag, group, file):
 @kinds
 def test_flush_takes_one_kind(kind, group, file):
     for each in KINDS:
-        group.mark(ADD | each, Mask.OPEN, file)
-    group.mark(ADD, Mask.OPEN, file.parent)
-    group.mark(FLUSH | kind, 0)
+        group.mark(FAN_MARK_ADD | each, FAN_OPEN, file)
+    group.mark(FAN_MARK_ADD, FAN_OPEN, file.parent)
+    group.mark(FAN_MARK_FLUSH | kind, 0)
     assert {type(mark) for mark in marks(group)} == {*KINDS.values()} - {KINDS[kind]}
 
 
 @pytest.mark.behaviour("MARK-FLUSH-KIND")
 def test_flush_takes_mount_namespaces():
     require(Feature.REPORT_MNT)
-    with FanotifyGroup(Init.REPORT_MNT) as group:
-        group.mark(ADD | Mark.MNTNS, Mask.MNT_ATTACH, "/proc/self/ns/mnt")
+    with FanotifyGroup(FAN_REPORT_MNT) as group:
+        group.mark(FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_MNT_ATTACH, "/proc/self/ns/mnt")
         assert len(marks(group)) == 1
-        group.mark(FLUSH | Mark.MNTNS, 0)
+        group.mark(FAN_MARK_FLUSH | FAN_MARK_MNTNS, 0)
         assert not marks(group)
 
 
 @pytest.mark.behaviour("MARK-FLUSH-KIND")
 def test_flush_takes_ignore_masks(group, file):
-    group.mark(ADD | Mark.IGNORED_MASK, Mask.OPEN, file)
-    group.mark(FLUSH, 0)
+    group.mark(FAN_MARK_ADD | FAN_MARK_IGNORED_MASK, FAN_OPEN, file)
+    group.mark(FAN_MARK_FLUSH, 0)
     assert not marks(group)
 
 
 @pytest.mark.behaviour("MARK-FLUSH-KIND")
 def test_flush_leaves_other_groups_alone(group, file):
     with FanotifyGroup() as other:
-        other.mark(ADD, Mask.OPEN, file)
-        group.mark(FLUSH, 0)
+        other.mark(FAN_MARK_ADD, FAN_OPEN, file)
+        group.mark(FAN_MARK_FLUSH, 0)
         assert len(marks(other)) == 1
 
 
 @pytest.mark.behaviour("MARK-SCOPE")
 def test_inode_mark_is_of_all_its_names(group, file):
-    group.mark(ADD, Mask.OPEN, file)
+    group.mark(FAN_MARK_ADD, FAN_OPEN, file)
     os.link(file, file.with_name("link"))
     file.with_name("link").read_text()
-    assert group.read_one().mask == Mask.OPEN
+    assert group.read_one().mask == FAN_OPEN
 
 
 @pytest.mark.behaviour("MARK-SCOPE")
 @pytest.mark.parametrize(
-    ("kind", "elsewhere"), [(Mark.INODE, 1), (Mark.MOUNT, 0), (Mark.FILESYSTEM, 1)], ids=str
+    ("kind", "elsewhere"), [(FAN_MARK_INODE, 1), (FAN_MARK_MOUNT, 0), (FAN_MARK_FILESYSTEM, 1)]
 )
 def test_mark_and_another_mount(kind, elsewhere, group, file, public_dir):
     with mounted(str(file.parent), public_dir / "bind", "none", MS_BIND) as bound:
-        group.mark(ADD | kind, Mask.OPEN, file)
+        group.mark(FAN_MARK_ADD | kind, FAN_OPEN, file)
         (bound / "file").read_text()
         assert len(group.read()) == 1 if elsewhere else group.assert_empty() is None
         file.read_text()
@@ -163,25 +182,25 @@ def test_mark_and_another_mount(kind, elsewhere, group, file, public_dir):
 
 
 @pytest.mark.behaviour("MARK-SCOPE")
-@pytest.mark.parametrize("kind", [Mark.MOUNT, Mark.FILESYSTEM], ids=str)
+@pytest.mark.parametrize("kind", [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
 def test_any_path_of_the_mount_will_do(kind, group, file):
-    group.mark(ADD | kind, Mask.OPEN, file)
-    expect(OK, group.mark, REMOVE | kind, Mask.OPEN, file.parent)
+    group.mark(FAN_MARK_ADD | kind, FAN_OPEN, file)
+    expect(OK, group.mark, FAN_MARK_REMOVE | kind, FAN_OPEN, file.parent)
 
 
 @pytest.mark.behaviour("MARK-PRE-ONDIR")
 def test_directories_after_pre_content_events(ext4_dir):
     require(Feature.PRE_ACCESS)
-    with FanotifyGroup(Init.CLASS_PRE_CONTENT) as group:
-        group.mark(ADD, Mask.PRE_ACCESS, ext4_dir)
-        expect(EEXIST, group.mark, ADD, Mask.OPEN | Mask.ONDIR, ext4_dir)
-        assert masks(group) == {Mask.PRE_ACCESS}
+    with FanotifyGroup(FAN_CLASS_PRE_CONTENT) as group:
+        group.mark(FAN_MARK_ADD, FAN_PRE_ACCESS, ext4_dir)
+        expect(EEXIST, group.mark, FAN_MARK_ADD, FAN_OPEN | FAN_ONDIR, ext4_dir)
+        assert masks(group) == {FAN_PRE_ACCESS}
 
 
 @pytest.mark.behaviour("MARK-PRE-ONDIR")
 def test_pre_content_events_after_directories(ext4_dir):
     require(Feature.PRE_ACCESS)
-    with FanotifyGroup(Init.CLASS_PRE_CONTENT) as group:
-        group.mark(ADD, Mask.OPEN | Mask.ONDIR, ext4_dir)
-        expect(EEXIST, group.mark, ADD, Mask.PRE_ACCESS, ext4_dir)
-        assert masks(group) == {Mask.OPEN | Mask.ONDIR}
+    with FanotifyGroup(FAN_CLASS_PRE_CONTENT) as group:
+        group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_ONDIR, ext4_dir)
+        expect(EEXIST, group.mark, FAN_MARK_ADD, FAN_PRE_ACCESS, ext4_dir)
+        assert masks(group) == {FAN_OPEN | FAN_ONDIR}

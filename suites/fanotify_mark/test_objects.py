@@ -8,28 +8,42 @@ import pytest
 from helpers.errors import OK, by_behaviour, expect
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, require
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_CLASS_NOTIF,
+    FAN_CREATE,
+    FAN_EVENT_ON_CHILD,
+    FAN_MARK_ADD,
+    FAN_MARK_FILESYSTEM,
+    FAN_MARK_IGNORE_SURV,
+    FAN_MARK_INODE,
+    FAN_MARK_MNTNS,
+    FAN_MNT_ATTACH,
+    FAN_ONDIR,
+    FAN_OPEN,
+    FAN_RENAME,
+    FAN_REPORT_DFID_NAME,
+    FAN_REPORT_DFID_NAME_TARGET,
+    FAN_REPORT_FID,
+    FAN_REPORT_MNT,
+)
 from suites.fanotify_mark.test_words import require_words
-
-FID, DFID_NAME, TARGET = Init.REPORT_FID, Init.REPORT_DFID_NAME, Init.REPORT_DFID_NAME_TARGET
-NOTIF = Init.CLASS_NOTIF
 
 # The group's flags, those of the call, the mask, the name, the answer.
 ROWS = {
     "MARK-RENAME-NOTDIR": [
-        (DFID_NAME, Mark.INODE, Mask.RENAME, "file", ENOTDIR),
-        (DFID_NAME, Mark.FILESYSTEM, Mask.RENAME, "file", OK),
+        (FAN_REPORT_DFID_NAME, FAN_MARK_INODE, FAN_RENAME, "file", ENOTDIR),
+        (FAN_REPORT_DFID_NAME, FAN_MARK_FILESYSTEM, FAN_RENAME, "file", OK),
     ],
     "MARK-STRICT-DIR": [
-        (FID, Mark.INODE, Mask.CREATE, "file", OK),
-        (FID, Mark.INODE, Mask.OPEN | Mask.ONDIR, "file", OK),
-        (TARGET, Mark.INODE, Mask.CREATE, "file", ENOTDIR),
-        (TARGET, Mark.INODE, Mask.OPEN | Mask.ONDIR, "file", ENOTDIR),
-        (TARGET, Mark.INODE, Mask.OPEN | Mask.EVENT_ON_CHILD, "file", ENOTDIR),
-        (TARGET, Mark.INODE, Mask.OPEN, "file", OK),
-        (TARGET, Mark.FILESYSTEM, Mask.CREATE, "file", OK),
-        (NOTIF, Mark.IGNORE_SURV, Mask.OPEN | Mask.ONDIR, "file", ENOTDIR),
-        (NOTIF, Mark.IGNORE_SURV, Mask.OPEN | Mask.ONDIR, "directory", OK),
+        (FAN_REPORT_FID, FAN_MARK_INODE, FAN_CREATE, "file", OK),
+        (FAN_REPORT_FID, FAN_MARK_INODE, FAN_OPEN | FAN_ONDIR, "file", OK),
+        (FAN_REPORT_DFID_NAME_TARGET, FAN_MARK_INODE, FAN_CREATE, "file", ENOTDIR),
+        (FAN_REPORT_DFID_NAME_TARGET, FAN_MARK_INODE, FAN_OPEN | FAN_ONDIR, "file", ENOTDIR),
+        (FAN_REPORT_DFID_NAME_TARGET, FAN_MARK_INODE, FAN_OPEN | FAN_EVENT_ON_CHILD, "file", ENOTDIR),
+        (FAN_REPORT_DFID_NAME_TARGET, FAN_MARK_INODE, FAN_OPEN, "file", OK),
+        (FAN_REPORT_DFID_NAME_TARGET, FAN_MARK_FILESYSTEM, FAN_CREATE, "file", OK),
+        (FAN_CLASS_NOTIF, FAN_MARK_IGNORE_SURV, FAN_OPEN | FAN_ONDIR, "file", ENOTDIR),
+        (FAN_CLASS_NOTIF, FAN_MARK_IGNORE_SURV, FAN_OPEN | FAN_ONDIR, "directory", OK),
     ],
 }
 
@@ -40,7 +54,7 @@ def test_object(group_flags, flags, mask, name, answer, ext4_dir):
     (ext4_dir / "file").touch()
     (ext4_dir / "directory").mkdir()
     with FanotifyGroup(group_flags) as group:
-        expect(answer, group.mark, Mark.ADD | flags, mask, ext4_dir / name)
+        expect(answer, group.mark, FAN_MARK_ADD | flags, mask, ext4_dir / name)
 
 
 @pytest.mark.behaviour("MARK-MNTNS-PATH")
@@ -50,5 +64,5 @@ def test_object(group_flags, flags, mask, name, answer, ext4_dir):
 )
 def test_mount_namespace(path, answer):
     require(Feature.REPORT_MNT)
-    with FanotifyGroup(Init.REPORT_MNT) as group:
-        expect(answer, group.mark, Mark.ADD | Mark.MNTNS, Mask.MNT_ATTACH, path)
+    with FanotifyGroup(FAN_REPORT_MNT) as group:
+        expect(answer, group.mark, FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_MNT_ATTACH, path)

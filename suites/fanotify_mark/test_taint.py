@@ -8,7 +8,7 @@ import pytest
 
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, require
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import FAN_CLASS_CONTENT, FAN_MARK_ADD, FAN_OPEN_PERM
 
 TAINTED = Path("/proc/sys/kernel/tainted")
 TAINT_AUX = 1 << 16
@@ -18,7 +18,7 @@ TAINT_AUX = 1 << 16
 def test_taint(public_dir):
     require(Feature.PERMISSION_EVENTS)
     before = int(TAINTED.read_text())
-    with FanotifyGroup(Init.CLASS_CONTENT) as group:
-        group.mark(Mark.ADD, Mask.OPEN_PERM, public_dir)
+    with FanotifyGroup(FAN_CLASS_CONTENT) as group:
+        group.mark(FAN_MARK_ADD, FAN_OPEN_PERM, public_dir)
     debian = TAINT_AUX if "Debian" in os.uname().version else 0
     assert int(TAINTED.read_text()) == before | debian

@@ -10,136 +10,195 @@ from helpers import skips
 from helpers.errors import OK, by_behaviour, expect
 from helpers.fanotify import FanotifyGroup, fanotify_mark
 from helpers.features import Feature, has, require
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_ACCESS_PERM,
+    FAN_ATTRIB,
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_NOTIF,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_CREATE,
+    FAN_DELETE,
+    FAN_DELETE_SELF,
+    FAN_EVENT_ON_CHILD,
+    FAN_FS_ERROR,
+    FAN_MARK_ADD,
+    FAN_MARK_DONT_FOLLOW,
+    FAN_MARK_EVICTABLE,
+    FAN_MARK_FILESYSTEM,
+    FAN_MARK_FLUSH,
+    FAN_MARK_IGNORE,
+    FAN_MARK_IGNORE_SURV,
+    FAN_MARK_IGNORED_MASK,
+    FAN_MARK_IGNORED_SURV_MODIFY,
+    FAN_MARK_INODE,
+    FAN_MARK_MNTNS,
+    FAN_MARK_MOUNT,
+    FAN_MARK_ONLYDIR,
+    FAN_MARK_REMOVE,
+    FAN_MNT_ATTACH,
+    FAN_MNT_DETACH,
+    FAN_MOVE_SELF,
+    FAN_MOVED_FROM,
+    FAN_MOVED_TO,
+    FAN_ONDIR,
+    FAN_OPEN,
+    FAN_OPEN_EXEC_PERM,
+    FAN_OPEN_PERM,
+    FAN_PRE_ACCESS,
+    FAN_Q_OVERFLOW,
+    FAN_RENAME,
+    FAN_REPORT_DFID_NAME,
+    FAN_REPORT_DIR_FID,
+    FAN_REPORT_FID,
+    FAN_REPORT_MNT,
+    FAN_REPORT_TARGET_FID,
+    Mark,
+    Mask,
+)
 from suites.fanotify_mark.rules import FEATURE_OF_EVENTS, FEATURE_OF_FLAG
 
-NOTIF, CONTENT, PRE_CONTENT = Init.CLASS_NOTIF, Init.CLASS_CONTENT, Init.CLASS_PRE_CONTENT
-FID, DIR_FID, DFID_NAME, MNT = Init.REPORT_FID, Init.REPORT_DIR_FID, Init.REPORT_DFID_NAME, Init.REPORT_MNT
-ADD, REMOVE, FLUSH = Mark.ADD, Mark.REMOVE, Mark.FLUSH
-MOUNT, FILESYSTEM, MNTNS = Mark.MOUNT, Mark.FILESYSTEM, Mark.MNTNS
 NO_GROUP = -1
 UNKNOWN_EVENT, RETIRED_EVENT = Mask(0x2000), Mask(0x80000)
 UNKNOWN_FLAG = Mark(0x800)
 
-PERMISSION_EVENTS = [Mask.OPEN_PERM, Mask.ACCESS_PERM, Mask.OPEN_EXEC_PERM]
+PERMISSION_EVENTS = [FAN_OPEN_PERM, FAN_ACCESS_PERM, FAN_OPEN_EXEC_PERM]
 HANDLE_EVENTS = [
-    Mask.ATTRIB,
-    Mask.CREATE,
-    Mask.DELETE,
-    Mask.DELETE_SELF,
-    Mask.MOVED_FROM,
-    Mask.MOVED_TO,
-    Mask.MOVE_SELF,
-    Mask.RENAME,
+    FAN_ATTRIB,
+    FAN_CREATE,
+    FAN_DELETE,
+    FAN_DELETE_SELF,
+    FAN_MOVED_FROM,
+    FAN_MOVED_TO,
+    FAN_MOVE_SELF,
+    FAN_RENAME,
 ]
-MOUNT_EVENTS = [Mask.MNT_ATTACH, Mask.MNT_DETACH]
+MOUNT_EVENTS = [FAN_MNT_ATTACH, FAN_MNT_DETACH]
 
 # The group's flags, those of the call, the mask, the answer.
 ROWS = {
     "MARK-HI32": [
-        (NOTIF, ADD, Mask(1 << 32), EINVAL),
-        (NOTIF, ADD, Mask.OPEN | 1 << 63, EINVAL),
-        (NOTIF, FLUSH, Mask(1 << 32), EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD, Mask(1 << 32), EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD, FAN_OPEN | 1 << 63, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_FLUSH, Mask(1 << 32), EINVAL),
     ],
     "MARK-FLAG-UNKNOWN": [
-        (NOTIF, ADD | UNKNOWN_FLAG, Mask.OPEN, EINVAL),
-        (NOTIF, ADD | 1 << 31, Mask.OPEN, EINVAL),
-        (NOTIF, FLUSH | UNKNOWN_FLAG, Mask(0), EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD | UNKNOWN_FLAG, FAN_OPEN, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD | 1 << 31, FAN_OPEN, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_FLUSH | UNKNOWN_FLAG, Mask(0), EINVAL),
     ],
     "MARK-CMD-EXACTLY-ONE": [
-        (NOTIF, Mark(0), Mask.OPEN, EINVAL),
-        (NOTIF, ADD | REMOVE, Mask.OPEN, EINVAL),
-        (NOTIF, ADD | FLUSH, Mask.OPEN, EINVAL),
-        (NOTIF, REMOVE | FLUSH, Mask.OPEN, EINVAL),
-        (NOTIF, ADD | REMOVE | FLUSH, Mask.OPEN, EINVAL),
+        (FAN_CLASS_NOTIF, Mark(0), FAN_OPEN, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD | FAN_MARK_REMOVE, FAN_OPEN, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD | FAN_MARK_FLUSH, FAN_OPEN, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_REMOVE | FAN_MARK_FLUSH, FAN_OPEN, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD | FAN_MARK_REMOVE | FAN_MARK_FLUSH, FAN_OPEN, EINVAL),
     ],
-    "MARK-MASK0": [(NOTIF, ADD, Mask(0), EINVAL), (NOTIF, REMOVE, Mask(0), EINVAL)],
+    "MARK-MASK0": [
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD, Mask(0), EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_REMOVE, Mask(0), EINVAL),
+    ],
     "MARK-MASK-UNKNOWN": [
-        (NOTIF, ADD, UNKNOWN_EVENT, EINVAL),
-        (NOTIF, ADD, RETIRED_EVENT, EINVAL),
-        (NOTIF, ADD, Mask.Q_OVERFLOW, EINVAL),
-        (NOTIF, REMOVE, Mask.Q_OVERFLOW, EINVAL),
-        (NOTIF, ADD, Mask.OPEN | UNKNOWN_EVENT, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD, UNKNOWN_EVENT, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD, RETIRED_EVENT, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD, FAN_Q_OVERFLOW, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_REMOVE, FAN_Q_OVERFLOW, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD, FAN_OPEN | UNKNOWN_EVENT, EINVAL),
     ],
-    "MARK-MASK-ONLY-FLAGS": [(NOTIF, ADD, Mask.ONDIR, OK), (NOTIF, ADD, Mask.EVENT_ON_CHILD, OK)],
+    "MARK-MASK-ONLY-FLAGS": [
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD, FAN_ONDIR, OK),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD, FAN_EVENT_ON_CHILD, OK),
+    ],
     "MARK-FLUSH-MASK-IGNORED": [
-        (NOTIF, FLUSH, Mask(0), OK),
-        (NOTIF, FLUSH, Mask.OPEN, OK),
-        (NOTIF, FLUSH, UNKNOWN_EVENT, EINVAL),
-        (NOTIF, FLUSH, Mask.OPEN_PERM, EINVAL),
-        (NOTIF, FLUSH, Mask.CREATE, EINVAL),
-        (FID, FLUSH, Mask.FS_ERROR, EINVAL),
-        (FID, FLUSH | FILESYSTEM, Mask.FS_ERROR, OK),
+        (FAN_CLASS_NOTIF, FAN_MARK_FLUSH, Mask(0), OK),
+        (FAN_CLASS_NOTIF, FAN_MARK_FLUSH, FAN_OPEN, OK),
+        (FAN_CLASS_NOTIF, FAN_MARK_FLUSH, UNKNOWN_EVENT, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_FLUSH, FAN_OPEN_PERM, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_FLUSH, FAN_CREATE, EINVAL),
+        (FAN_REPORT_FID, FAN_MARK_FLUSH, FAN_FS_ERROR, EINVAL),
+        (FAN_REPORT_FID, FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, FAN_FS_ERROR, OK),
     ],
     "MARK-FLUSH-EXTRA": [
-        (NOTIF, FLUSH | extra, Mask(0), EINVAL)
+        (FAN_CLASS_NOTIF, FAN_MARK_FLUSH | extra, Mask(0), EINVAL)
         for extra in (
-            Mark.DONT_FOLLOW,
-            Mark.ONLYDIR,
-            Mark.IGNORED_MASK,
-            Mark.IGNORED_SURV_MODIFY,
-            Mark.EVICTABLE,
-            Mark.IGNORE,
+            FAN_MARK_DONT_FOLLOW,
+            FAN_MARK_ONLYDIR,
+            FAN_MARK_IGNORED_MASK,
+            FAN_MARK_IGNORED_SURV_MODIFY,
+            FAN_MARK_EVICTABLE,
+            FAN_MARK_IGNORE,
         )
     ],
     "MARK-FLUSH-MNTNS-BEFORE": [
-        (NOTIF, FLUSH | MNTNS, Mask(0), EINVAL),
-        (FID, FLUSH | MNTNS, Mask(0), EINVAL),
-        (NOTIF, ADD | MNTNS, Mask.OPEN, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_FLUSH | FAN_MARK_MNTNS, Mask(0), EINVAL),
+        (FAN_REPORT_FID, FAN_MARK_FLUSH | FAN_MARK_MNTNS, Mask(0), EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_OPEN, EINVAL),
     ],
-    "MARK-FID-EVENTS-NEED-FID": [(NOTIF, ADD, event, EINVAL) for event in HANDLE_EVENTS]
-    + [(DFID_NAME, ADD, event, OK) for event in HANDLE_EVENTS],
-    "MARK-FID-EVENTS-MOUNT": [(DFID_NAME, ADD | MOUNT, event, EINVAL) for event in HANDLE_EVENTS],
+    "MARK-FID-EVENTS-NEED-FID": [(FAN_CLASS_NOTIF, FAN_MARK_ADD, event, EINVAL) for event in HANDLE_EVENTS]
+    + [(FAN_REPORT_DFID_NAME, FAN_MARK_ADD, event, OK) for event in HANDLE_EVENTS],
+    "MARK-FID-EVENTS-MOUNT": [
+        (FAN_REPORT_DFID_NAME, FAN_MARK_ADD | FAN_MARK_MOUNT, event, EINVAL) for event in HANDLE_EVENTS
+    ],
     "MARK-RENAME-NEEDS-NAME": [
-        (FID, ADD, Mask.RENAME, EINVAL),
-        (DIR_FID, ADD, Mask.RENAME, EINVAL),
-        (DFID_NAME, ADD, Mask.RENAME, OK),
+        (FAN_REPORT_FID, FAN_MARK_ADD, FAN_RENAME, EINVAL),
+        (FAN_REPORT_DIR_FID, FAN_MARK_ADD, FAN_RENAME, EINVAL),
+        (FAN_REPORT_DFID_NAME, FAN_MARK_ADD, FAN_RENAME, OK),
     ],
     "MARK-PERM-NOTIF": [
-        (group, ADD, event, answer)
+        (group, FAN_MARK_ADD, event, answer)
         for event in PERMISSION_EVENTS
-        for group, answer in ((NOTIF, EINVAL), (FID, EINVAL), (CONTENT, OK), (PRE_CONTENT, OK))
+        for group, answer in (
+            (FAN_CLASS_NOTIF, EINVAL),
+            (FAN_REPORT_FID, EINVAL),
+            (FAN_CLASS_CONTENT, OK),
+            (FAN_CLASS_PRE_CONTENT, OK),
+        )
     ],
     "MARK-PRE-CLASS": [
-        (NOTIF, ADD, Mask.PRE_ACCESS, EINVAL),
-        (CONTENT, ADD, Mask.PRE_ACCESS, EINVAL),
-        (PRE_CONTENT, ADD, Mask.PRE_ACCESS, OK),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD, FAN_PRE_ACCESS, EINVAL),
+        (FAN_CLASS_CONTENT, FAN_MARK_ADD, FAN_PRE_ACCESS, EINVAL),
+        (FAN_CLASS_PRE_CONTENT, FAN_MARK_ADD, FAN_PRE_ACCESS, OK),
     ],
-    "MARK-PRE-ONDIR": [(PRE_CONTENT, ADD, Mask.PRE_ACCESS | Mask.ONDIR, EINVAL)],
-    "MARK-PRE-DIR-CHILD": [(PRE_CONTENT, ADD, Mask.PRE_ACCESS | Mask.EVENT_ON_CHILD, OK)],
+    "MARK-PRE-ONDIR": [(FAN_CLASS_PRE_CONTENT, FAN_MARK_ADD, FAN_PRE_ACCESS | FAN_ONDIR, EINVAL)],
+    "MARK-PRE-DIR-CHILD": [(FAN_CLASS_PRE_CONTENT, FAN_MARK_ADD, FAN_PRE_ACCESS | FAN_EVENT_ON_CHILD, OK)],
     "MARK-FSERROR-TYPE": [
-        (FID, ADD, Mask.FS_ERROR, EINVAL),
-        (FID, ADD | MOUNT, Mask.FS_ERROR, EINVAL),
-        (FID, ADD | FILESYSTEM, Mask.FS_ERROR, OK),
-        (NOTIF, ADD | FILESYSTEM, Mask.FS_ERROR, EINVAL),
+        (FAN_REPORT_FID, FAN_MARK_ADD, FAN_FS_ERROR, EINVAL),
+        (FAN_REPORT_FID, FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_FS_ERROR, EINVAL),
+        (FAN_REPORT_FID, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_FS_ERROR, OK),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_FS_ERROR, EINVAL),
     ],
     "MARK-EVICT-TYPE": [
-        (NOTIF, ADD | Mark.EVICTABLE, Mask.OPEN, OK),
-        (NOTIF, ADD | Mark.EVICTABLE | MOUNT, Mask.OPEN, EINVAL),
-        (NOTIF, ADD | Mark.EVICTABLE | FILESYSTEM, Mask.OPEN, EINVAL),
-        (NOTIF, REMOVE | Mark.EVICTABLE | MOUNT, Mask.OPEN, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_OPEN, OK),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD | FAN_MARK_EVICTABLE | FAN_MARK_MOUNT, FAN_OPEN, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD | FAN_MARK_EVICTABLE | FAN_MARK_FILESYSTEM, FAN_OPEN, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_REMOVE | FAN_MARK_EVICTABLE | FAN_MARK_MOUNT, FAN_OPEN, EINVAL),
     ],
     "MARK-IGN-BOTH": [
-        (NOTIF, ADD | Mark.IGNORE | Mark.IGNORED_MASK, Mask.OPEN, EINVAL),
-        (NOTIF, ADD | Mark.IGNORE_SURV | Mark.IGNORED_MASK, Mask.OPEN, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD | FAN_MARK_IGNORE | FAN_MARK_IGNORED_MASK, FAN_OPEN, EINVAL),
+        (FAN_CLASS_NOTIF, FAN_MARK_ADD | FAN_MARK_IGNORE_SURV | FAN_MARK_IGNORED_MASK, FAN_OPEN, EINVAL),
     ],
     "MARK-MNT-GROUP-MASK": [
-        (MNT, ADD, Mask.OPEN, EINVAL),
-        (MNT, ADD | MNTNS, Mask.OPEN, EINVAL),
-        (MNT, ADD | MNTNS, Mask.MNT_ATTACH | Mask.ONDIR, EINVAL),
-        *((MNT, ADD | kind, Mask.MNT_ATTACH, EINVAL) for kind in (Mark.INODE, MOUNT, FILESYSTEM)),
-        *((MNT, FLUSH | kind, Mask(0), EINVAL) for kind in (Mark.INODE, MOUNT, FILESYSTEM)),
-        (MNT, FLUSH | MNTNS, Mask(0), OK),
+        (FAN_REPORT_MNT, FAN_MARK_ADD, FAN_OPEN, EINVAL),
+        (FAN_REPORT_MNT, FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_OPEN, EINVAL),
+        (FAN_REPORT_MNT, FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_MNT_ATTACH | FAN_ONDIR, EINVAL),
+        *(
+            (FAN_REPORT_MNT, FAN_MARK_ADD | kind, FAN_MNT_ATTACH, EINVAL)
+            for kind in (FAN_MARK_INODE, FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM)
+        ),
+        *(
+            (FAN_REPORT_MNT, FAN_MARK_FLUSH | kind, Mask(0), EINVAL)
+            for kind in (FAN_MARK_INODE, FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM)
+        ),
+        (FAN_REPORT_MNT, FAN_MARK_FLUSH | FAN_MARK_MNTNS, Mask(0), OK),
     ],
     "MARK-MNT-PLAIN-GROUP": [
-        (group, ADD | kind, event, EINVAL)
-        for group in (NOTIF, FID)
+        (group, FAN_MARK_ADD | kind, event, EINVAL)
+        for group in (FAN_CLASS_NOTIF, FAN_REPORT_FID)
         for kind, event in (
-            (Mark.INODE, Mask.MNT_ATTACH),
-            (MOUNT, Mask.MNT_DETACH),
-            (FILESYSTEM, Mask.MNT_ATTACH),
-            (MNTNS, Mask.MNT_ATTACH),
-            (MNTNS, Mask.OPEN),
+            (FAN_MARK_INODE, FAN_MNT_ATTACH),
+            (FAN_MARK_MOUNT, FAN_MNT_DETACH),
+            (FAN_MARK_FILESYSTEM, FAN_MNT_ATTACH),
+            (FAN_MARK_MNTNS, FAN_MNT_ATTACH),
+            (FAN_MARK_MNTNS, FAN_OPEN),
         )
     ],
 }
@@ -147,9 +206,9 @@ ROWS = {
 
 def require_words(group: int, flags: int, mask: int) -> None:
     """Skip the test on a kernel which does not know the group's flags, those of the call, or the mask."""
-    if group & MNT:
+    if group & FAN_REPORT_MNT:
         require(Feature.REPORT_MNT)
-    if group & Init.REPORT_TARGET_FID:
+    if group & FAN_REPORT_TARGET_FID:
         require(Feature.REPORT_TARGET_FID)
     require(*(feature for flag, feature in FEATURE_OF_FLAG.items() if flags & flag))
     require(*(feature for events, feature in FEATURE_OF_EVENTS.items() if mask & events))
@@ -166,12 +225,12 @@ def test_words(group_flags, flags, mask, answer, ext4_dir):
 @pytest.mark.parametrize(
     ("flags", "mask", "answer"),
     [
-        pytest.param(ADD, Mask.OPEN, EBADF, id="nothing-wrong-EBADF"),
-        pytest.param(ADD | UNKNOWN_FLAG, Mask.OPEN, EINVAL, id="flag-EINVAL"),
-        pytest.param(Mark(0), Mask.OPEN, EINVAL, id="command-EINVAL"),
-        pytest.param(ADD, UNKNOWN_EVENT, EINVAL, id="event-EINVAL"),
-        pytest.param(ADD, Mask(0), EINVAL, id="no-event-EINVAL"),
-        pytest.param(FLUSH | Mark.ONLYDIR, Mask(0), EINVAL, id="flush-EINVAL"),
+        pytest.param(FAN_MARK_ADD, FAN_OPEN, EBADF, id="nothing-wrong-EBADF"),
+        pytest.param(FAN_MARK_ADD | UNKNOWN_FLAG, FAN_OPEN, EINVAL, id="flag-EINVAL"),
+        pytest.param(Mark(0), FAN_OPEN, EINVAL, id="command-EINVAL"),
+        pytest.param(FAN_MARK_ADD, UNKNOWN_EVENT, EINVAL, id="event-EINVAL"),
+        pytest.param(FAN_MARK_ADD, Mask(0), EINVAL, id="no-event-EINVAL"),
+        pytest.param(FAN_MARK_FLUSH | FAN_MARK_ONLYDIR, Mask(0), EINVAL, id="flush-EINVAL"),
     ],
 )
 def test_words_before_group(flags, mask, answer, ext4_dir):
@@ -189,7 +248,7 @@ def test_words_before_group(flags, mask, answer, ext4_dir):
 def test_descriptor_of_something_else(open_flags, answer, ext4_dir):
     other = os.open(ext4_dir, open_flags)
     try:
-        expect(answer, fanotify_mark, other, ADD, Mask.OPEN, ext4_dir)
+        expect(answer, fanotify_mark, other, FAN_MARK_ADD, FAN_OPEN, ext4_dir)
     finally:
         os.close(other)
 
@@ -198,14 +257,14 @@ def test_descriptor_of_something_else(open_flags, answer, ext4_dir):
 def test_descriptor_that_was_closed(ext4_dir):
     with FanotifyGroup() as group:
         number = group.fd
-    expect(EBADF, fanotify_mark, number, ADD, Mask.OPEN, ext4_dir)
+    expect(EBADF, fanotify_mark, number, FAN_MARK_ADD, FAN_OPEN, ext4_dir)
 
 
 @pytest.mark.behaviour("MARK-PERM-NOCONFIG")
-@pytest.mark.parametrize("event", PERMISSION_EVENTS, ids=str)
+@pytest.mark.parametrize("event", PERMISSION_EVENTS)
 def test_permission_events_without_configuration(event, ext4_dir):
     if has(Feature.PERMISSION_EVENTS):
         skips.kconfig("this kernel has CONFIG_FANOTIFY_ACCESS_PERMISSIONS")
-    with FanotifyGroup(CONTENT) as group:
-        expect(EINVAL, group.mark, ADD, event, ext4_dir)
-        expect(EINVAL, group.mark, ADD, Mask.OPEN | event, ext4_dir)
+    with FanotifyGroup(FAN_CLASS_CONTENT) as group:
+        expect(EINVAL, group.mark, FAN_MARK_ADD, event, ext4_dir)
+        expect(EINVAL, group.mark, FAN_MARK_ADD, FAN_OPEN | event, ext4_dir)

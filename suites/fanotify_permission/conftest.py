@@ -5,7 +5,7 @@ import pytest
 
 from helpers.fanotify import watching
 from helpers.features import Feature, require
-from helpers.uapi import Init, Mask
+from helpers.uapi import FAN_CLASS_CONTENT, FAN_NONBLOCK, FAN_OPEN_PERM
 
 
 @pytest.fixture(autouse=True)
@@ -22,5 +22,5 @@ def file(public_dir):
 
 @pytest.fixture
 def group(file):
-    with watching(file, Mask.OPEN_PERM, Init.CLASS_CONTENT | Init.NONBLOCK) as group:
+    with watching(file, FAN_OPEN_PERM, FAN_CLASS_CONTENT | FAN_NONBLOCK) as group:
         yield group

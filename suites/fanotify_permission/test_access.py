@@ -12,9 +12,20 @@ from helpers.fanotify import FanotifyGroup, watching
 from helpers.features import Feature, has, require
 from helpers.filesystems import mounted
 from helpers.permission import Requester, requesting
-from helpers.uapi import Init, Mark, Mask, Open, Response
+from helpers.uapi import (
+    FAN_ACCESS_PERM,
+    FAN_ALLOW,
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_DENY,
+    FAN_MARK_ADD,
+    FAN_NONBLOCK,
+    FAN_ONDIR,
+    FAN_PRE_ACCESS,
+    O_RDWR,
+)
 
-CONTENT = Init.CLASS_CONTENT | Init.NONBLOCK
+CONTENT = FAN_CLASS_CONTENT | FAN_NONBLOCK
 SIZE = 100
 
 
@@ -53,38 +64,38 @@ def writable(file):
 )
 def test_denied_reading(file, call):
     with (
-        watching(file, Mask.ACCESS_PERM, CONTENT) as group,
+        watching(file, FAN_ACCESS_PERM, CONTENT) as group,
         requesting(group, lambda: call(file)) as requester,
     ):
-        assert requester.event.mask == Mask.ACCESS_PERM
-        group.respond(requester.event.fd, Response.DENY)
+        assert requester.event.mask == FAN_ACCESS_PERM
+        group.respond(requester.event.fd, FAN_DENY)
         expect(EPERM, requester.finish)
 
 
 @pytest.mark.behaviour("PERM-ACCESS")
 def test_allowed_reading(file):
     with (
-        watching(file, Mask.ACCESS_PERM, CONTENT) as group,
+        watching(file, FAN_ACCESS_PERM, CONTENT) as group,
         requesting(group, lambda: read(file)) as requester,
     ):
-        group.respond(requester.event.fd, Response.ALLOW)
+        group.respond(requester.event.fd, FAN_ALLOW)
         assert requester.finish() == b"content"
 
 
 @pytest.mark.behaviour("PERM-ACCESS")
 def test_reading_a_directory(public_dir):
     with (
-        watching(public_dir, Mask.ACCESS_PERM | Mask.ONDIR, CONTENT) as group,
+        watching(public_dir, FAN_ACCESS_PERM | FAN_ONDIR, CONTENT) as group,
         requesting(group, lambda: list(public_dir.iterdir())) as requester,
     ):
-        assert requester.event.mask == Mask.ACCESS_PERM
-        group.respond(requester.event.fd, Response.DENY)
+        assert requester.event.mask == FAN_ACCESS_PERM
+        group.respond(requester.event.fd, FAN_DENY)
         expect(EPERM, requester.finish)
 
 
 @pytest.mark.behaviour("PERM-ACCESS")
 def test_not_by_opening_or_writing(file):
-    with watching(file, Mask.ACCESS_PERM, CONTENT) as group:
+    with watching(file, FAN_ACCESS_PERM, CONTENT) as group:
         with Actor(lambda: file.write_text("new")) as writer:
             writer.act()
         group.assert_empty()
@@ -111,19 +122,19 @@ def test_file_opened_while_another_was_watched(unwatched):
     asked = not has(Feature.PERMISSION_BY_FILE)
     other = unwatched.with_name("other")
     other.touch()
-    with watching(other, Mask.ACCESS_PERM, CONTENT) as group:
+    with watching(other, FAN_ACCESS_PERM, CONTENT) as group:
         assert_opened_before_its_mark(group, unwatched, asked=asked)
 
 
 def assert_opened_before_its_mark(group, file, *, asked):
     """Open a file, mark it, and hold the kernel to asking or not asking for permission to read it."""
     fd = os.open(file, os.O_RDONLY)
-    group.mark(Mark.ADD, Mask.ACCESS_PERM, file)
+    group.mark(FAN_MARK_ADD, FAN_ACCESS_PERM, file)
     with Requester(lambda: os.read(fd, SIZE), keep=[fd]) as requester:
         os.close(fd)
         assert requester.is_asked_for(group) == asked
         if asked:
-            group.respond(group.read_one().fd, Response.DENY)
+            group.respond(group.read_one().fd, FAN_DENY)
         expect(EPERM if asked else OK, requester.finish)
 
 
@@ -133,9 +144,9 @@ def test_content_made_on_demand(ext4_dir):
     file = ext4_dir / "file"
     file.write_bytes(bytes(SIZE))
     with (
-        watching(file, Mask.PRE_ACCESS, Init.CLASS_PRE_CONTENT | Init.NONBLOCK, Open.RDWR) as group,
+        watching(file, FAN_PRE_ACCESS, FAN_CLASS_PRE_CONTENT | FAN_NONBLOCK, O_RDWR) as group,
         requesting(group, lambda: read(file)) as requester,
     ):
         os.pwrite(requester.event.fd, b"x" * SIZE, 0)
-        group.respond(requester.event.fd, Response.ALLOW)
+        group.respond(requester.event.fd, FAN_ALLOW)
         assert requester.finish() == b"x" * SIZE

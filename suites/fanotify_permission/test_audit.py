@@ -12,19 +12,24 @@ from helpers.fanotify import watching
 from helpers.features import Feature, has, require
 from helpers.permission import requesting
 from helpers.uapi import (
+    FAN_ALLOW,
+    FAN_AUDIT,
+    FAN_CLASS_CONTENT,
+    FAN_DENY,
+    FAN_ENABLE_AUDIT,
+    FAN_INFO,
     FAN_NOFD,
+    FAN_NONBLOCK,
+    FAN_OPEN_PERM,
     FAN_RESPONSE_INFO_AUDIT_RULE,
     FAN_RESPONSE_INFO_NONE,
     Init,
-    Mask,
     PermissionResponse,
-    Response,
     ResponseInfoAuditRule,
 )
 from suites.fanotify_permission.audit import FANOTIFY_RECORD, audit_log
 
-CONTENT = Init.CLASS_CONTENT | Init.NONBLOCK
-ALLOW, DENY, AUDIT, INFO = Response.ALLOW, Response.DENY, Response.AUDIT, Response.INFO
+CONTENT = FAN_CLASS_CONTENT | FAN_NONBLOCK
 RULE_SIZE = ctypes.sizeof(ResponseInfoAuditRule)
 WHOLE = 8 + RULE_SIZE
 NO_SUCH_FD = 12345
@@ -40,7 +45,7 @@ def respond(group, fd, response, info=b""):
 
 
 @pytest.mark.behaviour("PERM-AUDIT-NOFLAG")
-@pytest.mark.parametrize("response", [ALLOW | AUDIT, DENY | AUDIT], ids=str)
+@pytest.mark.parametrize("response", [FAN_ALLOW | FAN_AUDIT, FAN_DENY | FAN_AUDIT])
 def test_audit_in_a_group_without_it(group, file, response):
     with requesting(group, file.read_text) as requester:
         expect(EINVAL, group.respond, requester.event.fd, response)
@@ -48,11 +53,13 @@ def test_audit_in_a_group_without_it(group, file, response):
 
 
 @pytest.mark.behaviour("PERM-AUDIT")
-@pytest.mark.parametrize(("response", "answer"), cases((ALLOW | AUDIT, OK), (DENY | AUDIT, EPERM)))
+@pytest.mark.parametrize(
+    ("response", "answer"), cases((FAN_ALLOW | FAN_AUDIT, OK), (FAN_DENY | FAN_AUDIT, EPERM))
+)
 def test_audit(file, response, answer):
     require(Feature.ENABLE_AUDIT)
     with (
-        watching(file, Mask.OPEN_PERM, CONTENT | Init.ENABLE_AUDIT) as group,
+        watching(file, FAN_OPEN_PERM, CONTENT | FAN_ENABLE_AUDIT) as group,
         requesting(group, file.read_text) as requester,
     ):
         assert group.respond(requester.event.fd, response) == 8
@@ -60,20 +67,22 @@ def test_audit(file, response, answer):
 
 
 @pytest.mark.behaviour("PERM-INFO")
-@pytest.mark.parametrize(("response", "answer"), cases((ALLOW | INFO, OK), (DENY | INFO, EPERM)))
+@pytest.mark.parametrize(
+    ("response", "answer"), cases((FAN_ALLOW | FAN_INFO, OK), (FAN_DENY | FAN_INFO, EPERM))
+)
 @pytest.mark.parametrize(
     "more",
     [
         pytest.param(
             Init(0), marks=pytest.mark.behaviour("PERM-INFO-NOAUDIT"), id="without-FAN_ENABLE_AUDIT"
         ),
-        pytest.param(Init.ENABLE_AUDIT, id="FAN_ENABLE_AUDIT"),
+        pytest.param(FAN_ENABLE_AUDIT, id="FAN_ENABLE_AUDIT"),
     ],
 )
 def test_info(file, more, response, answer):
     require(Feature.RESPONSE_INFO, *([Feature.ENABLE_AUDIT] if more else []))
     with (
-        watching(file, Mask.OPEN_PERM, CONTENT | more) as group,
+        watching(file, FAN_OPEN_PERM, CONTENT | more) as group,
         requesting(group, file.read_text) as requester,
     ):
         assert respond(group, requester.event.fd, response, rule()) == WHOLE
@@ -97,9 +106,9 @@ BAD = {
 def test_bad_info(group, file, info):
     require(Feature.RESPONSE_INFO)
     with requesting(group, file.read_text) as requester:
-        expect(EINVAL, respond, group, requester.event.fd, ALLOW | INFO, info)
+        expect(EINVAL, respond, group, requester.event.fd, FAN_ALLOW | FAN_INFO, info)
         assert requester.is_blocked()
-        respond(group, requester.event.fd, ALLOW | INFO, rule())
+        respond(group, requester.event.fd, FAN_ALLOW | FAN_INFO, rule())
         assert requester.finish() == "content"
 
 
@@ -107,29 +116,29 @@ def test_bad_info(group, file, info):
 def test_kernel_without_info(group):
     """A valid response to a descriptor without an event is ENOENT; before 6.3 none with FAN_INFO is valid."""
     answer = ENOENT if has(Feature.RESPONSE_INFO) else EINVAL
-    expect(answer, respond, group, NO_SUCH_FD, ALLOW | INFO, rule())
+    expect(answer, respond, group, NO_SUCH_FD, FAN_ALLOW | FAN_INFO, rule())
 
 
 @pytest.mark.behaviour("PERM-INFO-PROBE")
 def test_probe(group, file):
     require(Feature.RESPONSE_INFO)
     with requesting(group, file.read_text) as requester:
-        assert respond(group, FAN_NOFD, ALLOW | INFO, rule()) == WHOLE
-        expect(EINVAL, respond, group, FAN_NOFD, ALLOW | INFO, rule(pad=1))
-        expect(EINVAL, respond, group, FAN_NOFD - 1, ALLOW | INFO, rule())
+        assert respond(group, FAN_NOFD, FAN_ALLOW | FAN_INFO, rule()) == WHOLE
+        expect(EINVAL, respond, group, FAN_NOFD, FAN_ALLOW | FAN_INFO, rule(pad=1))
+        expect(EINVAL, respond, group, FAN_NOFD - 1, FAN_ALLOW | FAN_INFO, rule())
         assert requester.is_blocked()
 
 
 @pytest.mark.behaviour("PERM-AUDIT-RECORD")
-@pytest.mark.parametrize("response", [ALLOW, DENY], ids=str)
+@pytest.mark.parametrize("response", [FAN_ALLOW, FAN_DENY])
 def test_record(file, response):
     require(Feature.ENABLE_AUDIT)
     with (
         audit_log() as log,
-        watching(file, Mask.OPEN_PERM, CONTENT | Init.ENABLE_AUDIT) as group,
+        watching(file, FAN_OPEN_PERM, CONTENT | FAN_ENABLE_AUDIT) as group,
         requesting(group, file.read_text) as requester,
     ):
-        group.respond(requester.event.fd, response | AUDIT)
+        group.respond(requester.event.fd, response | FAN_AUDIT)
         assert fields(log.next(FANOTIFY_RECORD)) == {
             "resp": str(int(response)),
             **without_info(),
@@ -141,11 +150,11 @@ def test_record_of_a_rule(file):
     require(Feature.ENABLE_AUDIT, Feature.RESPONSE_INFO)
     with (
         audit_log() as log,
-        watching(file, Mask.OPEN_PERM, CONTENT | Init.ENABLE_AUDIT) as group,
+        watching(file, FAN_OPEN_PERM, CONTENT | FAN_ENABLE_AUDIT) as group,
         requesting(group, file.read_text) as requester,
     ):
         info = rule(rule_number=0x3F, subj_trust=1, obj_trust=0)
-        respond(group, requester.event.fd, DENY | AUDIT | INFO, info)
+        respond(group, requester.event.fd, FAN_DENY | FAN_AUDIT | FAN_INFO, info)
         assert fields(log.next(FANOTIFY_RECORD)) == {
             "resp": "2",
             "fan_type": "1",

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.errors import expect
 from helpers.permission import Requester, requesting
-from helpers.uapi import Mark, Mask, Response
+from helpers.uapi import FAN_DENY, FAN_MARK_FLUSH, FAN_MARK_REMOVE, FAN_OPEN_PERM, Mask
 
 
 @pytest.mark.behaviour("PERM-CLOSE-REPORTED")
@@ -46,11 +46,11 @@ def test_second_descriptor_of_the_group(group, file):
 
 @pytest.mark.behaviour("PERM-UNMARK-PENDING")
 @pytest.mark.parametrize(
-    ("flags", "mask"), [(Mark.REMOVE, Mask.OPEN_PERM), (Mark.FLUSH, Mask(0))], ids=["REMOVE", "FLUSH"]
+    ("flags", "mask"), [(FAN_MARK_REMOVE, FAN_OPEN_PERM), (FAN_MARK_FLUSH, Mask(0))], ids=["REMOVE", "FLUSH"]
 )
 def test_mark_removed(group, file, flags, mask):
     with requesting(group, file.read_text) as requester:
         group.mark(flags, mask, file)
         assert requester.is_blocked()
-        group.respond(requester.event.fd, Response.DENY)
+        group.respond(requester.event.fd, FAN_DENY)
         expect(EPERM, requester.finish)

@@ -10,12 +10,21 @@ from helpers.errors import errno_name, expect
 from helpers.fanotify import FanotifyGroup, watching
 from helpers.features import Feature, require
 from helpers.permission import requesting
-from helpers.uapi import Init, Mask, Response, deny_errno
+from helpers.uapi import (
+    FAN_ALLOW,
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_DENY,
+    FAN_DENY_ERRNO,
+    FAN_NONBLOCK,
+    FAN_OPEN_PERM,
+    FAN_PRE_ACCESS,
+)
 
 NO_SUCH_FD = 12345
 NO_ERRNO = 0
 CHOICES = [EPERM, EIO, EBUSY, ETXTBSY, EAGAIN, ENOSPC, EDQUOT]
-PRE_CONTENT = Init.CLASS_PRE_CONTENT | Init.NONBLOCK
+PRE_CONTENT = FAN_CLASS_PRE_CONTENT | FAN_NONBLOCK
 BY_NAME = pytest.mark.parametrize("code", CHOICES, ids=errno_name)
 
 
@@ -35,10 +44,10 @@ def test_errno_of_a_read(ext4_dir, code):
     file = ext4_dir / "file"
     file.write_text("content")
     with (
-        watching(file, Mask.PRE_ACCESS, PRE_CONTENT) as group,
+        watching(file, FAN_PRE_ACCESS, PRE_CONTENT) as group,
         requesting(group, lambda: read_once(file)) as requester,
     ):
-        assert group.respond(requester.event.fd, deny_errno(code)) == 8
+        assert group.respond(requester.event.fd, FAN_DENY_ERRNO(code)) == 8
         expect(code, requester.finish)
 
 
@@ -46,43 +55,43 @@ def test_errno_of_a_read(ext4_dir, code):
 @BY_NAME
 def test_errno_of_an_open(file, code):
     with (
-        watching(file, Mask.OPEN_PERM, PRE_CONTENT) as group,
+        watching(file, FAN_OPEN_PERM, PRE_CONTENT) as group,
         requesting(group, file.read_text) as requester,
     ):
-        assert group.respond(requester.event.fd, deny_errno(code)) == 8
+        assert group.respond(requester.event.fd, FAN_DENY_ERRNO(code)) == 8
         expect(code, requester.finish)
 
 
 @pytest.mark.behaviour("PERM-DENY-ERRNO", "PERM-DENY-ERRNO-BAD")
 def test_every_errno():
     """A valid response to a descriptor without an event is ENOENT, an invalid one EINVAL already."""
-    with FanotifyGroup(Init.CLASS_PRE_CONTENT) as group:
+    with FanotifyGroup(FAN_CLASS_PRE_CONTENT) as group:
         for code in range(256):
             answer = ENOENT if code in {NO_ERRNO, *CHOICES} else EINVAL
-            expect(answer, group.respond, NO_SUCH_FD, deny_errno(code))
+            expect(answer, group.respond, NO_SUCH_FD, FAN_DENY_ERRNO(code))
 
 
 @pytest.mark.behaviour("PERM-DENY-ERRNO-BAD")
 def test_no_errno_to_allow():
-    with FanotifyGroup(Init.CLASS_PRE_CONTENT) as group:
+    with FanotifyGroup(FAN_CLASS_PRE_CONTENT) as group:
         for code in CHOICES:
-            expect(EINVAL, group.respond, NO_SUCH_FD, deny_errno(code) ^ Response.DENY ^ Response.ALLOW)
+            expect(EINVAL, group.respond, NO_SUCH_FD, FAN_DENY_ERRNO(code) ^ FAN_DENY ^ FAN_ALLOW)
 
 
 @pytest.mark.behaviour("PERM-DENY-ERRNO-BAD")
 def test_no_errno_from_a_content_group():
-    with FanotifyGroup(Init.CLASS_CONTENT) as group:
+    with FanotifyGroup(FAN_CLASS_CONTENT) as group:
         for code in CHOICES:
-            expect(EINVAL, group.respond, NO_SUCH_FD, deny_errno(code))
+            expect(EINVAL, group.respond, NO_SUCH_FD, FAN_DENY_ERRNO(code))
 
 
 @pytest.mark.behaviour("PERM-DENY-ERRNO-BAD")
 def test_refused_errno_leaves_the_event(file):
     with (
-        watching(file, Mask.OPEN_PERM, PRE_CONTENT) as group,
+        watching(file, FAN_OPEN_PERM, PRE_CONTENT) as group,
         requesting(group, file.read_text) as requester,
     ):
-        expect(EINVAL, group.respond, requester.event.fd, deny_errno(ENOENT))
+        expect(EINVAL, group.respond, requester.event.fd, FAN_DENY_ERRNO(ENOENT))
         assert requester.is_blocked()
-        group.respond(requester.event.fd, deny_errno(EIO))
+        group.respond(requester.event.fd, FAN_DENY_ERRNO(EIO))
         expect(EIO, requester.finish)

@@ -14,10 +14,17 @@ from helpers.actors import Actor
 from helpers.errors import expect
 from helpers.fanotify import watching
 from helpers.permission import requesting
-from helpers.uapi import Init, Mark, Mask, Response
+from helpers.uapi import (
+    FAN_ALLOW,
+    FAN_CLASS_CONTENT,
+    FAN_DENY,
+    FAN_MARK_ADD,
+    FAN_NONBLOCK,
+    FAN_OPEN_EXEC_PERM,
+)
 from helpers.waiting import readable
 
-CONTENT = Init.CLASS_CONTENT | Init.NONBLOCK
+CONTENT = FAN_CLASS_CONTENT | FAN_NONBLOCK
 INTERPRETER = re.compile(rb"/lib[^\0]*/ld-[^\0]*\0")
 
 
@@ -34,11 +41,11 @@ def run(program):
 @pytest.mark.behaviour("PERM-OPEN-EXEC")
 def test_allowed_program(program):
     with (
-        watching(program, Mask.OPEN_EXEC_PERM, CONTENT) as group,
+        watching(program, FAN_OPEN_EXEC_PERM, CONTENT) as group,
         requesting(group, lambda: run(program)) as requester,
     ):
-        assert (requester.event.mask, requester.event.pid) == (Mask.OPEN_EXEC_PERM, requester.pid)
-        group.respond(requester.event.fd, Response.ALLOW)
+        assert (requester.event.mask, requester.event.pid) == (FAN_OPEN_EXEC_PERM, requester.pid)
+        group.respond(requester.event.fd, FAN_ALLOW)
         requester.await_zombie()
         assert requester.reap() == 0
 
@@ -46,17 +53,17 @@ def test_allowed_program(program):
 @pytest.mark.behaviour("PERM-OPEN-EXEC")
 def test_denied_program(program):
     with (
-        watching(program, Mask.OPEN_EXEC_PERM, CONTENT) as group,
+        watching(program, FAN_OPEN_EXEC_PERM, CONTENT) as group,
         requesting(group, lambda: run(program)) as requester,
     ):
-        group.respond(requester.event.fd, Response.DENY)
+        group.respond(requester.event.fd, FAN_DENY)
         expect(EPERM, requester.finish)
 
 
 @pytest.mark.behaviour("PERM-OPEN-EXEC")
 def test_opening_is_no_execution(program):
     with (
-        watching(program, Mask.OPEN_EXEC_PERM, CONTENT) as group,
+        watching(program, FAN_OPEN_EXEC_PERM, CONTENT) as group,
         Actor(lambda: len(program.read_bytes())) as reader,
     ):
         assert reader.act() == program.stat().st_size
@@ -64,7 +71,7 @@ def test_opening_is_no_execution(program):
 
 
 @pytest.mark.behaviour("PERM-OPEN-EXEC-INTERPRETER")
-@pytest.mark.parametrize("answer", [Response.ALLOW, Response.DENY], ids=str)
+@pytest.mark.parametrize("answer", [FAN_ALLOW, FAN_DENY])
 def test_interpreter_of_a_program(public_dir, answer):
     program, loader = dynamic_program(public_dir)
 
@@ -72,16 +79,16 @@ def test_interpreter_of_a_program(public_dir, answer):
         os.chdir(public_dir)
         os.execv(program, [program, "-V"])
 
-    with watching(program, Mask.OPEN_EXEC_PERM, CONTENT) as group:
-        group.mark(Mark.ADD, Mask.OPEN_EXEC_PERM, loader)
+    with watching(program, FAN_OPEN_EXEC_PERM, CONTENT) as group:
+        group.mark(FAN_MARK_ADD, FAN_OPEN_EXEC_PERM, loader)
         with requesting(group, act) as requester:
             assert os.path.samestat(os.fstat(requester.event.fd), program.stat())
-            group.respond(requester.event.fd, Response.ALLOW)
+            group.respond(requester.event.fd, FAN_ALLOW)
             readable(group, "the event of the interpreter")
             event = group.read_one()
             assert os.path.samestat(os.fstat(event.fd), loader.stat())
             group.respond(event.fd, answer)
-            if answer == Response.DENY:
+            if answer == FAN_DENY:
                 expect(EPERM, requester.finish)
             else:
                 requester.await_zombie()
@@ -111,7 +118,7 @@ def script(public_dir, program):
 @pytest.mark.behaviour("PERM-OPEN-EXEC-SCRIPT")
 def test_script_as_an_argument(script):
     with (
-        watching(script, Mask.OPEN_EXEC_PERM, CONTENT) as group,
+        watching(script, FAN_OPEN_EXEC_PERM, CONTENT) as group,
         Actor(lambda: subprocess.run([script.with_name("sh"), script], check=False).returncode) as shell,
     ):
         assert shell.act() == 3
@@ -121,9 +128,9 @@ def test_script_as_an_argument(script):
 @pytest.mark.behaviour("PERM-OPEN-EXEC-SCRIPT")
 def test_script_as_a_program(script):
     with (
-        watching(script, Mask.OPEN_EXEC_PERM, CONTENT) as group,
+        watching(script, FAN_OPEN_EXEC_PERM, CONTENT) as group,
         requesting(group, lambda: os.execv(script, [script])) as requester,
     ):
-        group.respond(requester.event.fd, Response.ALLOW)
+        group.respond(requester.event.fd, FAN_ALLOW)
         requester.await_zombie()
         assert requester.reap() == 3

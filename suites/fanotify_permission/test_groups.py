@@ -9,19 +9,31 @@ from helpers.errors import expect
 from helpers.fanotify import watching
 from helpers.filesystems import mounted
 from helpers.permission import Requester, requesting
-from helpers.uapi import Init, Mark, Mask, Response
+from helpers.uapi import (
+    FAN_ALLOW,
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_DENY,
+    FAN_EVENT_ON_CHILD,
+    FAN_MARK_MOUNT,
+    FAN_MARK_REMOVE,
+    FAN_NONBLOCK,
+    FAN_ONDIR,
+    FAN_OPEN,
+    FAN_OPEN_PERM,
+)
 from helpers.waiting import readable
 
-CONTENT = Init.CLASS_CONTENT | Init.NONBLOCK
-PRE_CONTENT = Init.CLASS_PRE_CONTENT | Init.NONBLOCK
+CONTENT = FAN_CLASS_CONTENT | FAN_NONBLOCK
+PRE_CONTENT = FAN_CLASS_PRE_CONTENT | FAN_NONBLOCK
 
 
 @pytest.fixture(params=[(PRE_CONTENT, CONTENT), (CONTENT, PRE_CONTENT)], ids=["in-order", "made-in-reverse"])
 def groups(file, request):
     """A group of each class, the one that is asked first in front, whichever was made first."""
     with (
-        watching(file, Mask.OPEN_PERM, request.param[0]) as one,
-        watching(file, Mask.OPEN_PERM, request.param[1]) as other,
+        watching(file, FAN_OPEN_PERM, request.param[0]) as one,
+        watching(file, FAN_OPEN_PERM, request.param[1]) as other,
     ):
         yield sorted((one, other), key=lambda group: group.flags, reverse=True)
 
@@ -31,9 +43,9 @@ def test_both_allow(groups, file):
     first, second = groups
     with requesting(first, file.read_text) as requester:
         second.assert_empty()
-        first.respond(requester.event.fd, Response.ALLOW)
+        first.respond(requester.event.fd, FAN_ALLOW)
         readable(second, "the second group is asked")
-        second.respond(second.read_one().fd, Response.ALLOW)
+        second.respond(second.read_one().fd, FAN_ALLOW)
         assert requester.finish() == "content"
 
 
@@ -41,7 +53,7 @@ def test_both_allow(groups, file):
 def test_first_denies(groups, file):
     first, second = groups
     with requesting(first, file.read_text) as requester:
-        first.respond(requester.event.fd, Response.DENY)
+        first.respond(requester.event.fd, FAN_DENY)
         expect(EPERM, requester.finish)
         second.assert_empty()
 
@@ -50,9 +62,9 @@ def test_first_denies(groups, file):
 def test_second_denies(groups, file):
     first, second = groups
     with requesting(first, file.read_text) as requester:
-        first.respond(requester.event.fd, Response.ALLOW)
+        first.respond(requester.event.fd, FAN_ALLOW)
         readable(second, "the second group is asked")
-        second.respond(second.read_one().fd, Response.DENY)
+        second.respond(second.read_one().fd, FAN_DENY)
         expect(EPERM, requester.finish)
 
 
@@ -63,14 +75,14 @@ def test_mark_of_another_group_is_being_removed(public_dir):
         file = mount_point / "file"
         file.write_text("content")
         with (
-            watching(file, Mask.OPEN_PERM, CONTENT) as group,
-            watching(mount_point, Mask.OPEN, mark=Mark.MOUNT) as other,
+            watching(file, FAN_OPEN_PERM, CONTENT) as group,
+            watching(mount_point, FAN_OPEN, mark=FAN_MARK_MOUNT) as other,
             requesting(group, file.read_text),
             Requester(file.read_text) as second,
         ):
-            other.mark(Mark.REMOVE | Mark.MOUNT, Mask.OPEN, mount_point)
+            other.mark(FAN_MARK_REMOVE | FAN_MARK_MOUNT, FAN_OPEN, mount_point)
             assert second.is_asked_for(group), "the file was opened without anybody being asked"
-            group.respond(group.read_one().fd, Response.DENY)
+            group.respond(group.read_one().fd, FAN_DENY)
             expect(EPERM, second.finish)
 
 
@@ -78,10 +90,10 @@ def test_mark_of_another_group_is_being_removed(public_dir):
 def test_mark_of_another_group_on_the_directory(public_dir, file):
     """What one group asks of a directory's children is not asked of another, which watches it alone."""
     with (
-        watching(public_dir, Mask.OPEN_PERM | Mask.EVENT_ON_CHILD, CONTENT) as of_children,
-        watching(public_dir, Mask.OPEN_PERM | Mask.ONDIR, CONTENT) as of_directory,
+        watching(public_dir, FAN_OPEN_PERM | FAN_EVENT_ON_CHILD, CONTENT) as of_children,
+        watching(public_dir, FAN_OPEN_PERM | FAN_ONDIR, CONTENT) as of_directory,
         requesting(of_children, file.read_text) as requester,
     ):
-        of_children.respond(requester.event.fd, Response.ALLOW)
+        of_children.respond(requester.event.fd, FAN_ALLOW)
         assert requester.finish() == "content"
         of_directory.assert_empty()

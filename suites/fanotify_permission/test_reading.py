@@ -7,11 +7,17 @@ import pytest
 
 from helpers.descriptors import GuardedBuffer, exhausted, open_descriptors
 from helpers.errors import expect
-from helpers.events import METADATA_LEN
 from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.permission import Requester
-from helpers.uapi import Init, Mask, Response
+from helpers.uapi import (
+    FAN_ALLOW,
+    FAN_CLASS_CONTENT,
+    FAN_EVENT_METADATA_LEN,
+    FAN_NONBLOCK,
+    FAN_OPEN_PERM,
+    FAN_REPORT_FD_ERROR,
+)
 
 
 @pytest.fixture
@@ -32,18 +38,18 @@ def test_no_descriptor_left(group, requester):
 @pytest.mark.behaviour("PERM-EMFILE-FDERR")
 def test_no_descriptor_left_is_reported(file):
     require(Feature.REPORT_FD_ERROR)
-    flags = Init.CLASS_CONTENT | Init.NONBLOCK | Init.REPORT_FD_ERROR
-    with watching(file, Mask.OPEN_PERM, flags) as group, Requester(file.read_text) as requester:
+    flags = FAN_CLASS_CONTENT | FAN_NONBLOCK | FAN_REPORT_FD_ERROR
+    with watching(file, FAN_OPEN_PERM, flags) as group, Requester(file.read_text) as requester:
         requester.request(group)
         with exhausted():
             event = group.read_one()
-        assert (event.mask, event.fd) == (Mask.OPEN_PERM, -EMFILE)
+        assert (event.mask, event.fd) == (FAN_OPEN_PERM, -EMFILE)
         expect(EPERM, requester.finish)
-        expect(EINVAL, group.respond, event.fd, Response.ALLOW)
+        expect(EINVAL, group.respond, event.fd, FAN_ALLOW)
 
 
 @pytest.mark.behaviour("PERM-EFAULT-DENY")
-@pytest.mark.parametrize("room", [0, 8, METADATA_LEN - 1])
+@pytest.mark.parametrize("room", [0, 8, FAN_EVENT_METADATA_LEN - 1])
 def test_no_room_in_memory(group, requester, room):
     before = open_descriptors()
     expect(EFAULT, GuardedBuffer(room).read_from, group.fd, 4096)
@@ -53,9 +59,9 @@ def test_no_room_in_memory(group, requester, room):
 
 
 @pytest.mark.behaviour("PERM-EINVAL-KEEP")
-@pytest.mark.parametrize("size", [0, 8, METADATA_LEN - 1])
+@pytest.mark.parametrize("size", [0, 8, FAN_EVENT_METADATA_LEN - 1])
 def test_no_room_in_the_buffer(group, requester, size):
     expect(EINVAL, group.read_bytes, size)
     assert requester.is_blocked()
-    group.respond(group.read_one().fd, Response.ALLOW)
+    group.respond(group.read_one().fd, FAN_ALLOW)
     assert requester.finish() == "content"

@@ -9,7 +9,7 @@ import pytest
 
 from helpers.errors import expect
 from helpers.permission import Requester, requesting
-from helpers.uapi import Response
+from helpers.uapi import FAN_ALLOW, FAN_DENY
 
 
 @pytest.mark.behaviour("PERM-KILL-WAITER")
@@ -18,8 +18,8 @@ def test_killed_after_the_read(group, file):
         os.kill(requester.pid, signal.SIGKILL)
         requester.await_zombie()
         assert requester.reap() == -signal.SIGKILL
-        assert group.respond(requester.event.fd, Response.ALLOW) == 8
-        expect(ENOENT, group.respond, requester.event.fd, Response.ALLOW)
+        assert group.respond(requester.event.fd, FAN_ALLOW) == 8
+        expect(ENOENT, group.respond, requester.event.fd, FAN_ALLOW)
 
 
 @pytest.mark.behaviour("PERM-KILL-QUEUED")
@@ -40,7 +40,7 @@ def test_killed_among_others(group, file):
         one.await_zombie()
         event = group.read_one()
         assert event.pid == other.pid
-        group.respond(event.fd, Response.DENY)
+        group.respond(event.fd, FAN_DENY)
         expect(EPERM, other.finish)
 
 
@@ -55,5 +55,5 @@ def test_signal_with_a_handler(group, file):
     with requesting(group, act) as requester:
         os.kill(requester.pid, signal.SIGUSR1)
         assert requester.is_blocked()
-        group.respond(requester.event.fd, Response.ALLOW)
+        group.respond(requester.event.fd, FAN_ALLOW)
         assert requester.finish() == ("content", [signal.SIGUSR1])

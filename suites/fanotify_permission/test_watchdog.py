@@ -10,7 +10,7 @@ from helpers import sysctl
 from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.permission import requesting
-from helpers.uapi import Init, Mask
+from helpers.uapi import FAN_CLASS_CONTENT, FAN_OPEN_PERM
 from helpers.waiting import wait_until
 
 TIMEOUT = sysctl.FANOTIFY / "watchdog_timeout"
@@ -42,7 +42,7 @@ def test_listener_which_does_not_answer(file, kernel_log):
     require(Feature.PERMISSION_WATCHDOG)
     with (
         sysctl.setting(TIMEOUT, 1),
-        watching(file, Mask.OPEN_PERM, Init.CLASS_CONTENT) as group,
+        watching(file, FAN_OPEN_PERM, FAN_CLASS_CONTENT) as group,
         requesting(group, file.read_text),
     ):
         found = wait_until(lambda: complaints(kernel_log), "the watchdog complains", deadline=10)

@@ -12,10 +12,18 @@ from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, require
 from helpers.permission import requesting
 from helpers.syscalls import syscall
-from helpers.uapi import Init, PermissionResponse, Response
+from helpers.uapi import (
+    FAN_ALLOW,
+    FAN_AUDIT,
+    FAN_CLASS_CONTENT,
+    FAN_DENY,
+    FAN_ENABLE_AUDIT,
+    Init,
+    PermissionResponse,
+    Response,
+)
 
 NO_SUCH_FD = 12345
-ALLOW, DENY, AUDIT = Response.ALLOW, Response.DENY, Response.AUDIT
 BITS = [1 << bit for bit in range(32)]
 WORDS = [0, *BITS, *(one | other for one, other in itertools.combinations(BITS, 2))]
 
@@ -26,24 +34,24 @@ def packed(fd: int, response: int) -> bytes:
 
 @pytest.mark.behaviour("PERM-RESP-INVALID")
 @pytest.mark.parametrize(
-    "response", [Response(0), ALLOW | DENY, Response(4), ALLOW | 4, DENY | 1 << 16], ids=str
+    "response", [Response(0), FAN_ALLOW | FAN_DENY, Response(4), FAN_ALLOW | 4, FAN_DENY | 1 << 16]
 )
 def test_invalid_response_to_an_event(group, file, response):
     with requesting(group, file.read_text) as requester:
         expect(EINVAL, group.respond, requester.event.fd, response)
         assert requester.is_blocked()
-        group.respond(requester.event.fd, ALLOW)
+        group.respond(requester.event.fd, FAN_ALLOW)
         assert requester.finish() == "content"
 
 
 @pytest.mark.behaviour("PERM-RESP-INVALID", "PERM-RESP-ORDER", "PERM-AUDIT-NOFLAG", "PERM-AUDIT")
-@pytest.mark.parametrize("more", [Init(0), Init.ENABLE_AUDIT], ids=str)
+@pytest.mark.parametrize("more", [Init(0), FAN_ENABLE_AUDIT])
 def test_every_response(more):
     """A valid response to a descriptor without an event is ENOENT, an invalid one EINVAL already."""
     if more:
         require(Feature.ENABLE_AUDIT)
-    valid = {ALLOW, DENY, *((ALLOW | AUDIT, DENY | AUDIT) if more else ())}
-    with FanotifyGroup(Init.CLASS_CONTENT | more) as group:
+    valid = {FAN_ALLOW, FAN_DENY, *((FAN_ALLOW | FAN_AUDIT, FAN_DENY | FAN_AUDIT) if more else ())}
+    with FanotifyGroup(FAN_CLASS_CONTENT | more) as group:
         for response in WORDS:
             expect(ENOENT if response in valid else EINVAL, group.respond, NO_SUCH_FD, response)
 
@@ -52,7 +60,7 @@ def test_every_response(more):
 @pytest.mark.parametrize("length", range(8))
 def test_short_write(group, file, length):
     with requesting(group, file.read_text) as requester:
-        answer = packed(requester.event.fd, DENY)
+        answer = packed(requester.event.fd, FAN_DENY)
         expect(EINVAL, os.write, group.fd, answer[:length])
         assert requester.is_blocked()
 
@@ -61,14 +69,14 @@ def test_short_write(group, file, length):
 @pytest.mark.parametrize("more", [1, 8, 16, 4096])
 def test_bytes_after_the_answer(group, file, more):
     with requesting(group, file.read_text) as requester:
-        assert os.write(group.fd, packed(requester.event.fd, DENY) + bytes(more)) == 8
+        assert os.write(group.fd, packed(requester.event.fd, FAN_DENY) + bytes(more)) == 8
         expect(EPERM, requester.finish)
 
 
 @pytest.mark.behaviour("PERM-ONE-PER-WRITE")
 def test_two_answers_in_one_write(group, file):
     with requesting(group, file.read_text) as one, requesting(group, file.read_text) as other:
-        both = packed(one.event.fd, ALLOW) + packed(other.event.fd, ALLOW)
+        both = packed(one.event.fd, FAN_ALLOW) + packed(other.event.fd, FAN_ALLOW)
         assert os.write(group.fd, both) == 8
         assert one.finish() == "content"
         other.await_blocked()

@@ -20,10 +20,6 @@ from helpers.features import Feature, has, require
 from helpers.handles import fd_to_handle
 from helpers.pidfd import (
     NAMESPACES,
-    Clone,
-    Info,
-    Pidfd,
-    Poll,
     clone_in,
     get_info,
     get_namespace,
@@ -34,11 +30,23 @@ from helpers.pidfd import (
     waitid,
 )
 from helpers.tracee import Departure
-from helpers.uapi import Init, Mask
+from helpers.uapi import (
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    FAN_OPEN,
+    FAN_REPORT_PIDFD,
+    FAN_REPORT_TID,
+    PIDFD_THREAD,
+    POLLHUP,
+    POLLIN,
+    Clone,
+    Info,
+    Poll,
+)
 
 STATUS = 7
 LOOK = os.WEXITED | os.WNOHANG | os.WNOWAIT
-GONE = Poll.IN | Poll.HUP
+GONE = POLLIN | POLLHUP
 
 
 def namespace_of(fd, name):
@@ -82,7 +90,7 @@ def assert_alike(one, other, *, polled):
 
 def gone():
     """What is reported of a process that was reaped; POLLHUP came with pidfds of threads, 6.9."""
-    return GONE if has(Feature.PIDFD_THREAD) else Poll.IN
+    return GONE if has(Feature.PIDFD_THREAD) else POLLIN
 
 
 def stay():
@@ -91,10 +99,10 @@ def stay():
 
 READERS = {
     "same": (Clone(0), stay),
-    "pid": (Clone.NEWPID, stay),
-    "pid-user": (Clone.NEWPID, user_namespace()),
+    "pid": (CLONE_NEWPID, stay),
+    "pid-user": (CLONE_NEWPID, user_namespace()),
 }
-ACTORS = {"same": Clone(0), "pid": Clone.NEWPID, "pid-user": Clone.NEWPID | Clone.NEWUSER}
+ACTORS = {"same": Clone(0), "pid": CLONE_NEWPID, "pid-user": CLONE_NEWPID | CLONE_NEWUSER}
 
 
 @pytest.mark.behaviour("PIDFD-ALIKE", "PIDFD-ALIKE-NS")
@@ -113,13 +121,13 @@ def test_life_in_namespaces(file, reading, acting):
             with pidfd_of(actor.pid) as own:
                 assert_alike(event.pidfd, own, polled=Poll(0))
                 actor.exit(STATUS)
-                assert_alike(event.pidfd, own, polled=Poll.IN)
+                assert_alike(event.pidfd, own, polled=POLLIN)
                 actor.reap()
                 assert_alike(event.pidfd, own, polled=reaped)
 
     in_namespaces = functools.partial(clone_in, namespaces)
     with (
-        watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group,
+        watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group,
         Actor(read_and_compare, make=in_namespaces, keep=[group.fd]) as reader,
     ):
         reader.act()
@@ -131,7 +139,7 @@ def test_event_read_at_each_moment_of_the_end(file, moment):
     if moment == "reaped":
         require(Feature.PIDFD_WITH_TID)  # For the reason see test_gone.
     with (
-        watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group,
+        watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group,
         live(file.read_text) as actor,
         pidfd_of(actor.pid) as own,
         Departure(actor.pid) as departure,
@@ -140,7 +148,7 @@ def test_event_read_at_each_moment_of_the_end(file, moment):
         moments = {
             "alive": (lambda: None, Poll(0)),
             "exiting": (departure.hold, Poll(0)),
-            "zombie": (departure.become_zombie, Poll.IN),
+            "zombie": (departure.become_zombie, POLLIN),
             "reaped": (departure.let_go, gone()),
         }
         event = None
@@ -154,7 +162,7 @@ def test_event_read_at_each_moment_of_the_end(file, moment):
 @pytest.mark.behaviour("PIDFD-ALIKE-USE")
 @pytest.mark.parametrize("signalled", ["event", "pidfd_open"])
 def test_signal_through_one_and_wait_through_the_other(file, signalled):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, live(file.read_text) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, live(file.read_text) as actor:
         event = group.read_one()
         with pidfd_of(actor.pid) as own:
             one, other = (event.pidfd, own) if signalled == "event" else (own, event.pidfd)
@@ -167,7 +175,7 @@ def test_signal_through_one_and_wait_through_the_other(file, signalled):
 @pytest.mark.behaviour("PIDFD-ALIKE")
 def test_two_open_file_descriptions(file):
     require(Feature.KCMP)
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, live(file.read_text) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, live(file.read_text) as actor:
         event = group.read_one()
         copy = os.dup(event.pidfd)
         with pidfd_of(actor.pid) as own:
@@ -178,13 +186,13 @@ def test_two_open_file_descriptions(file):
 
 @pytest.mark.behaviour("PIDFD-ALIKE", "PIDFD-LEADER-EXITED")
 def test_process_whose_leader_has_exited(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, LeaderlessActor(file.read_text) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, LeaderlessActor(file.read_text) as actor:
         actor.act()
         event = group.read_one()
         with pidfd_of(actor.pid) as own:
             assert_alike(event.pidfd, own, polled=Poll(0))
             actor.exit(STATUS)
-            assert_alike(event.pidfd, own, polled=Poll.IN)
+            assert_alike(event.pidfd, own, polled=POLLIN)
             actor.reap()
             assert_alike(event.pidfd, own, polled=gone())
 
@@ -209,7 +217,7 @@ def thread_that_executes(file):
 @pytest.mark.behaviour("PIDFD-ALIKE", "PIDFD-EXEC")
 def test_process_of_a_thread_that_executes_another_program(file):
     with (
-        watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group,
+        watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group,
         thread_that_executes(file) as (actor, execute),
         pidfd_of(actor.pid) as own,
     ):
@@ -218,19 +226,19 @@ def test_process_of_a_thread_that_executes_another_program(file):
         assert_alike(event.pidfd, own, polled=Poll(0))
         pidfd_send_signal(event.pidfd, SIGKILL)
         actor.await_zombie()
-        assert_alike(event.pidfd, own, polled=Poll.IN)
+        assert_alike(event.pidfd, own, polled=POLLIN)
 
 
 @pytest.mark.behaviour("PIDFD-TID-EXEC")
 def test_thread_that_executes_another_program(file):
     require(Feature.PIDFD_WITH_TID)
     with (
-        watching(file, Mask.OPEN, Init.REPORT_PIDFD | Init.REPORT_TID) as group,
+        watching(file, FAN_OPEN, FAN_REPORT_PIDFD | FAN_REPORT_TID) as group,
         thread_that_executes(file) as (actor, execute),
     ):
         event = group.read_one()
         assert event.pid != actor.pid
-        with pidfd_of(event.pid, Pidfd.THREAD) as own:
+        with pidfd_of(event.pid, PIDFD_THREAD) as own:
             assert_alike(event.pidfd, own, polled=Poll(0))
             execute()
             assert_alike(event.pidfd, own, polled=GONE)

@@ -7,11 +7,24 @@ import pytest
 
 from helpers.descriptors import GuardedBuffer, exhausted, open_descriptors
 from helpers.errors import expect, outcome
-from helpers.events import METADATA_LEN
 from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.pidfd import own_pidfd
-from helpers.uapi import FAN_EPIDFD, FAN_NOFD, Init, Mark, Mask
+from helpers.uapi import (
+    FAN_CLOSE_WRITE,
+    FAN_EPIDFD,
+    FAN_EVENT_METADATA_LEN,
+    FAN_EVENT_ON_CHILD,
+    FAN_MARK_ADD,
+    FAN_NOFD,
+    FAN_NONBLOCK,
+    FAN_OPEN,
+    FAN_REPORT_DFID_NAME_TARGET,
+    FAN_REPORT_FD_ERROR,
+    FAN_REPORT_FID,
+    FAN_REPORT_PIDFD,
+    Init,
+)
 
 PIDFD_LENGTH = 8
 MANY = 100
@@ -19,7 +32,7 @@ MANY = 100
 
 @pytest.mark.behaviour("PIDFD-EPIDFD-FID")
 def test_no_descriptor_in_a_group_of_file_handles(ext4_file):
-    with watching(ext4_file, Mask.OPEN, Init.REPORT_PIDFD | Init.REPORT_FID) as group:
+    with watching(ext4_file, FAN_OPEN, FAN_REPORT_PIDFD | FAN_REPORT_FID) as group:
         ext4_file.read_text()
         with exhausted():
             event = group.read_one()
@@ -28,7 +41,7 @@ def test_no_descriptor_in_a_group_of_file_handles(ext4_file):
 
 @pytest.mark.behaviour("PIDFD-EPIDFD-FD")
 def test_one_descriptor(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group:
         file.read_text()
         with exhausted(free=1):
             event = group.read_one()
@@ -38,7 +51,7 @@ def test_one_descriptor(file):
 
 @pytest.mark.behaviour("PIDFD-EMFILE-FD0")
 def test_no_descriptor(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD | Init.NONBLOCK) as group:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD | FAN_NONBLOCK) as group:
         file.read_text()
         with exhausted():
             answer = outcome(group.read)
@@ -50,7 +63,7 @@ def test_no_descriptor(file):
 @pytest.mark.parametrize("free", [0, 1])
 def test_errors_reported(file, free):
     require(Feature.REPORT_FD_ERROR)
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD | Init.REPORT_FD_ERROR) as group:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD | FAN_REPORT_FD_ERROR) as group:
         file.read_text()
         with exhausted(free):
             event = group.read_one()
@@ -62,7 +75,7 @@ def test_errors_reported(file, free):
 def test_nothing_is_left(public_dir):
     before = open_descriptors()
     files = [public_dir / str(number) for number in range(MANY)]
-    with watching(public_dir, Mask.CLOSE_WRITE | Mask.EVENT_ON_CHILD, Init.REPORT_PIDFD) as group:
+    with watching(public_dir, FAN_CLOSE_WRITE | FAN_EVENT_ON_CHILD, FAN_REPORT_PIDFD) as group:
         for file in files:
             file.touch()
         events = group.wait().read()
@@ -73,14 +86,12 @@ def test_nothing_is_left(public_dir):
 
 
 @pytest.mark.behaviour("PIDFD-EFAULT-NOLEAK")
-@pytest.mark.parametrize("room", [0, 8, METADATA_LEN, METADATA_LEN + 4])
-@pytest.mark.parametrize(
-    "more", [Init(0), Init.REPORT_FID, Init.REPORT_DFID_NAME_TARGET, Init.REPORT_FD_ERROR], ids=str
-)
+@pytest.mark.parametrize("room", [0, 8, FAN_EVENT_METADATA_LEN, FAN_EVENT_METADATA_LEN + 4])
+@pytest.mark.parametrize("more", [Init(0), FAN_REPORT_FID, FAN_REPORT_DFID_NAME_TARGET, FAN_REPORT_FD_ERROR])
 def test_buffer_that_faults(ext4_file, more, room):
-    if more == Init.REPORT_FD_ERROR:
+    if more == FAN_REPORT_FD_ERROR:
         require(Feature.REPORT_FD_ERROR)
-    with watching(ext4_file, Mask.OPEN, Init.REPORT_PIDFD | Init.NONBLOCK | more) as group:
+    with watching(ext4_file, FAN_OPEN, FAN_REPORT_PIDFD | FAN_NONBLOCK | more) as group:
         ext4_file.read_text()
         before = open_descriptors()
         expect(EFAULT, GuardedBuffer(room).read_from, group.fd, 4096)
@@ -92,8 +103,8 @@ def test_buffer_that_faults(ext4_file, more, room):
 def test_watching_ones_own_pidfd(file):
     require(Feature.PIDFD_THREAD)
     room = 10
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, own_pidfd() as fd:
-        group.mark(Mark.ADD, Mask.OPEN, None, fd)
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, own_pidfd() as fd:
+        group.mark(FAN_MARK_ADD, FAN_OPEN, None, fd)
         file.read_text()
         for _ in range(2):
-            assert len(group.read(room * (METADATA_LEN + PIDFD_LENGTH))) == room
+            assert len(group.read(room * (FAN_EVENT_METADATA_LEN + PIDFD_LENGTH))) == room

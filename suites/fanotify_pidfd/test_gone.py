@@ -13,18 +13,27 @@ from helpers.descriptors import open_descriptors
 from helpers.errors import expect
 from helpers.fanotify import watching
 from helpers.features import Feature, has, require
-from helpers.pidfd import Info, Poll, clone_as, get_info, pidfd_send_signal, poll, waitid
-from helpers.uapi import FAN_NOPIDFD, Init, Mask
+from helpers.pidfd import clone_as, get_info, pidfd_send_signal, poll, waitid
+from helpers.uapi import (
+    FAN_NOPIDFD,
+    FAN_OPEN,
+    FAN_REPORT_FD_ERROR,
+    FAN_REPORT_PIDFD,
+    PIDFD_INFO_EXIT,
+    POLLHUP,
+    POLLIN,
+    Info,
+)
 
 STATUS = 7
 
 
 @pytest.mark.behaviour("PIDFD-ZOMBIE")
 def test_zombie(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, zombie(file.read_text) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, zombie(file.read_text) as actor:
         event = group.read_one()
         assert fdinfo.read_pidfd(event.pidfd).pid == actor.pid
-        assert poll(event.pidfd) == Poll.IN
+        assert poll(event.pidfd) == POLLIN
         pidfd_send_signal(event.pidfd, 0)
 
 
@@ -35,7 +44,7 @@ KEEPS_REAPED = Feature.PIDFD_WITH_TID
 
 @pytest.mark.behaviour("PIDFD-REAPED")
 def test_reaped(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, reaped(file.read_text):
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, reaped(file.read_text):
         pidfd = group.read_one().pidfd
         assert pidfd >= 0 if has(KEEPS_REAPED) else pidfd == FAN_NOPIDFD
 
@@ -43,8 +52,8 @@ def test_reaped(file):
 @pytest.mark.behaviour("PIDFD-REAPED-FDERR", "PIDFD-FDERR-AMBIGUOUS")
 def test_reaped_with_errors_reported(file):
     require(Feature.REPORT_FD_ERROR)
-    flags = Init.REPORT_PIDFD | Init.REPORT_FD_ERROR
-    with watching(file, Mask.OPEN, flags) as group, reaped(file.read_text):
+    flags = FAN_REPORT_PIDFD | FAN_REPORT_FD_ERROR
+    with watching(file, FAN_OPEN, flags) as group, reaped(file.read_text):
         pidfd = group.read_one().pidfd
         assert pidfd >= 0 if has(KEEPS_REAPED) else pidfd == -ESRCH
 
@@ -52,21 +61,21 @@ def test_reaped_with_errors_reported(file):
 @pytest.mark.behaviour("PIDFD-REAPED-USE")
 def test_use_of_a_reaped_process(file):
     require(KEEPS_REAPED, Feature.PIDFD_INFO)
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, reaped(file.read_text, STATUS):
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, reaped(file.read_text, STATUS):
         pidfd = group.read_one().pidfd
         assert fdinfo.read_pidfd(pidfd).pid == -1
-        assert poll(pidfd) == Poll.IN | Poll.HUP
+        assert poll(pidfd) == POLLIN | POLLHUP
         expect(ESRCH, pidfd_send_signal, pidfd, 0)
         expect(ECHILD, waitid, pidfd, os.WEXITED)
         expect(ESRCH, get_info, pidfd)
-        info = get_info(pidfd, Info.EXIT)
-        assert Info.EXIT in Info(info.mask)
+        info = get_info(pidfd, PIDFD_INFO_EXIT)
+        assert PIDFD_INFO_EXIT in Info(info.mask)
         assert os.waitstatus_to_exitcode(info.exit_code) == STATUS
 
 
 @pytest.mark.behaviour("PIDFD-REAPED-FD", "PIDFD-REAPED-PID")
 def test_object_and_number_of_a_reaped_process(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, reaped(file.read_text) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, reaped(file.read_text) as actor:
         event = group.read_one()
         assert os.path.samestat(os.fstat(event.fd), file.stat())
         assert event.pid == actor.pid
@@ -75,7 +84,7 @@ def test_object_and_number_of_a_reaped_process(file):
 @pytest.mark.behaviour("PIDFD-REUSE", "PIDFD-REAPED-PID", "PIDFD-PROC-GUARD")
 def test_number_that_is_anothers(file):
     with (
-        watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group,
+        watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group,
         reaped(file.read_text) as actor,
         Actor(os.getpid, make=lambda run: clone_as(actor.pid, run)) as stranger,
     ):
@@ -90,7 +99,7 @@ def test_number_that_is_anothers(file):
 
 @pytest.mark.behaviour("PIDFD-TIME-OF-READ")
 def test_descriptor_belongs_to_the_reader(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, live(file.read_text) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, live(file.read_text) as actor:
         before = open_descriptors()
         assert in_child(lambda: fdinfo.read_pidfd(group.read_one().pidfd).pid) == actor.pid
         assert open_descriptors() == before

@@ -13,20 +13,27 @@ from helpers import fdinfo, skips
 from helpers.actors import Actor, ActorDied, LeaderlessActor, ThreadActor, in_turn, live
 from helpers.events import PidfdRecord
 from helpers.fanotify import watching
-from helpers.pidfd import Pidfd, pidfd_open, pidfd_send_signal
-from helpers.uapi import Init, Mask
+from helpers.pidfd import pidfd_open, pidfd_send_signal
+from helpers.uapi import (
+    FAN_CLOSE_NOWRITE,
+    FAN_EVENT_ON_CHILD,
+    FAN_ONDIR,
+    FAN_OPEN,
+    FAN_REPORT_PIDFD,
+    PIDFD_THREAD,
+)
 
 
 @pytest.mark.behaviour("PIDFD-SELF")
 def test_listener_itself(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group:
         file.read_text()
         assert fdinfo.read_pidfd(group.read_one().pidfd).pid == os.getpid()
 
 
 @pytest.mark.behaviour("PIDFD-EQUAL-OPEN")
 def test_equal_to_a_pidfd_of_pidfd_open(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, live(file.read_text) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, live(file.read_text) as actor:
         event = group.read_one()
         assert event.pid == actor.pid
         own = pidfd_open(event.pid)
@@ -37,16 +44,16 @@ def test_equal_to_a_pidfd_of_pidfd_open(file):
 
 @pytest.mark.behaviour("PIDFD-THREAD")
 def test_thread(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, ThreadActor(file.read_text) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, ThreadActor(file.read_text) as actor:
         actor.act()
         event = group.read_one()
         assert event.pid == fdinfo.read_pidfd(event.pidfd).pid == os.getpid()
-        assert not fdinfo.read_pidfd(event.pidfd).flags & Pidfd.THREAD
+        assert not fdinfo.read_pidfd(event.pidfd).flags & PIDFD_THREAD
 
 
 @pytest.mark.behaviour("PIDFD-LEADER-EXITED")
 def test_process_whose_leader_has_exited(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, LeaderlessActor(file.read_text) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, LeaderlessActor(file.read_text) as actor:
         actor.act()
         event = group.read_one()
         assert event.pid == fdinfo.read_pidfd(event.pidfd).pid == actor.pid
@@ -66,7 +73,7 @@ def leave_to_the_collector(path):
 
 @pytest.mark.behaviour("PIDFD-KTHREAD")
 def test_kernel_thread(file):
-    with watching(file, Mask.CLOSE_NOWRITE, Init.REPORT_PIDFD) as group:
+    with watching(file, FAN_CLOSE_NOWRITE, FAN_REPORT_PIDFD) as group:
         leave_to_the_collector(file)
         # The collector works when a socket is closed next.
         for end in socket.socketpair():
@@ -83,7 +90,7 @@ def test_kernel_thread(file):
 @pytest.mark.behaviour("PIDFD-EXEC")
 def test_process_that_executes_another_program(file):
     read_and_execute = in_turn(file.read_text, lambda: os.execvp("sleep", ["sleep", "1000"]))
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, Actor(read_and_execute) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, Actor(read_and_execute) as actor:
         actor.act()
         actor.start()
         # The channel of the actor is close-on-exec: it ends when the other program begins.
@@ -100,7 +107,7 @@ def test_process_that_executes_another_program(file):
 @pytest.mark.behaviour("PIDFD-PER-PROCESS")
 def test_two_processes(file):
     with (
-        watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group,
+        watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group,
         live(file.read_text) as one,
         live(file.read_text) as other,
     ):
@@ -111,8 +118,8 @@ def test_two_processes(file):
 
 @pytest.mark.behaviour("PIDFD-MERGED")
 def test_merged_events(file):
-    mask = Mask.OPEN | Mask.CLOSE_NOWRITE
-    with watching(file, mask, Init.REPORT_PIDFD) as group:
+    mask = FAN_OPEN | FAN_CLOSE_NOWRITE
+    with watching(file, mask, FAN_REPORT_PIDFD) as group:
         file.read_text()
         event = group.read_one()
         assert event.mask == mask
@@ -121,7 +128,7 @@ def test_merged_events(file):
 
 @pytest.mark.behaviour("PIDFD-DUPLICATE")
 def test_two_events_of_a_process(public_dir, file):
-    with watching(public_dir, Mask.OPEN | Mask.ONDIR | Mask.EVENT_ON_CHILD, Init.REPORT_PIDFD) as group:
+    with watching(public_dir, FAN_OPEN | FAN_ONDIR | FAN_EVENT_ON_CHILD, FAN_REPORT_PIDFD) as group:
         file.read_text()
         list(public_dir.iterdir())
         one, other = (event.pidfd for event in group.wait().read())

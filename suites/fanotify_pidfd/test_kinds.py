@@ -15,8 +15,29 @@ from helpers.fanotify import FanotifyGroup, watching
 from helpers.features import Feature, require
 from helpers.filesystems import mount
 from helpers.namespaces import own_mounts
-from helpers.pidfd import Poll, pidfd_send_signal, poll
-from helpers.uapi import FAN_EPIDFD, FAN_NOPIDFD, Init, Mark, Mask, PermissionResponse, Response
+from helpers.pidfd import pidfd_send_signal, poll
+from helpers.uapi import (
+    FAN_ALLOW,
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_EPIDFD,
+    FAN_EVENT_ON_CHILD,
+    FAN_MARK_ADD,
+    FAN_MARK_MNTNS,
+    FAN_MNT_ATTACH,
+    FAN_NOPIDFD,
+    FAN_ONDIR,
+    FAN_OPEN,
+    FAN_OPEN_PERM,
+    FAN_PRE_ACCESS,
+    FAN_Q_OVERFLOW,
+    FAN_REPORT_FD_ERROR,
+    FAN_REPORT_MNT,
+    FAN_REPORT_PIDFD,
+    Init,
+    PermissionResponse,
+    Poll,
+)
 
 RESPONSE_LENGTH = ctypes.sizeof(PermissionResponse)
 
@@ -25,8 +46,8 @@ RESPONSE_LENGTH = ctypes.sizeof(PermissionResponse)
 def asking(file):
     """A group that is asked for permission to open a file, and an actor to open it."""
     require(Feature.PERMISSION_EVENTS)
-    flags = Init.REPORT_PIDFD | Init.CLASS_CONTENT
-    with watching(file, Mask.OPEN_PERM, flags) as group, Actor(file.read_text) as actor:
+    flags = FAN_REPORT_PIDFD | FAN_CLASS_CONTENT
+    with watching(file, FAN_OPEN_PERM, flags) as group, Actor(file.read_text) as actor:
         yield group, actor
 
 
@@ -37,7 +58,7 @@ def test_permission_event(asking):
     event = group.read_one()
     assert fdinfo.read_pidfd(event.pidfd).pid == actor.pid
     assert poll(event.pidfd) == Poll(0)
-    group.respond(event.fd, Response.ALLOW)
+    group.respond(event.fd, FAN_ALLOW)
     assert actor.finish() == "content"
 
 
@@ -49,7 +70,7 @@ def test_permission_event_without_a_pidfd(asking):
     with exhausted(free=1):
         event = group.read_one()
     assert event.pidfd == FAN_EPIDFD
-    assert group.respond(event.fd, Response.ALLOW) == RESPONSE_LENGTH
+    assert group.respond(event.fd, FAN_ALLOW) == RESPONSE_LENGTH
     assert actor.finish() == "content"
 
 
@@ -61,17 +82,17 @@ def test_kill_what_waits_for_permission(asking):
     pidfd_send_signal(event.pidfd, SIGKILL)
     actor.await_zombie()
     assert actor.reap() == -SIGKILL
-    assert group.respond(event.fd, Response.ALLOW) == RESPONSE_LENGTH
-    expect(ENOENT, group.respond, event.fd, Response.ALLOW)
+    assert group.respond(event.fd, FAN_ALLOW) == RESPONSE_LENGTH
+    expect(ENOENT, group.respond, event.fd, FAN_ALLOW)
 
 
 @pytest.mark.behaviour("PIDFD-MNT")
 def test_mount(public_dir):
     require(Feature.REPORT_MNT)
-    flags = Init.REPORT_MNT | Init.REPORT_PIDFD
+    flags = FAN_REPORT_MNT | FAN_REPORT_PIDFD
     with Actor(in_turn(own_mounts, lambda: mount("none", public_dir, "tmpfs"))) as actor:
         actor.act()
-        with watching(f"/proc/{actor.pid}/ns/mnt", Mask.MNT_ATTACH, flags, mark=Mark.MNTNS) as group:
+        with watching(f"/proc/{actor.pid}/ns/mnt", FAN_MNT_ATTACH, flags, mark=FAN_MARK_MNTNS) as group:
             actor.act()
             assert fdinfo.read_pidfd(group.read_one().pidfd).pid == actor.pid
 
@@ -79,8 +100,8 @@ def test_mount(public_dir):
 @pytest.mark.behaviour("PIDFD-RANGE")
 def test_range(ext4_file):
     require(Feature.PRE_ACCESS)
-    flags = Init.REPORT_PIDFD | Init.CLASS_PRE_CONTENT
-    with watching(ext4_file, Mask.PRE_ACCESS, flags) as group, Actor(ext4_file.read_text) as actor:
+    flags = FAN_REPORT_PIDFD | FAN_CLASS_PRE_CONTENT
+    with watching(ext4_file, FAN_PRE_ACCESS, flags) as group, Actor(ext4_file.read_text) as actor:
         actor.start()
         event = group.read_one()
         assert fdinfo.read_pidfd(event.pidfd).pid == actor.pid
@@ -91,23 +112,28 @@ def test_range(ext4_file):
 @pytest.mark.parametrize(
     ("more", "pidfd"),
     [
-        pytest.param(Init(0), FAN_NOPIDFD, marks=pytest.mark.behaviour("PIDFD-OVERFLOW")),
         pytest.param(
-            Init.REPORT_FD_ERROR,
+            Init(0),
+            FAN_NOPIDFD,
+            marks=pytest.mark.behaviour("PIDFD-OVERFLOW"),
+            id="FAN_CLASS_NOTIF-FAN_NOPIDFD",
+        ),
+        pytest.param(
+            FAN_REPORT_FD_ERROR,
             -ESRCH,
             marks=pytest.mark.behaviour("PIDFD-OVERFLOW", "PIDFD-FDERR-AMBIGUOUS"),
+            id="FAN_REPORT_FD_ERROR-ESRCH",
         ),
     ],
-    ids=str,
 )
 def test_overflow(public_dir, file, more, pidfd):
     if more:
         require(Feature.REPORT_FD_ERROR)
     with sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
-        group = FanotifyGroup(Init.REPORT_PIDFD | more)
+        group = FanotifyGroup(FAN_REPORT_PIDFD | more)
     with group:
-        group.mark(Mark.ADD, Mask.OPEN | Mask.ONDIR | Mask.EVENT_ON_CHILD, public_dir)
+        group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_ONDIR | FAN_EVENT_ON_CHILD, public_dir)
         file.read_text()
         list(public_dir.iterdir())
         overflow = group.wait().read()[-1]
-    assert (overflow.mask, overflow.pid, overflow.pidfd) == (Mask.Q_OVERFLOW, 0, pidfd)
+    assert (overflow.mask, overflow.pid, overflow.pidfd) == (FAN_Q_OVERFLOW, 0, pidfd)

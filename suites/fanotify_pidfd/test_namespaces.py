@@ -10,28 +10,33 @@ from helpers import fdinfo
 from helpers.actors import Actor
 from helpers.fanotify import watching
 from helpers.features import Feature, require
-from helpers.pidfd import Clone, clone_in
-from helpers.uapi import FAN_NOPIDFD, Init, Mask
+from helpers.pidfd import clone_in
+from helpers.uapi import CLONE_NEWPID, FAN_NOPIDFD, FAN_OPEN, FAN_REPORT_FD_ERROR, FAN_REPORT_PIDFD, Init
 
-in_a_new_pid_namespace = functools.partial(clone_in, Clone.NEWPID)
+in_a_new_pid_namespace = functools.partial(clone_in, CLONE_NEWPID)
 
 
 @pytest.mark.parametrize(
     ("more", "pidfd"),
     [
-        pytest.param(Init(0), FAN_NOPIDFD, marks=pytest.mark.behaviour("PIDFD-NS-INVISIBLE")),
         pytest.param(
-            Init.REPORT_FD_ERROR,
+            Init(0),
+            FAN_NOPIDFD,
+            marks=pytest.mark.behaviour("PIDFD-NS-INVISIBLE"),
+            id="FAN_CLASS_NOTIF-FAN_NOPIDFD",
+        ),
+        pytest.param(
+            FAN_REPORT_FD_ERROR,
             -ESRCH,
             marks=pytest.mark.behaviour("PIDFD-NS-INVISIBLE", "PIDFD-FDERR-AMBIGUOUS"),
+            id="FAN_REPORT_FD_ERROR-ESRCH",
         ),
     ],
-    ids=str,
 )
 def test_process_that_the_reader_cannot_see(file, more, pidfd):
     if more:
         require(Feature.REPORT_FD_ERROR)
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD | more) as group:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD | more) as group:
         file.read_text()
         with Actor(group.read_one, make=in_a_new_pid_namespace, keep=[group.fd]) as reader:
             event = reader.act()
@@ -41,7 +46,7 @@ def test_process_that_the_reader_cannot_see(file, more, pidfd):
 @pytest.mark.behaviour("PIDFD-NS-DESCENDANT")
 def test_process_in_a_child_namespace(file):
     with (
-        watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group,
+        watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group,
         Actor(file.read_text, make=in_a_new_pid_namespace) as actor,
     ):
         actor.act()

@@ -12,10 +12,21 @@ from helpers.actors import ThreadActor
 from helpers.children import in_child
 from helpers.fanotify import watching
 from helpers.features import Feature, require
-from helpers.pidfd import Info, Pidfd, Poll, Scope, get_info, pidfd_open, pidfd_send_signal, poll
-from helpers.uapi import Init, Mask
+from helpers.pidfd import get_info, pidfd_open, pidfd_send_signal, poll
+from helpers.uapi import (
+    FAN_OPEN,
+    FAN_REPORT_PIDFD,
+    FAN_REPORT_TID,
+    PIDFD_INFO_EXIT,
+    PIDFD_SIGNAL_THREAD_GROUP,
+    PIDFD_THREAD,
+    POLLHUP,
+    POLLIN,
+    Info,
+    Scope,
+)
 
-FLAGS = Init.REPORT_PIDFD | Init.REPORT_TID
+FLAGS = FAN_REPORT_PIDFD | FAN_REPORT_TID
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +36,7 @@ def _thread_pidfds():
 
 def assert_pidfd_of_thread(event, tid):
     assert event.pid == tid
-    own = pidfd_open(tid, Pidfd.THREAD)
+    own = pidfd_open(tid, PIDFD_THREAD)
     assert fdinfo.read_text(event.pidfd) == fdinfo.read_text(own)
     assert os.path.sameopenfile(event.pidfd, own)
     os.close(own)
@@ -35,7 +46,7 @@ def assert_pidfd_of_thread(event, tid):
 
 @pytest.mark.behaviour("PIDFD-TID-LIVE")
 def test_thread(file):
-    with watching(file, Mask.OPEN, FLAGS) as group, ThreadActor(file.read_text) as actor:
+    with watching(file, FAN_OPEN, FLAGS) as group, ThreadActor(file.read_text) as actor:
         actor.act()
         assert_pidfd_of_thread(group.read_one(), actor.tid)
 
@@ -43,7 +54,7 @@ def test_thread(file):
 @pytest.mark.behaviour("PIDFD-TID-LEADER")
 def test_first_thread(file):
     def read_as_first_thread():
-        with watching(file, Mask.OPEN, FLAGS) as group:
+        with watching(file, FAN_OPEN, FLAGS) as group:
             file.read_text()
             assert_pidfd_of_thread(group.read_one(), os.getpid())
 
@@ -52,13 +63,13 @@ def test_first_thread(file):
 
 @pytest.mark.behaviour("PIDFD-TID-DEAD")
 def test_thread_that_is_gone(file):
-    with watching(file, Mask.OPEN, FLAGS) as group, ThreadActor(file.read_text) as actor:
+    with watching(file, FAN_OPEN, FLAGS) as group, ThreadActor(file.read_text) as actor:
         actor.act()
         actor.exit()
         event = group.read_one()
         assert fdinfo.read_pidfd(event.pidfd).pid == -1
-        assert poll(event.pidfd) == Poll.IN | Poll.HUP
-        assert Info.EXIT in Info(get_info(event.pidfd, Info.EXIT).mask)
+        assert poll(event.pidfd) == POLLIN | POLLHUP
+        assert PIDFD_INFO_EXIT in Info(get_info(event.pidfd, PIDFD_INFO_EXIT).mask)
 
 
 def pending(tid, line):
@@ -73,14 +84,12 @@ def pending(tid, line):
 
 @pytest.mark.behaviour("PIDFD-TID-SIGNAL")
 @pytest.mark.parametrize(
-    ("scope", "in_thread", "in_process"),
-    [(Scope(0), True, False), (Scope.THREAD_GROUP, False, True)],
-    ids=str,
+    ("scope", "in_thread", "in_process"), [(Scope(0), True, False), (PIDFD_SIGNAL_THREAD_GROUP, False, True)]
 )
 def test_signal(file, scope, in_thread, in_process):
     def send_to_a_thread():
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-        with watching(file, Mask.OPEN, FLAGS) as group, ThreadActor(file.read_text) as actor:
+        with watching(file, FAN_OPEN, FLAGS) as group, ThreadActor(file.read_text) as actor:
             actor.act()
             pidfd_send_signal(group.read_one().pidfd, signal.SIGUSR1, flags=scope)
             return pending(actor.tid, "SigPnd:"), pending(actor.tid, "ShdPnd:")

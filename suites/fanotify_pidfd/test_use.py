@@ -17,9 +17,21 @@ from helpers.errors import expect
 from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.namespaces import own_mounts
-from helpers.pidfd import Clone, Poll, get_info, pidfd_send_signal, poll, waitid
+from helpers.pidfd import get_info, pidfd_send_signal, poll, waitid
 from helpers.syscalls import syscall
-from helpers.uapi import Init, Mask, Open
+from helpers.uapi import (
+    CLONE_NEWNS,
+    FAN_CLOEXEC,
+    FAN_NONBLOCK,
+    FAN_OPEN,
+    FAN_REPORT_PIDFD,
+    O_CLOEXEC,
+    O_RDONLY,
+    O_RDWR,
+    Init,
+    Open,
+    Poll,
+)
 
 OTHER_USER = 54321
 
@@ -27,28 +39,28 @@ OTHER_USER = 54321
 @pytest.fixture
 def event(file):
     """An event of this process's own."""
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group:
         file.read_text()
         yield group.read_one()
 
 
 @pytest.mark.behaviour("PIDFD-CLOEXEC")
-@pytest.mark.parametrize("event_f_flags", [Open.RDONLY, Open.CLOEXEC], ids=str)
-@pytest.mark.parametrize("more", [Init(0), Init.CLOEXEC], ids=str)
+@pytest.mark.parametrize("event_f_flags", [O_RDONLY, O_CLOEXEC])
+@pytest.mark.parametrize("more", [Init(0), FAN_CLOEXEC])
 def test_close_on_exec(file, more, event_f_flags):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD | more, event_f_flags) as group:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD | more, event_f_flags) as group:
         file.read_text()
         event = group.read_one()
         assert fcntl.fcntl(event.pidfd, fcntl.F_GETFD) == fcntl.FD_CLOEXEC
-        assert fcntl.fcntl(event.fd, fcntl.F_GETFD) == bool(event_f_flags & Open.CLOEXEC)
+        assert fcntl.fcntl(event.fd, fcntl.F_GETFD) == bool(event_f_flags & O_CLOEXEC)
 
 
 @pytest.mark.behaviour("PIDFD-MODE")
-@pytest.mark.parametrize("more", [Init(0), Init.NONBLOCK], ids=str)
+@pytest.mark.parametrize("more", [Init(0), FAN_NONBLOCK])
 def test_mode(file, more):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD | more) as group:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD | more) as group:
         file.read_text()
-        assert Open(fcntl.fcntl(group.read_one().pidfd, fcntl.F_GETFL)) == Open.RDWR
+        assert Open(fcntl.fcntl(group.read_one().pidfd, fcntl.F_GETFL)) == O_RDWR
 
 
 @pytest.mark.behaviour("PIDFD-READ-WRITE")
@@ -63,7 +75,7 @@ def test_not_a_file(event, call, arguments, answer):
 
 @pytest.mark.behaviour("PIDFD-SIGNAL")
 def test_signal(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, live(file.read_text) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, live(file.read_text) as actor:
         event = group.read_one()
         pidfd_send_signal(event.pidfd, 0)
         pidfd_send_signal(event.pidfd, SIGTERM)
@@ -73,7 +85,7 @@ def test_signal(file):
 
 @pytest.mark.behaviour("PIDFD-PROC-GUARD")
 def test_signal_guards_what_was_read_from_proc(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, live(file.read_text):
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, live(file.read_text):
         event = group.read_one()
         status = Path(f"/proc/{event.pid}/status").read_text()
         pidfd_send_signal(event.pidfd, 0)
@@ -82,7 +94,7 @@ def test_signal_guards_what_was_read_from_proc(file):
 
 @pytest.mark.behaviour("PIDFD-WAITID")
 def test_wait_for_a_child(file):
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, zombie(file.read_text, status=7) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, zombie(file.read_text, status=7) as actor:
         info = waitid(group.read_one().pidfd, os.WEXITED)
         assert (info.si_pid, info.si_status) == (actor.pid, 7)
 
@@ -101,7 +113,7 @@ def test_poll(event):
 def test_information(file):
     require(Feature.PIDFD_INFO)
     become_user_and_read = in_turn(user(OTHER_USER), file.read_text)
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, Actor(become_user_and_read) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, Actor(become_user_and_read) as actor:
         actor.act()
         actor.act()
         event = group.read_one()
@@ -113,14 +125,14 @@ def test_information(file):
 @pytest.mark.behaviour("PIDFD-SETNS")
 def test_enter_the_namespaces_of_the_process(file):
     def mount_namespace_after_setns(fd):
-        syscall("setns", fd, Clone.NEWNS)
+        syscall("setns", fd, CLONE_NEWNS)
         return Path("/proc/self/ns/mnt").readlink()
 
     def enter_namespace_and_read():
         own_mounts()
         return file.read_text()
 
-    with watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group, live(enter_namespace_and_read) as actor:
+    with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, live(enter_namespace_and_read) as actor:
         event = group.read_one()
         entered = in_child(lambda: mount_namespace_after_setns(event.pidfd))
         assert entered == Path(f"/proc/{actor.pid}/ns/mnt").readlink() != Path("/proc/self/ns/mnt").readlink()
@@ -128,7 +140,7 @@ def test_enter_the_namespaces_of_the_process(file):
 
 @pytest.mark.behaviour("PIDFD-OUTLIVES-GROUP")
 def test_closing_the_group(file):
-    with live(file.read_text) as actor, watching(file, Mask.OPEN, Init.REPORT_PIDFD) as group:
+    with live(file.read_text) as actor, watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group:
         actor.act()
         fd = group.disown(group.read_one().pidfd)
         group.close()

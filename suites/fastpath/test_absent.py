@@ -8,9 +8,9 @@ import pytest
 from helpers.errors import OK, outcome
 from helpers.fanotify import FanotifyGroup
 from helpers.fastpath import Presence, attach, detach, detect, directory
-from helpers.uapi import Init
+from helpers.uapi import FAN_CLASS_CONTENT, FAN_CLASS_NOTIF, FAN_CLASS_PRE_CONTENT, FAN_REPORT_FID
 
-GROUPS = [Init.CLASS_NOTIF, Init.CLASS_CONTENT, Init.CLASS_PRE_CONTENT, Init.REPORT_FID]
+GROUPS = [FAN_CLASS_NOTIF, FAN_CLASS_CONTENT, FAN_CLASS_PRE_CONTENT, FAN_REPORT_FID]
 ATTACH_UNKNOWN = {
     Presence.ABSENT: {ENOTTY},
     # The stubs of the proposal answer so where it is left out of the configuration.
@@ -21,14 +21,14 @@ DETACH = {Presence.ABSENT: {ENOTTY}, Presence.COMPILED_OUT: {ENOTTY, OK}, Presen
 
 
 @pytest.mark.behaviour("FP-01")
-@pytest.mark.parametrize("flags", GROUPS, ids=str)
+@pytest.mark.parametrize("flags", GROUPS)
 def test_attach(flags):
     with FanotifyGroup(flags) as group:
         assert outcome(attach, group, "no-such-handler") in ATTACH_UNKNOWN[detect()]
 
 
 @pytest.mark.behaviour("FP-01", "FP-13")
-@pytest.mark.parametrize("flags", GROUPS, ids=str)
+@pytest.mark.parametrize("flags", GROUPS)
 def test_detach(flags):
     with FanotifyGroup(flags) as group:
         assert outcome(detach, group) in DETACH[detect()]

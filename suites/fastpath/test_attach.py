@@ -11,7 +11,7 @@ from helpers import fdinfo, proposals
 from helpers.errors import OK, expect, outcome
 from helpers.fanotify import watching
 from helpers.fastpath import arguments, attach, attach_raw, attached, detach, number
-from helpers.uapi import Mask
+from helpers.uapi import FAN_OPEN
 
 NOWHERE = 1
 """An address at which no process has memory."""
@@ -19,7 +19,7 @@ NOWHERE = 1
 
 @pytest.fixture
 def group(file):
-    with watching(file, Mask.OPEN) as group:
+    with watching(file, FAN_OPEN) as group:
         yield group
 
 
@@ -54,7 +54,7 @@ def test_second_handler(handlers, group, file, second):
 
 @pytest.mark.behaviour("FP-08")
 def test_another_group(handlers, group, file):
-    with watching(file, Mask.OPEN) as other, attached(group, handlers.skip_all):
+    with watching(file, FAN_OPEN) as other, attached(group, handlers.skip_all):
         assert is_reported(other, file)
         with attached(other, handlers.skip_all):
             assert not is_reported(other, file)

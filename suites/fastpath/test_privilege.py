@@ -11,9 +11,9 @@ from helpers.credentials import unprivileged, user_namespace
 from helpers.errors import OK, expect
 from helpers.fanotify import watching
 from helpers.fastpath import attach, attached, detach, number
-from helpers.uapi import Init, Mask
+from helpers.uapi import FAN_NONBLOCK, FAN_OPEN, FAN_REPORT_FID
 
-FID = Init.REPORT_FID | Init.NONBLOCK
+FID = FAN_REPORT_FID | FAN_NONBLOCK
 USERS = pytest.mark.parametrize(
     "step", [unprivileged, user_namespace()], ids=["user", "root-of-a-user-namespace"]
 )
@@ -23,7 +23,7 @@ USERS = pytest.mark.parametrize(
 @USERS
 def test_handler_for_everybody(handlers, file, step):
     def call():
-        with watching(file, Mask.OPEN, FID) as group:
+        with watching(file, FAN_OPEN, FID) as group:
             with attached(group, handlers.skip_all):
                 file.read_text()
                 group.assert_empty()
@@ -37,7 +37,7 @@ def test_handler_for_everybody(handlers, file, step):
 @USERS
 def test_handler_for_administrators(handlers, file, step):
     def call():
-        with watching(file, Mask.OPEN, FID) as group:
+        with watching(file, FAN_OPEN, FID) as group:
             expect(EPERM, attach, group, handlers.verdict, number(handlers.send))
             file.read_text()
             group.read_one()
@@ -48,7 +48,7 @@ def test_handler_for_administrators(handlers, file, step):
 @pytest.mark.behaviour("FP-32")
 @pytest.mark.usefixtures("undecided")
 def test_group_of_an_administrator(handlers, file):
-    with watching(file, Mask.OPEN) as group:
+    with watching(file, FAN_OPEN) as group:
         attach(group, handlers.verdict, number(handlers.skip))
 
         def call():

@@ -12,7 +12,14 @@ import pytest
 from helpers.fanotify import FanotifyGroup, watching
 from helpers.fastpath import attach, attached, number
 from helpers.permission import Requester
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_CLASS_CONTENT,
+    FAN_MARK_ADD,
+    FAN_MARK_REMOVE,
+    FAN_NONBLOCK,
+    FAN_OPEN,
+    FAN_OPEN_PERM,
+)
 
 OPENERS, ROUNDS, GROUPS = 3, 40, 40
 
@@ -39,7 +46,7 @@ def _openers(file):
 @pytest.mark.behaviour("FP-44")
 @pytest.mark.usefixtures("_openers")
 def test_attaching_and_detaching(handlers, file):
-    with watching(file, Mask.OPEN) as group:
+    with watching(file, FAN_OPEN) as group:
         for turn in range(ROUNDS):
             with attached(group, handlers.verdict, number(turn % 2)):
                 os.sched_yield()
@@ -48,18 +55,18 @@ def test_attaching_and_detaching(handlers, file):
 @pytest.mark.behaviour("FP-44")
 @pytest.mark.usefixtures("_openers")
 def test_permission_events(handlers, file):
-    with FanotifyGroup(Init.CLASS_CONTENT | Init.NONBLOCK) as group:
+    with FanotifyGroup(FAN_CLASS_CONTENT | FAN_NONBLOCK) as group:
         for _ in range(ROUNDS):
             with attached(group, handlers.skip_all):
-                group.mark(Mark.ADD, Mask.OPEN_PERM, file)
+                group.mark(FAN_MARK_ADD, FAN_OPEN_PERM, file)
                 os.sched_yield()
-                group.mark(Mark.REMOVE, Mask.OPEN_PERM, file)
+                group.mark(FAN_MARK_REMOVE, FAN_OPEN_PERM, file)
 
 
 @pytest.mark.behaviour("FP-44")
 @pytest.mark.usefixtures("_openers")
 def test_groups_that_end(handlers, file):
     for turn in range(GROUPS):
-        with watching(file, Mask.OPEN) as group:
+        with watching(file, FAN_OPEN) as group:
             attach(group, handlers.verdict, number(turn % 2))
             os.sched_yield()

@@ -12,14 +12,34 @@ from helpers.fastpath import attach, attached, number
 from helpers.filesystems import mounted
 from helpers.handles import fsid
 from helpers.permission import Requester
-from helpers.uapi import Init, Mark, Mask
+from helpers.uapi import (
+    FAN_ACCESS,
+    FAN_ATTRIB,
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_CLOSE_NOWRITE,
+    FAN_CLOSE_WRITE,
+    FAN_CREATE,
+    FAN_DELETE,
+    FAN_EVENT_ON_CHILD,
+    FAN_MARK_ADD,
+    FAN_MARK_FILESYSTEM,
+    FAN_MODIFY,
+    FAN_MOVE,
+    FAN_MOVED_FROM,
+    FAN_MOVED_TO,
+    FAN_NONBLOCK,
+    FAN_OPEN,
+    FAN_OPEN_PERM,
+    FAN_REPORT_DFID_NAME,
+)
 
-CONTENT = Init.CLASS_CONTENT | Init.NONBLOCK
-NAMES = Init.REPORT_DFID_NAME | Init.NONBLOCK
+CONTENT = FAN_CLASS_CONTENT | FAN_NONBLOCK
+NAMES = FAN_REPORT_DFID_NAME | FAN_NONBLOCK
 DENIALS = pytest.mark.parametrize("code", [EPERM, EACCES, EIO], ids=errno_name)
 KINDS = [
-    *(Mask.OPEN, Mask.ACCESS, Mask.MODIFY, Mask.CLOSE_WRITE, Mask.CLOSE_NOWRITE, Mask.ATTRIB),
-    *(Mask.CREATE, Mask.DELETE, Mask.MOVED_FROM, Mask.MOVED_TO),
+    *(FAN_OPEN, FAN_ACCESS, FAN_MODIFY, FAN_CLOSE_WRITE, FAN_CLOSE_NOWRITE, FAN_ATTRIB),
+    *(FAN_CREATE, FAN_DELETE, FAN_MOVED_FROM, FAN_MOVED_TO),
 ]
 
 
@@ -35,7 +55,7 @@ def do_everything(directory):
 
 @pytest.mark.behaviour("FP-14")
 def test_skipped(handlers, file):
-    with watching(file, Mask.OPEN) as group, watching(file, Mask.OPEN) as witness:
+    with watching(file, FAN_OPEN) as group, watching(file, FAN_OPEN) as witness:
         with attached(group, handlers.verdict, number(handlers.skip)):
             file.read_text()
             witness.read_one()
@@ -46,17 +66,17 @@ def test_skipped(handlers, file):
 
 @pytest.mark.behaviour("FP-15")
 def test_sent(handlers, file):
-    with watching(file, Mask.OPEN) as group:
+    with watching(file, FAN_OPEN) as group:
         attach(group, handlers.verdict, number(handlers.send))
         file.read_text()
         event = group.read_one()
-        assert (event.mask, event.pid) == (Mask.OPEN, os.getpid())
+        assert (event.mask, event.pid) == (FAN_OPEN, os.getpid())
         assert os.path.samestat(os.fstat(event.fd), file.stat())
 
 
 @pytest.mark.behaviour("FP-16")
 def test_skipped_permission_event(handlers, file):
-    with watching(file, Mask.OPEN_PERM, CONTENT) as group, Requester(file.read_text) as requester:
+    with watching(file, FAN_OPEN_PERM, CONTENT) as group, Requester(file.read_text) as requester:
         attach(group, handlers.verdict, number(handlers.skip))
         assert not requester.is_asked_for(group)
         assert requester.finish() == "content"
@@ -64,7 +84,7 @@ def test_skipped_permission_event(handlers, file):
 
 @pytest.mark.behaviour("FP-15")
 def test_sent_permission_event(handlers, file):
-    with watching(file, Mask.OPEN_PERM, CONTENT) as group, Requester(file.read_text) as requester:
+    with watching(file, FAN_OPEN_PERM, CONTENT) as group, Requester(file.read_text) as requester:
         attach(group, handlers.verdict, number(handlers.send))
         requester.request(group)
         assert group.read_one().pid == requester.pid
@@ -75,7 +95,7 @@ def test_sent_permission_event(handlers, file):
 @pytest.mark.usefixtures("undecided")
 @DENIALS
 def test_denied(handlers, file, code):
-    with watching(file, Mask.OPEN_PERM, CONTENT) as group, Requester(file.read_text) as requester:
+    with watching(file, FAN_OPEN_PERM, CONTENT) as group, Requester(file.read_text) as requester:
         attach(group, handlers.verdict, number(-code))
         assert not requester.is_asked_for(group)
         expect(code, requester.finish)
@@ -84,10 +104,10 @@ def test_denied(handlers, file, code):
 @pytest.mark.behaviour("FP-18")
 @pytest.mark.usefixtures("undecided")
 def test_denied_before_others_are_asked(handlers, file):
-    first = watching(file, Mask.OPEN_PERM, Init.CLASS_PRE_CONTENT | Init.NONBLOCK)
+    first = watching(file, FAN_OPEN_PERM, FAN_CLASS_PRE_CONTENT | FAN_NONBLOCK)
     with (
         first as group,
-        watching(file, Mask.OPEN_PERM, CONTENT) as later,
+        watching(file, FAN_OPEN_PERM, CONTENT) as later,
         Requester(file.read_text) as requester,
     ):
         attach(group, handlers.verdict, number(-EACCES))
@@ -98,10 +118,10 @@ def test_denied_before_others_are_asked(handlers, file):
 
 @pytest.mark.behaviour("FP-18")
 def test_skipped_and_others_are_asked(handlers, file):
-    first = watching(file, Mask.OPEN_PERM, Init.CLASS_PRE_CONTENT | Init.NONBLOCK)
+    first = watching(file, FAN_OPEN_PERM, FAN_CLASS_PRE_CONTENT | FAN_NONBLOCK)
     with (
         first as group,
-        watching(file, Mask.OPEN_PERM, CONTENT) as later,
+        watching(file, FAN_OPEN_PERM, CONTENT) as later,
         Requester(file.read_text) as requester,
     ):
         attach(group, handlers.verdict, number(handlers.skip))
@@ -112,7 +132,7 @@ def test_skipped_and_others_are_asked(handlers, file):
 @pytest.mark.behaviour("FP-19")
 @DENIALS
 def test_denial_where_nobody_asks(handlers, file, code):
-    with watching(file, Mask.OPEN) as group:
+    with watching(file, FAN_OPEN) as group:
         attach(group, handlers.verdict, number(-code))
         assert file.read_text() == "content"
 
@@ -120,7 +140,7 @@ def test_denial_where_nobody_asks(handlers, file, code):
 @pytest.mark.behaviour("FP-19")
 @pytest.mark.usefixtures("undecided")
 def test_denial_where_nobody_asks_is_not_reported(handlers, file):
-    with watching(file, Mask.OPEN) as group:
+    with watching(file, FAN_OPEN) as group:
         attach(group, handlers.verdict, number(-EACCES))
         file.read_text()
         group.assert_empty()
@@ -128,7 +148,7 @@ def test_denial_where_nobody_asks_is_not_reported(handlers, file):
 
 @pytest.mark.behaviour("FP-22")
 def test_records_of_what_is_sent(handlers, public_dir):
-    mask = Mask.CREATE | Mask.DELETE | Mask.MOVE
+    mask = FAN_CREATE | FAN_DELETE | FAN_MOVE
     with watching(public_dir, mask, NAMES) as group, watching(public_dir, mask, NAMES) as witness:
         attach(group, handlers.verdict, number(handlers.send))
         do_everything(public_dir)
@@ -138,9 +158,9 @@ def test_records_of_what_is_sent(handlers, public_dir):
 
 
 @pytest.mark.behaviour("FP-23")
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
 def test_kind_of_event(handlers, public_dir, kind):
-    mask = kind | Mask.EVENT_ON_CHILD
+    mask = kind | FAN_EVENT_ON_CHILD
     with watching(public_dir, mask, NAMES) as group, watching(public_dir, mask, NAMES) as witness:
         attach(group, handlers.skip_all)
         do_everything(public_dir)
@@ -150,11 +170,11 @@ def test_kind_of_event(handlers, public_dir, kind):
 
 @pytest.mark.behaviour("FP-24")
 def test_queued_before(handlers, file):
-    with watching(file, Mask.OPEN | Mask.CLOSE_NOWRITE) as group:
+    with watching(file, FAN_OPEN | FAN_CLOSE_NOWRITE) as group:
         fd = os.open(file, os.O_RDONLY)
         attach(group, handlers.skip_all)
         os.close(fd)
-        assert group.read_one().mask == Mask.OPEN
+        assert group.read_one().mask == FAN_OPEN
 
 
 # The filter of a subtree
@@ -175,8 +195,8 @@ def tree(public_dir):
 def filtered(handlers, tree):
     """A group which watches the filesystem, and gets to know of the directory `below`."""
     directory = os.open(tree / "below", os.O_RDONLY | os.O_DIRECTORY)
-    with FanotifyGroup(Init.NONBLOCK) as group:
-        group.mark(Mark.ADD | Mark.FILESYSTEM, Mask.OPEN, tree)
+    with FanotifyGroup(FAN_NONBLOCK) as group:
+        group.mark(FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_OPEN, tree)
         try:
             attach(group, handlers.subtree, number(directory))
         finally:

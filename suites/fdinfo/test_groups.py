@@ -12,35 +12,64 @@ from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, has, require
-from helpers.uapi import Init, Mark, Mask, Open
+from helpers.uapi import (
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_CLOEXEC,
+    FAN_ENABLE_AUDIT,
+    FAN_MARK_ADD,
+    FAN_NONBLOCK,
+    FAN_OPEN,
+    FAN_REPORT_DFID_NAME,
+    FAN_REPORT_DFID_NAME_TARGET,
+    FAN_REPORT_FD_ERROR,
+    FAN_REPORT_FID,
+    FAN_REPORT_MNT,
+    FAN_REPORT_PIDFD,
+    FAN_REPORT_TID,
+    FAN_UNLIMITED_MARKS,
+    FAN_UNLIMITED_QUEUE,
+    O_APPEND,
+    O_CLOEXEC,
+    O_DSYNC,
+    O_LARGEFILE,
+    O_NOATIME,
+    O_NONBLOCK,
+    O_RDONLY,
+    O_RDWR,
+    O_SYNC,
+    O_WRONLY,
+    Init,
+    Open,
+)
 
 GROUPS = [
     (Init(0), None),
-    (Init.CLOEXEC, None),
-    (Init.NONBLOCK, None),
-    (Init.CLASS_CONTENT, None),
-    (Init.CLASS_PRE_CONTENT, None),
-    (Init.UNLIMITED_QUEUE | Init.UNLIMITED_MARKS, None),
-    (Init.REPORT_TID, None),
-    (Init.REPORT_PIDFD, Feature.REPORT_PIDFD),
-    (Init.REPORT_FID, None),
-    (Init.REPORT_DFID_NAME, None),
-    (Init.REPORT_DFID_NAME_TARGET, Feature.REPORT_TARGET_FID),
-    (Init.REPORT_FD_ERROR, Feature.REPORT_FD_ERROR),
-    (Init.REPORT_MNT, Feature.REPORT_MNT),
+    (FAN_CLOEXEC, None),
+    (FAN_NONBLOCK, None),
+    (FAN_CLASS_CONTENT, None),
+    (FAN_CLASS_PRE_CONTENT, None),
+    (FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS, None),
+    (FAN_REPORT_TID, None),
+    (FAN_REPORT_PIDFD, Feature.REPORT_PIDFD),
+    (FAN_REPORT_FID, None),
+    (FAN_REPORT_DFID_NAME, None),
+    (FAN_REPORT_DFID_NAME_TARGET, Feature.REPORT_TARGET_FID),
+    (FAN_REPORT_FD_ERROR, Feature.REPORT_FD_ERROR),
+    (FAN_REPORT_MNT, Feature.REPORT_MNT),
 ]
 EVENT_FLAGS = [
-    Open.RDONLY,
-    Open.WRONLY,
-    Open.RDWR,
-    Open.LARGEFILE,
-    Open.CLOEXEC,
-    Open.NONBLOCK,
-    Open.APPEND,
-    Open.NOATIME,
-    Open.DSYNC,
-    Open.SYNC,
-    Open.RDWR | Open.CLOEXEC | Open.NONBLOCK,
+    O_RDONLY,
+    O_WRONLY,
+    O_RDWR,
+    O_LARGEFILE,
+    O_CLOEXEC,
+    O_NONBLOCK,
+    O_APPEND,
+    O_NOATIME,
+    O_DSYNC,
+    O_SYNC,
+    O_RDWR | O_CLOEXEC | O_NONBLOCK,
 ]
 
 
@@ -54,10 +83,10 @@ def test_flags(flags, feature):
 
 
 @pytest.mark.behaviour("FDI-FLAGS-AUDIT")
-@pytest.mark.parametrize("more", [Init(0), Init.CLASS_CONTENT | Init.CLOEXEC | Init.NONBLOCK], ids=str)
+@pytest.mark.parametrize("more", [Init(0), FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK])
 def test_audit_is_left_out(more):
     require(Feature.ENABLE_AUDIT)
-    with FanotifyGroup(Init.ENABLE_AUDIT | more) as group:
+    with FanotifyGroup(FAN_ENABLE_AUDIT | more) as group:
         assert Init(fdinfo.read_group(group.fd).init_flags) == more
 
 
@@ -66,17 +95,17 @@ def test_group_of_a_user():
     require(Feature.UNPRIVILEGED_GROUPS)
 
     def call():
-        with FanotifyGroup(Init.REPORT_FID | Init.NONBLOCK) as group:
+        with FanotifyGroup(FAN_REPORT_FID | FAN_NONBLOCK) as group:
             return Init(fdinfo.read_group(group.fd).init_flags)
 
-    assert in_child(call, unprivileged) == Init.REPORT_FID | Init.NONBLOCK
+    assert in_child(call, unprivileged) == FAN_REPORT_FID | FAN_NONBLOCK
 
 
 @pytest.mark.behaviour("FDI-EVFLAGS-LARGEFILE")
-@pytest.mark.parametrize("event_flags", EVENT_FLAGS, ids=str)
+@pytest.mark.parametrize("event_flags", EVENT_FLAGS)
 def test_event_flags(event_flags):
     with FanotifyGroup(Init(0), event_flags) as group:
-        assert Open(fdinfo.read_group(group.fd).event_flags) == event_flags | Open.LARGEFILE
+        assert Open(fdinfo.read_group(group.fd).event_flags) == event_flags | O_LARGEFILE
 
 
 @pytest.mark.behaviour("FDI-GROUP-INO")
@@ -88,14 +117,14 @@ def test_inode_number():
 
 @pytest.mark.behaviour("FDI-GROUP-LINE")
 def test_open_file_description():
-    with FanotifyGroup(Init.CLOEXEC) as group:
+    with FanotifyGroup(FAN_CLOEXEC) as group:
         shown = fdinfo.read_group(group.fd)
         assert shown.pos == 0
-        assert Open(shown.flags) == Open(fcntl.fcntl(group, fcntl.F_GETFL)) | Open.CLOEXEC
-        fcntl.fcntl(group, fcntl.F_SETFL, Open.NONBLOCK)
-        assert Open(fdinfo.read_group(group.fd).flags) & Open.NONBLOCK
+        assert Open(shown.flags) == Open(fcntl.fcntl(group, fcntl.F_GETFL)) | O_CLOEXEC
+        fcntl.fcntl(group, fcntl.F_SETFL, O_NONBLOCK)
+        assert Open(fdinfo.read_group(group.fd).flags) & O_NONBLOCK
         # fanotify_init(2) was not given FAN_NONBLOCK.
-        assert Init(fdinfo.read_group(group.fd).init_flags) == Init.CLOEXEC
+        assert Init(fdinfo.read_group(group.fd).init_flags) == FAN_CLOEXEC
 
 
 @pytest.mark.behaviour("FDI-GROUP-EMPTY")
@@ -106,7 +135,7 @@ def test_no_marks():
 
 @pytest.mark.behaviour("FDI-GROUP-OTHER")
 def test_group_of_another_process(public_dir):
-    with FanotifyGroup(Init.REPORT_TID) as group:
-        group.mark(Mark.ADD, Mask.OPEN, public_dir)
+    with FanotifyGroup(FAN_REPORT_TID) as group:
+        group.mark(FAN_MARK_ADD, FAN_OPEN, public_dir)
         ours, process = fdinfo.read_group(group.fd), f"/proc/{os.getpid()}"
         assert in_child(lambda: fdinfo.read_group(group.fd, Path(process))) == ours

@@ -11,11 +11,36 @@ from helpers.errors import OK, outcome
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, require
 from helpers.filesystems import MS_BIND, device_number, mount_id, mounted
-from helpers.handles import AT_HANDLE_FID, FileHandle, name_to_handle
-from helpers.uapi import Init, Mark, Mask
+from helpers.handles import FileHandle, name_to_handle
+from helpers.uapi import (
+    AT_HANDLE_FID,
+    FAN_ACCESS,
+    FAN_CLOSE,
+    FAN_EVENT_ON_CHILD,
+    FAN_MARK_ADD,
+    FAN_MARK_DONT_FOLLOW,
+    FAN_MARK_EVICTABLE,
+    FAN_MARK_FILESYSTEM,
+    FAN_MARK_IGNORE,
+    FAN_MARK_IGNORE_SURV,
+    FAN_MARK_IGNORED_MASK,
+    FAN_MARK_IGNORED_SURV_MODIFY,
+    FAN_MARK_INODE,
+    FAN_MARK_MNTNS,
+    FAN_MARK_MOUNT,
+    FAN_MNT_ATTACH,
+    FAN_MODIFY,
+    FAN_ONDIR,
+    FAN_OPEN,
+    FAN_OPEN_EXEC,
+    FAN_REPORT_DIR_FID,
+    FAN_REPORT_FID,
+    FAN_REPORT_MNT,
+    Mark,
+    Mask,
+)
 
-ADD = Mark.ADD
-EVENTS = Mask.OPEN | Mask.CLOSE
+EVENTS = FAN_OPEN | FAN_CLOSE
 FILEID_INO32_GEN = 1
 
 
@@ -28,7 +53,7 @@ def only_mark(group):
 def shown(flags, path, mask=EVENTS, group_flags=0):
     """Return what is shown of the mark that a new group puts on an object."""
     with FanotifyGroup(group_flags) as group:
-        group.mark(ADD | flags, mask, path)
+        group.mark(FAN_MARK_ADD | flags, mask, path)
         return only_mark(group)
 
 
@@ -41,7 +66,7 @@ def filesystem_device(path):
 @pytest.mark.parametrize("make", [Path.touch, Path.mkdir], ids=["file", "directory"])
 def test_inode(make, filesystem_dir):
     make(path := filesystem_dir / "object")
-    mark = shown(Mark.INODE, path)
+    mark = shown(FAN_MARK_INODE, path)
     assert isinstance(mark, fdinfo.InodeMark)
     assert (mark.ino, mark.sdev) == (path.stat().st_ino, filesystem_device(path))
     assert (Mark(mark.mflags), Mask(mark.mask), Mask(mark.ignored_mask)) == (Mark(0), EVENTS, Mask(0))
@@ -50,7 +75,7 @@ def test_inode(make, filesystem_dir):
 @pytest.mark.behaviour("FDI-MARK-HANDLE")
 def test_file_handle(filesystem_dir):
     (path := filesystem_dir / "object").touch()
-    mark = shown(Mark.INODE, path)
+    mark = shown(FAN_MARK_INODE, path)
     handle = FileHandle(mark.handle_type, mark.handle)
     if outcome(name_to_handle, path) == OK:
         assert handle == name_to_handle(path)
@@ -64,12 +89,12 @@ def test_file_handle(filesystem_dir):
 @pytest.mark.behaviour("FDI-MARK-SDEV")
 def test_device_is_not_encoded_for_users(ext4_dir):
     device = ext4_dir.stat().st_dev
-    assert shown(Mark.INODE, ext4_dir).sdev == os.major(device) << 20 | os.minor(device)
+    assert shown(FAN_MARK_INODE, ext4_dir).sdev == os.major(device) << 20 | os.minor(device)
 
 
 @pytest.mark.behaviour("FDI-MARK-MOUNT")
 def test_mount(filesystem_dir):
-    assert shown(Mark.MOUNT, filesystem_dir) == fdinfo.MountMark(
+    assert shown(FAN_MARK_MOUNT, filesystem_dir) == fdinfo.MountMark(
         0, EVENTS, 0, mnt_id=mount_id(filesystem_dir)
     )
 
@@ -78,7 +103,7 @@ def test_mount(filesystem_dir):
 def test_two_mounts_of_a_filesystem(ext4_dir, public_dir):
     with mounted(str(ext4_dir), public_dir / "bind", "none", MS_BIND) as bind, FanotifyGroup() as group:
         for path in (ext4_dir, bind):
-            group.mark(ADD | Mark.MOUNT, Mask.OPEN, path)
+            group.mark(FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_OPEN, path)
         numbers = {mark.mnt_id for mark in fdinfo.read_group(group.fd).marks}
         assert numbers == {mount_id(ext4_dir), mount_id(bind)}
 
@@ -86,26 +111,26 @@ def test_two_mounts_of_a_filesystem(ext4_dir, public_dir):
 @pytest.mark.behaviour("FDI-MARK-SB", "FDI-MARK-SDEV")
 def test_filesystem(filesystem_dir):
     device = filesystem_device(filesystem_dir)
-    assert shown(Mark.FILESYSTEM, filesystem_dir) == fdinfo.FilesystemMark(0, EVENTS, 0, sdev=device)
+    assert shown(FAN_MARK_FILESYSTEM, filesystem_dir) == fdinfo.FilesystemMark(0, EVENTS, 0, sdev=device)
 
 
 @pytest.mark.behaviour("FDI-MARK-MNTNS")
 def test_mount_namespace():
     require(Feature.REPORT_MNT)
     namespace = Path("/proc/self/ns/mnt")
-    mark = shown(Mark.MNTNS, namespace, Mask.MNT_ATTACH, Init.REPORT_MNT)
-    assert mark == fdinfo.MountNamespaceMark(0, Mask.MNT_ATTACH, 0, mnt_ns=namespace.stat().st_ino)
+    mark = shown(FAN_MARK_MNTNS, namespace, FAN_MNT_ATTACH, FAN_REPORT_MNT)
+    assert mark == fdinfo.MountNamespaceMark(0, FAN_MNT_ATTACH, 0, mnt_ns=namespace.stat().st_ino)
 
 
 MFLAGS = [
     (Mark(0), Mark(0), None),
-    (Mark.DONT_FOLLOW, Mark(0), None),
-    (Mark.IGNORED_MASK, Mark(0), None),
-    (Mark.IGNORED_MASK | Mark.IGNORED_SURV_MODIFY, Mark.IGNORED_SURV_MODIFY, None),
-    (Mark.EVICTABLE, Mark.EVICTABLE, Feature.EVICTABLE),
-    (Mark.IGNORE, Mark.IGNORE, Feature.IGNORE),
-    (Mark.IGNORE_SURV, Mark.IGNORE_SURV, Feature.IGNORE),
-    (Mark.EVICTABLE | Mark.IGNORE_SURV, Mark.EVICTABLE | Mark.IGNORE_SURV, Feature.IGNORE),
+    (FAN_MARK_DONT_FOLLOW, Mark(0), None),
+    (FAN_MARK_IGNORED_MASK, Mark(0), None),
+    (FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY, FAN_MARK_IGNORED_SURV_MODIFY, None),
+    (FAN_MARK_EVICTABLE, FAN_MARK_EVICTABLE, Feature.EVICTABLE),
+    (FAN_MARK_IGNORE, FAN_MARK_IGNORE, Feature.IGNORE),
+    (FAN_MARK_IGNORE_SURV, FAN_MARK_IGNORE_SURV, Feature.IGNORE),
+    (FAN_MARK_EVICTABLE | FAN_MARK_IGNORE_SURV, FAN_MARK_EVICTABLE | FAN_MARK_IGNORE_SURV, Feature.IGNORE),
 ]
 
 
@@ -121,41 +146,38 @@ def test_flags_of_a_mark(flags, mflags, feature, ext4_dir):
 @pytest.mark.behaviour("FDI-MARK-IGNORED")
 def test_ignore_mask(ext4_dir):
     with FanotifyGroup() as group:
-        group.mark(ADD | Mark.IGNORED_MASK | Mark.IGNORED_SURV_MODIFY, Mask.ACCESS, ext4_dir)
+        group.mark(FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY, FAN_ACCESS, ext4_dir)
         mark = only_mark(group)
-        assert (Mask(mark.mask), Mask(mark.ignored_mask)) == (Mask(0), Mask.ACCESS)
-        group.mark(ADD, Mask.OPEN, ext4_dir)
+        assert (Mask(mark.mask), Mask(mark.ignored_mask)) == (Mask(0), FAN_ACCESS)
+        group.mark(FAN_MARK_ADD, FAN_OPEN, ext4_dir)
         mark = only_mark(group)
-        assert (Mask(mark.mask), Mask(mark.ignored_mask)) == (Mask.OPEN, Mask.ACCESS)
+        assert (Mask(mark.mask), Mask(mark.ignored_mask)) == (FAN_OPEN, FAN_ACCESS)
 
 
 @pytest.mark.behaviour("FDI-MARK-MASK-INTERNAL")
 @pytest.mark.parametrize(
     ("mark_type", "name", "added"),
     [
-        (Mark.INODE, "file", Mask.EVENT_ON_CHILD),
-        (Mark.MOUNT, "file", Mask.EVENT_ON_CHILD),
-        (Mark.FILESYSTEM, "file", Mask.EVENT_ON_CHILD),
-        (Mark.MOUNT, "directory", Mask.EVENT_ON_CHILD),
-        (Mark.FILESYSTEM, "directory", Mask.EVENT_ON_CHILD),
-        (Mark.INODE, "directory", Mask(0)),
+        (FAN_MARK_INODE, "file", FAN_EVENT_ON_CHILD),
+        (FAN_MARK_MOUNT, "file", FAN_EVENT_ON_CHILD),
+        (FAN_MARK_FILESYSTEM, "file", FAN_EVENT_ON_CHILD),
+        (FAN_MARK_MOUNT, "directory", FAN_EVENT_ON_CHILD),
+        (FAN_MARK_FILESYSTEM, "directory", FAN_EVENT_ON_CHILD),
+        (FAN_MARK_INODE, "directory", Mask(0)),
     ],
-    ids=str,
 )
 def test_bit_that_nobody_set(mark_type, name, added, ext4_dir):
     (ext4_dir / "file").touch()
     (ext4_dir / "directory").mkdir()
-    mark = shown(mark_type, ext4_dir / name, Mask.OPEN, Init.REPORT_DIR_FID)
-    assert Mask(mark.mask) == Mask.OPEN | added
-    assert Mask(shown(mark_type, ext4_dir / name, Mask.OPEN, Init.REPORT_FID).mask) == Mask.OPEN
+    mark = shown(mark_type, ext4_dir / name, FAN_OPEN, FAN_REPORT_DIR_FID)
+    assert Mask(mark.mask) == FAN_OPEN | added
+    assert Mask(shown(mark_type, ext4_dir / name, FAN_OPEN, FAN_REPORT_FID).mask) == FAN_OPEN
 
 
 @pytest.mark.behaviour("FDI-MARK-MASK")
 def test_every_bit_of_the_mask(ext4_dir):
-    asked = (
-        Mask.ACCESS | Mask.MODIFY | Mask.CLOSE | Mask.OPEN | Mask.OPEN_EXEC | Mask.ONDIR | Mask.EVENT_ON_CHILD
-    )
-    assert Mask(shown(Mark.INODE, ext4_dir, asked).mask) == asked
+    asked = FAN_ACCESS | FAN_MODIFY | FAN_CLOSE | FAN_OPEN | FAN_OPEN_EXEC | FAN_ONDIR | FAN_EVENT_ON_CHILD
+    assert Mask(shown(FAN_MARK_INODE, ext4_dir, asked).mask) == asked
 
 
 @pytest.mark.behaviour("FDI-MARK-ORDER")
@@ -164,9 +186,9 @@ def test_all_marks_are_shown(ext4_dir):
     with FanotifyGroup() as group:
         for file in files:
             file.touch()
-            group.mark(ADD, Mask.OPEN, file)
-        group.mark(ADD | Mark.MOUNT, Mask.OPEN, ext4_dir)
-        group.mark(ADD | Mark.FILESYSTEM, Mask.OPEN, ext4_dir)
+            group.mark(FAN_MARK_ADD, FAN_OPEN, file)
+        group.mark(FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_OPEN, ext4_dir)
+        group.mark(FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_OPEN, ext4_dir)
         marks = fdinfo.read_group(group.fd).marks
     inodes = {mark.ino for mark in marks if isinstance(mark, fdinfo.InodeMark)}
     assert inodes == {file.stat().st_ino for file in files}

@@ -11,10 +11,10 @@ from helpers import fdinfo
 from helpers.actors import Actor
 from helpers.features import Feature, has
 from helpers.namespaces import own_proc
-from helpers.pidfd import Clone, clone_in, own_pidfd, pidfd_of
-from helpers.uapi import Open
+from helpers.pidfd import clone_in, own_pidfd, pidfd_of
+from helpers.uapi import CLONE_NEWPID, O_CLOEXEC, O_RDWR, Open
 
-in_new_namespace = functools.partial(clone_in, Clone.NEWPID)
+in_new_namespace = functools.partial(clone_in, CLONE_NEWPID)
 
 
 @pytest.mark.behaviour("FDI-PIDFD-PID")
@@ -22,7 +22,7 @@ def test_own_process():
     with own_pidfd() as fd:
         info = fdinfo.read_pidfd(fd)
         assert (info.pid, info.nspid) == (os.getpid(), (os.getpid(),))
-        assert Open(info.flags) == Open.RDWR | Open.CLOEXEC
+        assert Open(info.flags) == O_RDWR | O_CLOEXEC
         assert info.pos == 0
 
 

@@ -16,7 +16,7 @@ from helpers.events import parse
 from helpers.fanotify import BUFFER_SIZE, FanotifyGroup, fanotify_mark
 from helpers.features import Feature, require
 from helpers.pidfd import own_pidfd, pidfd_getfd, pidfd_of, pidfd_open
-from helpers.uapi import Init, Mark, Mask, Open
+from helpers.uapi import FAN_MARK_ADD, FAN_NONBLOCK, FAN_OPEN, O_PATH, Open
 
 
 @contextlib.contextmanager
@@ -97,7 +97,7 @@ def test_socket(public_dir):
 @pytest.mark.behaviour("PGETFD-OPATH")
 def test_path_descriptor():
     with Actor(lambda: os.open("/", os.O_PATH)) as actor, taken(actor) as fd:
-        assert Open.PATH in Open(fcntl.fcntl(fd, fcntl.F_GETFL))
+        assert O_PATH in Open(fcntl.fcntl(fd, fcntl.F_GETFL))
         assert os.path.samestat(os.fstat(fd), Path("/").stat())
 
 
@@ -129,7 +129,7 @@ def test_fanotify_group(public_dir):
     file.touch()
 
     def make():
-        groups.append(FanotifyGroup(Init.NONBLOCK))
+        groups.append(FanotifyGroup(FAN_NONBLOCK))
         return groups[0].fd
 
     def read():
@@ -137,11 +137,11 @@ def test_fanotify_group(public_dir):
 
     groups = []
     with Actor(in_turn(make, read)) as actor, taken(actor) as fd:
-        fanotify_mark(fd, Mark.ADD, Mask.OPEN, file)
+        fanotify_mark(fd, FAN_MARK_ADD, FAN_OPEN, file)
         file.read_text()
-        assert actor.act() == [Mask.OPEN]
+        assert actor.act() == [FAN_OPEN]
         actor.exit()
         file.read_text()
         (event,) = parse(os.read(fd, BUFFER_SIZE))
-        assert event.mask == Mask.OPEN
+        assert event.mask == FAN_OPEN
         os.close(event.fd)

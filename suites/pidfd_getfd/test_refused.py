@@ -8,14 +8,14 @@ import pytest
 
 from helpers.actors import Actor, LeaderlessActor, live
 from helpers.children import in_child
-from helpers.credentials import Capability, unprivileged, user, without
+from helpers.credentials import unprivileged, user, without
 from helpers.descriptors import exhausted
 from helpers.errors import OK, expect, outcome
 from helpers.fanotify import FanotifyGroup
-from helpers.pidfd import PIDFD_SELF_THREAD, own_pidfd, pidfd_getfd, pidfd_of
+from helpers.pidfd import own_pidfd, pidfd_getfd, pidfd_of
 from helpers.syscalls import syscall
+from helpers.uapi import CAP_SYS_PTRACE, PIDFD_SELF_THREAD, PR_SET_DUMPABLE
 
-PR_SET_DUMPABLE = 4
 STDIN, NO_DESCRIPTOR = 0, 10_000
 OTHER_USER = 54321
 
@@ -77,7 +77,7 @@ def test_process_whose_leader_has_exited():
 
 
 def without_ptrace():
-    without(Capability.SYS_PTRACE)()
+    without(CAP_SYS_PTRACE)()
 
 
 def other_user():

@@ -18,19 +18,33 @@ from helpers.credentials import unprivileged, user, user_namespace
 from helpers.errors import expect, outcome
 from helpers.features import Feature, has, require
 from helpers.filesystems import mounted
-from helpers.pidfd import Clone, Info, Pidfd, clone_in, get_info, own_pidfd, pidfd_of, pidfd_send_signal
+from helpers.pidfd import clone_in, get_info, own_pidfd, pidfd_of, pidfd_send_signal
 from helpers.sockets import peer_pidfd
 from helpers.syscalls import syscall
+from helpers.uapi import (
+    CLONE_NEWPID,
+    PIDFD_COREDUMP_SKIP,
+    PIDFD_COREDUMP_USER,
+    PIDFD_COREDUMPED,
+    PIDFD_INFO_CGROUPID,
+    PIDFD_INFO_COREDUMP,
+    PIDFD_INFO_COREDUMP_CODE,
+    PIDFD_INFO_COREDUMP_SIGNAL,
+    PIDFD_INFO_CREDS,
+    PIDFD_INFO_EXIT,
+    PIDFD_INFO_PID,
+    PIDFD_THREAD,
+    PR_SET_DUMPABLE,
+    SI_TKILL,
+    Info,
+)
 from helpers.waiting import scaled
 
-ALWAYS = Info.PID | Info.CREDS | Info.CGROUPID
-COREDUMPED, COREDUMP_SKIP, COREDUMP_USER = 0x1, 0x2, 0x4
-PR_SET_DUMPABLE = 4
-SI_TKILL = -6
+ALWAYS = PIDFD_INFO_PID | PIDFD_INFO_CREDS | PIDFD_INFO_CGROUPID
 CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 OTHER_USER, OVERFLOW = 54321, 65534
 CREDENTIALS = ["ruid", "euid", "suid", "fsuid", "rgid", "egid", "sgid", "fsgid"]
-in_a_new_pid_namespace = functools.partial(clone_in, Clone.NEWPID)
+in_a_new_pid_namespace = functools.partial(clone_in, CLONE_NEWPID)
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +57,7 @@ def credentials(info):
 
 
 @pytest.mark.behaviour("PINFO-SELF")
-@pytest.mark.parametrize("ask", [Info(0), Info.PID, ALWAYS], ids=str)
+@pytest.mark.parametrize("ask", [Info(0), PIDFD_INFO_PID, ALWAYS])
 def test_own_process(ask):
     with own_pidfd() as fd:
         info = get_info(fd, ask)
@@ -83,7 +97,7 @@ def test_numbers_in_a_pid_namespace():
 
 @pytest.mark.behaviour("PINFO-THREAD")
 def test_thread():
-    with ThreadActor(os.getpid) as thread, pidfd_of(thread.tid, Pidfd.THREAD) as fd:
+    with ThreadActor(os.getpid) as thread, pidfd_of(thread.tid, PIDFD_THREAD) as fd:
         info = get_info(fd)
         assert (info.pid, info.tgid, info.ppid) == (thread.tid, os.getpid(), os.getppid())
 
@@ -107,7 +121,7 @@ def test_process_of_somebody_else():
 
 
 @pytest.mark.behaviour("PINFO-ESRCH")
-@pytest.mark.parametrize("ask", [Info(0), ALWAYS], ids=str)
+@pytest.mark.parametrize("ask", [Info(0), ALWAYS])
 def test_process_that_was_reaped(ask):
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         actor.exit()
@@ -128,16 +142,16 @@ def test_process_of_another_pid_namespace():
 
 
 @pytest.mark.behaviour("PINFO-EXIT")
-@pytest.mark.parametrize("ask", [Info.EXIT, Info.EXIT | ALWAYS], ids=str)
+@pytest.mark.parametrize("ask", [PIDFD_INFO_EXIT, PIDFD_INFO_EXIT | ALWAYS])
 def test_exit_status(ask):
     require(Feature.PIDFD_INFO_EXIT)
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
-        assert Info.EXIT not in Info(get_info(fd, ask).mask)
+        assert PIDFD_INFO_EXIT not in Info(get_info(fd, ask).mask)
         actor.exit(3)
-        assert Info.EXIT not in Info(get_info(fd, ask).mask)
+        assert PIDFD_INFO_EXIT not in Info(get_info(fd, ask).mask)
         actor.reap()
         info = get_info(fd, ask)
-        assert Info(info.mask) & (Info.EXIT | Info.PID | Info.CREDS) == Info.EXIT
+        assert Info(info.mask) & (PIDFD_INFO_EXIT | PIDFD_INFO_PID | PIDFD_INFO_CREDS) == PIDFD_INFO_EXIT
         assert os.waitstatus_to_exitcode(info.exit_code) == 3
 
 
@@ -148,7 +162,7 @@ def test_signal_that_killed():
         pidfd_send_signal(fd, SIGKILL)
         actor.await_zombie()
         actor.reap()
-        assert os.waitstatus_to_exitcode(get_info(fd, Info.EXIT).exit_code) == -SIGKILL
+        assert os.waitstatus_to_exitcode(get_info(fd, PIDFD_INFO_EXIT).exit_code) == -SIGKILL
 
 
 @pytest.mark.behaviour("PINFO-EXIT")
@@ -166,31 +180,31 @@ def test_process_that_somebody_else_reaped():
 
     with Actor(in_turn(have_child, end_child)) as parent, pidfd_of(parent.act()) as fd:
         parent.act()
-        assert os.waitstatus_to_exitcode(get_info(fd, Info.EXIT).exit_code) == 3
+        assert os.waitstatus_to_exitcode(get_info(fd, PIDFD_INFO_EXIT).exit_code) == 3
 
 
 @pytest.mark.behaviour("PINFO-EXIT-THREAD")
 def test_thread_that_has_ended():
     require(Feature.PIDFD_INFO_EXIT)
-    with ThreadActor(os.getpid) as thread, pidfd_of(thread.tid, Pidfd.THREAD) as fd:
+    with ThreadActor(os.getpid) as thread, pidfd_of(thread.tid, PIDFD_THREAD) as fd:
         thread.exit()
-        info = get_info(fd, Info.EXIT)
-        assert (Info.EXIT in Info(info.mask), info.exit_code) == (True, 0)
+        info = get_info(fd, PIDFD_INFO_EXIT)
+        assert (PIDFD_INFO_EXIT in Info(info.mask), info.exit_code) == (True, 0)
 
 
 @pytest.mark.behaviour("PINFO-COREDUMP")
-@pytest.mark.parametrize(("dumpable", "answer"), [(1, COREDUMP_USER), (0, COREDUMP_SKIP)])
+@pytest.mark.parametrize(("dumpable", "answer"), [(1, PIDFD_COREDUMP_USER), (0, PIDFD_COREDUMP_SKIP)])
 def test_core_dump_to_come(dumpable, answer):
     require(Feature.PIDFD_INFO_COREDUMP)
     with (
         live(lambda: syscall("prctl", PR_SET_DUMPABLE, dumpable, 0, 0, 0)) as actor,
         pidfd_of(actor.pid) as fd,
     ):
-        info = get_info(fd, Info.COREDUMP)
-        assert Info.COREDUMP in Info(info.mask)
+        info = get_info(fd, PIDFD_INFO_COREDUMP)
+        assert PIDFD_INFO_COREDUMP in Info(info.mask)
         assert info.coredump_mask == answer
         assert info.coredump_signal == 0
-        assert Info.COREDUMP not in Info(get_info(fd).mask)
+        assert PIDFD_INFO_COREDUMP not in Info(get_info(fd).mask)
 
 
 @contextlib.contextmanager
@@ -215,18 +229,18 @@ def test_core_dump(public_dir):
         actor.start()
         with server.accept()[0] as connection:
             fd = peer_pidfd(connection)
-            crashing = get_info(fd, Info.COREDUMP)
+            crashing = get_info(fd, PIDFD_INFO_COREDUMP)
         actor.await_zombie()
         actor.reap()
-        dead = get_info(fd, Info.COREDUMP | Info.EXIT)
+        dead = get_info(fd, PIDFD_INFO_COREDUMP | PIDFD_INFO_EXIT)
         os.close(fd)
     assert crashing.pid == actor.pid
     for info in (crashing, dead):
-        assert info.coredump_mask == COREDUMPED | COREDUMP_USER
+        assert info.coredump_mask == PIDFD_COREDUMPED | PIDFD_COREDUMP_USER
         if has(Feature.PIDFD_INFO_SUPPORTED_MASK):
-            assert Info.COREDUMP_SIGNAL in Info(info.mask)
+            assert PIDFD_INFO_COREDUMP_SIGNAL in Info(info.mask)
             assert info.coredump_signal == SIGABRT
         # The code came with CLONE_AUTOREAP, 7.1.
         if has(Feature.CLONE_AUTOREAP):
-            assert Info.COREDUMP_CODE in Info(info.mask)
+            assert PIDFD_INFO_COREDUMP_CODE in Info(info.mask)
             assert info.coredump_code == SI_TKILL

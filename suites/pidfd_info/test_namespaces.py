@@ -13,11 +13,21 @@ from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.errors import expect, outcome
 from helpers.features import Feature, require
-from helpers.pidfd import NAMESPACES, Clone, clone_in, get_namespace, own_pidfd, pidfd_of
-from helpers.uapi import Open
+from helpers.pidfd import NAMESPACES, clone_in, get_namespace, own_pidfd, pidfd_of
+from helpers.uapi import (
+    CLONE_NEWCGROUP,
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    CLONE_NEWUTS,
+    O_RDONLY,
+    Open,
+)
 
 ALL_NEW = (
-    Clone.NEWNS | Clone.NEWPID | Clone.NEWNET | Clone.NEWUSER | Clone.NEWUTS | Clone.NEWIPC | Clone.NEWCGROUP
+    CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP
 )
 
 
@@ -43,7 +53,7 @@ def test_namespace(elsewhere, name):
         assert os.path.samestat(os.fstat(namespace), link.stat())
         assert Path(f"/proc/self/fd/{namespace}").readlink() == link.readlink()
         assert fcntl.fcntl(namespace, fcntl.F_GETFD) == fcntl.FD_CLOEXEC
-        assert Open(fcntl.fcntl(namespace, fcntl.F_GETFL)) == Open.RDONLY
+        assert Open(fcntl.fcntl(namespace, fcntl.F_GETFL)) == O_RDONLY
     finally:
         os.close(namespace)
 

@@ -11,8 +11,15 @@ from helpers.actors import Actor
 from helpers.descriptors import GuardedBuffer
 from helpers.errors import OK, expect
 from helpers.features import Feature, has, require
-from helpers.pidfd import GET_INFO, INFO_SIZE, Direction, Info, get_info, own_pidfd, pidfd_of, request
+from helpers.pidfd import Direction, get_info, own_pidfd, pidfd_of, request
 from helpers.syscalls import syscall
+from helpers.uapi import (
+    PIDFD_GET_INFO,
+    PIDFD_INFO_COREDUMP,
+    PIDFD_INFO_SIZE_VER0,
+    PIDFD_INFO_SUPPORTED_MASK,
+    Info,
+)
 
 EVERYTHING = (1 << 64) - 1
 SINCE_6_19 = Info(0x7F)
@@ -27,7 +34,7 @@ def ask(fd, size, direction=Direction.BOTH, mask=0, filler=0):
     """Ask with a structure of so many bytes, and return it."""
     buffer = bytearray([filler] * max(size, 8))
     buffer[:8] = mask.to_bytes(8, "little")
-    fcntl.ioctl(fd, request(GET_INFO, size, direction), buffer)
+    fcntl.ioctl(fd, request(PIDFD_GET_INFO, size, direction), buffer)
     return bytes(buffer)
 
 
@@ -39,40 +46,42 @@ def mask_of(structure):
 @pytest.mark.parametrize("size", [128, 4096])
 def test_large_structure(size):
     with own_pidfd() as fd:
-        small, large = ask(fd, INFO_SIZE, filler=0xFF), ask(fd, size, filler=0xFF)
-    assert large == small + bytes(size - INFO_SIZE)
+        small, large = ask(fd, PIDFD_INFO_SIZE_VER0, filler=0xFF), ask(fd, size, filler=0xFF)
+    assert large == small + bytes(size - PIDFD_INFO_SIZE_VER0)
 
 
 @pytest.mark.behaviour("PINFO-SIZE-SMALL")
-@pytest.mark.parametrize("size", [0, 8, INFO_SIZE - 8, INFO_SIZE - 1])
+@pytest.mark.parametrize("size", [0, 8, PIDFD_INFO_SIZE_VER0 - 8, PIDFD_INFO_SIZE_VER0 - 1])
 def test_small_structure(size):
     with own_pidfd() as fd:
         expect(ENOTTY if has(Feature.PIDFD_INFO_CHECKED) else EINVAL, ask, fd, size)
 
 
 @pytest.mark.behaviour("PINFO-SIZE-SMALL")
-@pytest.mark.parametrize("direction", [Direction.TO_KERNEL, Direction.FROM_KERNEL], ids=lambda way: way.name)
+@pytest.mark.parametrize("direction", [Direction.TO_KERNEL, Direction.FROM_KERNEL])
 def test_one_way(direction):
     with own_pidfd() as fd:
-        expect(ENOTTY if has(Feature.PIDFD_INFO_CHECKED) else OK, ask, fd, INFO_SIZE, direction)
+        expect(ENOTTY if has(Feature.PIDFD_INFO_CHECKED) else OK, ask, fd, PIDFD_INFO_SIZE_VER0, direction)
 
 
 @pytest.mark.behaviour("PINFO-SIZE-LATER")
-@pytest.mark.parametrize("bit", [Info.COREDUMP, Info.SUPPORTED_MASK], ids=str)
+@pytest.mark.parametrize("bit", [PIDFD_INFO_COREDUMP, PIDFD_INFO_SUPPORTED_MASK])
 def test_field_that_does_not_fit(bit):
-    require(Feature.PIDFD_INFO_COREDUMP if bit == Info.COREDUMP else Feature.PIDFD_INFO_SUPPORTED_MASK)
+    require(Feature.PIDFD_INFO_COREDUMP if bit == PIDFD_INFO_COREDUMP else Feature.PIDFD_INFO_SUPPORTED_MASK)
     with own_pidfd() as fd:
-        answered = ask(fd, INFO_SIZE, mask=bit)
+        answered = ask(fd, PIDFD_INFO_SIZE_VER0, mask=bit)
     assert bit in mask_of(answered)
 
 
 @pytest.mark.behaviour("PINFO-ADDRESS")
-@pytest.mark.parametrize(("room", "answer"), [(None, EINVAL), (0, EFAULT), (8, EFAULT), (INFO_SIZE, OK)])
+@pytest.mark.parametrize(
+    ("room", "answer"), [(None, EINVAL), (0, EFAULT), (8, EFAULT), (PIDFD_INFO_SIZE_VER0, OK)]
+)
 def test_address(room, answer):
     buffer = GuardedBuffer(room or 0)
     address = 0 if room is None else buffer.address
     with own_pidfd() as fd:
-        expect(answer, syscall, "ioctl", fd, request(GET_INFO, INFO_SIZE), address)
+        expect(answer, syscall, "ioctl", fd, request(PIDFD_GET_INFO, PIDFD_INFO_SIZE_VER0), address)
 
 
 @pytest.mark.behaviour("PINFO-MASK-UNKNOWN")
@@ -84,8 +93,8 @@ def test_bit_that_nobody_knows(bit):
 
 def supported(fd):
     """Return the bits that the kernel says it knows; the field moved with 7.1, which added one before it."""
-    structure = ask(fd, 88, mask=Info.SUPPORTED_MASK)
-    assert Info.SUPPORTED_MASK in mask_of(structure)
+    structure = ask(fd, 88, mask=PIDFD_INFO_SUPPORTED_MASK)
+    assert PIDFD_INFO_SUPPORTED_MASK in mask_of(structure)
     return Info(int.from_bytes(structure[80:] if has(Feature.CLONE_AUTOREAP) else structure[72:80], "little"))
 
 
@@ -105,6 +114,6 @@ def test_bits_that_the_kernel_knows():
 def test_structure_of_the_first_release_with_supported_mask():
     require(Feature.PIDFD_INFO_SUPPORTED_MASK)
     with own_pidfd() as fd:
-        structure = ask(fd, 80, mask=Info.SUPPORTED_MASK)
-    assert Info.SUPPORTED_MASK in mask_of(structure)
-    assert Info.SUPPORTED_MASK in Info(int.from_bytes(structure[72:80], "little"))
+        structure = ask(fd, 80, mask=PIDFD_INFO_SUPPORTED_MASK)
+    assert PIDFD_INFO_SUPPORTED_MASK in mask_of(structure)
+    assert PIDFD_INFO_SUPPORTED_MASK in Info(int.from_bytes(structure[72:80], "little"))

@@ -17,19 +17,8 @@ from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.descriptors import exhausted
 from helpers.errors import by_behaviour, expect, outcome
-from helpers.pidfd import (
-    Clone,
-    Pidfd,
-    Poll,
-    clone_in,
-    clone_with_pidfd,
-    own_pidfd,
-    pidfd_of,
-    pidfd_open,
-    pidfd_send_signal,
-    poll,
-)
-from helpers.uapi import Open
+from helpers.pidfd import clone_in, clone_with_pidfd, own_pidfd, pidfd_of, pidfd_open, pidfd_send_signal, poll
+from helpers.uapi import CLONE_NEWPID, O_RDWR, POLLIN, Open, Pidfd, Poll
 from helpers.waiting import readable, wait_until
 
 NO_PROCESS = 2**22 + 1
@@ -46,7 +35,7 @@ def test_descriptor():
     with own_pidfd() as fd:
         assert fdinfo.read_pidfd(fd).pid == os.getpid()
         assert fcntl.fcntl(fd, fcntl.F_GETFD) == fcntl.FD_CLOEXEC
-        assert Open(fcntl.fcntl(fd, fcntl.F_GETFL)) == Open.RDWR
+        assert Open(fcntl.fcntl(fd, fcntl.F_GETFL)) == O_RDWR
 
 
 @pytest.mark.parametrize(
@@ -93,7 +82,7 @@ def test_no_free_file():
 def test_zombie():
     with zombie(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         assert fdinfo.read_pidfd(fd).pid == actor.pid
-        assert poll(fd) == Poll.IN
+        assert poll(fd) == POLLIN
 
 
 def ignore():
@@ -154,6 +143,6 @@ def test_number_in_the_callers_namespace():
         with pidfd_of(INIT) as fd:
             return fdinfo.read_pidfd(fd).nspid
 
-    with Actor(open_init, make=lambda child: clone_in(Clone.NEWPID, child)) as actor:
+    with Actor(open_init, make=lambda child: clone_in(CLONE_NEWPID, child)) as actor:
         # The procfs mount is that of the outer namespace, and shows both numbers.
         assert actor.act() == (actor.pid, INIT)

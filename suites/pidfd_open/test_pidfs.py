@@ -17,8 +17,9 @@ from helpers.credentials import unprivileged
 from helpers.errors import OK, expect, outcome
 from helpers.features import Feature, has, require
 from helpers.handles import fd_to_handle, open_by_handle_at
-from helpers.pidfd import Clone, clone_as, clone_in, own_pidfd, pidfd_of, pidfd_send_signal
+from helpers.pidfd import clone_as, clone_in, own_pidfd, pidfd_of, pidfd_send_signal
 from helpers.syscalls import syscall
+from helpers.uapi import CLONE_NEWPID
 
 PID_FS_MAGIC, ANON_INODE_FS_MAGIC = 0x50494446, 0x09041934
 FD_PIDFS_ROOT = -10002
@@ -202,5 +203,5 @@ def test_handle_in_a_namespace_that_does_not_see_the_process():
             with pidfd_of(os.getpid()) as mount:
                 return outcome(open_by_handle_at, mount, handle)
 
-        with Actor(attempts, make=lambda child: clone_in(Clone.NEWPID, child)) as actor:
+        with Actor(attempts, make=lambda child: clone_in(CLONE_NEWPID, child)) as actor:
             assert actor.act() == ESTALE

@@ -13,7 +13,8 @@ import pytest
 from helpers.actors import Actor
 from helpers.errors import expect
 from helpers.features import Feature, has
-from helpers.pidfd import Pidfd, Poll, own_pidfd, pidfd_of, pidfd_send_signal, poll, waitid
+from helpers.pidfd import own_pidfd, pidfd_of, pidfd_send_signal, poll, waitid
+from helpers.uapi import PIDFD_NONBLOCK, POLLHUP, POLLIN, Poll
 from helpers.waiting import scaled
 
 EVERYTHING = select.POLLIN | select.POLLOUT | select.POLLPRI
@@ -28,7 +29,7 @@ def by_poll(fd, seconds=0):
 def by_select(fd, seconds=0):
     # select(2) knows no hang-up: it counts as readable.
     read, write, _ = select.select([fd], [fd], [], scaled(seconds))
-    return (Poll.IN if read else Poll(0)) | (Poll(select.POLLOUT) if write else Poll(0))
+    return (POLLIN if read else Poll(0)) | (Poll(select.POLLOUT) if write else Poll(0))
 
 
 def by_epoll(fd, seconds=0):
@@ -45,7 +46,7 @@ def by_edge(fd, seconds=0):
 
 def hang_up(how):
     """What is reported of a process that was reaped; POLLHUP came with pidfds of threads, 6.9."""
-    return Poll.IN | Poll.HUP if has(Feature.PIDFD_THREAD) and how is not by_select else Poll.IN
+    return POLLIN | POLLHUP if has(Feature.PIDFD_THREAD) and how is not by_select else POLLIN
 
 
 WAYS = [by_poll, by_select, by_epoll, by_edge]
@@ -57,7 +58,7 @@ def test_states(how):
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         assert how(fd) == Poll(0)
         actor.exit()
-        assert how(fd) == Poll.IN
+        assert how(fd) == POLLIN
         actor.reap()
         assert how(fd) == hang_up(how)
 
@@ -80,7 +81,7 @@ def test_who_waits_is_woken(how):
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         with waiting(how, fd) as found:
             pidfd_send_signal(fd, SIGKILL)
-        assert found == [Poll.IN]
+        assert found == [POLLIN]
 
 
 @pytest.mark.behaviour("POPEN-PROCDIR-POLL")
@@ -89,14 +90,14 @@ def test_directory_of_a_process():
         directory = os.open(f"/proc/{actor.pid}", os.O_RDONLY | os.O_DIRECTORY)
         try:
             expect(EPERM, by_epoll, directory)
-            assert Poll.IN in poll(directory)
+            assert POLLIN in poll(directory)
         finally:
             os.close(directory)
 
 
 @pytest.mark.behaviour("POPEN-NONBLOCK")
 def test_wait_without_blocking():
-    with Actor(os.getpid) as actor, pidfd_of(actor.pid, Pidfd.NONBLOCK) as fd:
+    with Actor(os.getpid) as actor, pidfd_of(actor.pid, PIDFD_NONBLOCK) as fd:
         assert not os.get_blocking(fd)
         expect(EAGAIN, waitid, fd, os.WEXITED)
         assert waitid(fd, os.WEXITED | os.WNOHANG).si_pid == 0

@@ -13,7 +13,8 @@ from helpers import fdinfo
 from helpers.actors import Actor, ActorDied, LeaderlessActor, ThreadActor
 from helpers.errors import expect
 from helpers.features import Feature, has, require
-from helpers.pidfd import Pidfd, Poll, pidfd_of, pidfd_open, pidfd_send_signal, poll
+from helpers.pidfd import pidfd_of, pidfd_open, pidfd_send_signal, poll
+from helpers.uapi import PIDFD_NONBLOCK, PIDFD_THREAD, POLLHUP, POLLIN, Pidfd, Poll
 
 
 @pytest.mark.behaviour("POPEN-TID")
@@ -22,29 +23,29 @@ def test_thread_without_the_flag():
     answer = ENOENT if has(Feature.PIDFD_INFO_COREDUMP) else EINVAL
     with ThreadActor(os.getpid) as thread:
         expect(answer, pidfd_open, thread.tid)
-        expect(answer, pidfd_open, thread.tid, Pidfd.NONBLOCK)
+        expect(answer, pidfd_open, thread.tid, PIDFD_NONBLOCK)
 
 
 @pytest.mark.behaviour("POPEN-THREAD")
-@pytest.mark.parametrize("more", [Pidfd(0), Pidfd.NONBLOCK], ids=str)
+@pytest.mark.parametrize("more", [Pidfd(0), PIDFD_NONBLOCK])
 def test_thread(more):
     with ThreadActor(os.getpid) as thread:
         if not has(Feature.PIDFD_THREAD):
-            expect(EINVAL, pidfd_open, thread.tid, Pidfd.THREAD | more)
+            expect(EINVAL, pidfd_open, thread.tid, PIDFD_THREAD | more)
             return
-        with pidfd_of(thread.tid, Pidfd.THREAD | more) as fd:
+        with pidfd_of(thread.tid, PIDFD_THREAD | more) as fd:
             info = fdinfo.read_pidfd(fd)
             assert info.pid == thread.tid
-            assert info.flags & (Pidfd.THREAD | Pidfd.NONBLOCK) == Pidfd.THREAD | more
+            assert info.flags & (PIDFD_THREAD | PIDFD_NONBLOCK) == PIDFD_THREAD | more
 
 
 @pytest.mark.behaviour("POPEN-THREAD-POLL")
 def test_thread_that_ends():
     require(Feature.PIDFD_THREAD)
-    with ThreadActor(os.getpid) as thread, pidfd_of(thread.tid, Pidfd.THREAD) as fd:
+    with ThreadActor(os.getpid) as thread, pidfd_of(thread.tid, PIDFD_THREAD) as fd:
         assert poll(fd) == Poll(0)
         thread.exit()
-        assert poll(fd) == Poll.IN | Poll.HUP
+        assert poll(fd) == POLLIN | POLLHUP
         assert fdinfo.read_pidfd(fd).pid == -1
         expect(ESRCH, pidfd_send_signal, fd, 0)
 
@@ -53,19 +54,18 @@ def test_thread_that_ends():
     "flags",
     [
         pytest.param(Pidfd(0), marks=pytest.mark.behaviour("POPEN-PROC-POLL")),
-        pytest.param(Pidfd.THREAD, marks=pytest.mark.behaviour("POPEN-LEADER-POLL")),
+        pytest.param(PIDFD_THREAD, marks=pytest.mark.behaviour("POPEN-LEADER-POLL")),
     ],
-    ids=str,
 )
 def test_leader_that_exits_first(flags):
-    if flags & Pidfd.THREAD:
+    if flags & PIDFD_THREAD:
         require(Feature.PIDFD_THREAD)
     with LeaderlessActor(os.getpid) as actor, pidfd_of(actor.pid, flags) as fd:
         assert poll(fd) == Poll(0)
         assert actor.act() == actor.pid
         assert poll(fd) == Poll(0)
         actor.exit()
-        assert poll(fd) == Poll.IN
+        assert poll(fd) == POLLIN
 
 
 @pytest.mark.behaviour("POPEN-PROC-POLL")
@@ -103,17 +103,17 @@ def test_thread_that_executes_a_program():
         tid = actor.act()
         with (
             pidfd_of(actor.pid) as process,
-            pidfd_of(actor.pid, Pidfd.THREAD) as leader,
-            pidfd_of(tid, Pidfd.THREAD) as thread,
+            pidfd_of(actor.pid, PIDFD_THREAD) as leader,
+            pidfd_of(tid, PIDFD_THREAD) as thread,
         ):
             actor.start()
             # The channel of the actor is close-on-exec: it ends when the program begins.
             with contextlib.suppress(ActorDied):
                 actor.finish()
-            assert [poll(fd) for fd in (process, leader, thread)] == [Poll(0), Poll(0), Poll.IN | Poll.HUP]
+            assert [poll(fd) for fd in (process, leader, thread)] == [Poll(0), Poll(0), POLLIN | POLLHUP]
             pids = [fdinfo.read_pidfd(fd).pid for fd in (process, leader, thread)]
             assert pids == [actor.pid, actor.pid, -1]
             expect(ESRCH, pidfd_send_signal, thread, 0)
             pidfd_send_signal(leader, SIGKILL)
             actor.await_zombie()
-            assert [poll(fd) for fd in (process, leader)] == [Poll.IN, Poll.IN]
+            assert [poll(fd) for fd in (process, leader)] == [POLLIN, POLLIN]

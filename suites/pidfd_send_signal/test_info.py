@@ -12,19 +12,21 @@ from helpers.children import in_child
 from helpers.credentials import user
 from helpers.errors import OK, by_behaviour, expect, outcome
 from helpers.features import Feature, require
-from helpers.pidfd import (
-    Clone,
+from helpers.pidfd import Siginfo, clone_in, own_pidfd, pidfd_of, pidfd_send_signal
+from helpers.uapi import (
+    CLONE_NEWPID,
+    PIDFD_SIGNAL_THREAD,
+    PIDFD_THREAD,
+    SI_KERNEL,
+    SI_QUEUE,
+    SI_TIMER,
+    SI_TKILL,
+    SI_USER,
     Pidfd,
     Scope,
-    Siginfo,
-    clone_in,
-    own_pidfd,
-    pidfd_of,
-    pidfd_send_signal,
 )
 from suites.pidfd_send_signal.targets import SIGNAL, block, take, taker
 
-SI_USER, SI_KERNEL, SI_QUEUE, SI_TIMER, SI_TKILL = 0, 0x80, -1, -2, -6
 SENDER = 54321
 
 
@@ -47,7 +49,7 @@ def test_nothing_said():
 
 
 @pytest.mark.behaviour("PSIG-INFO-THREAD")
-@pytest.mark.parametrize(("opened", "scope"), [(Pidfd(0), Scope.THREAD), (Pidfd.THREAD, Scope(0))], ids=str)
+@pytest.mark.parametrize(("opened", "scope"), [(Pidfd(0), PIDFD_SIGNAL_THREAD), (PIDFD_THREAD, Scope(0))])
 def test_nothing_said_to_a_thread(opened, scope):
     require(Feature.PIDFD_THREAD)
     with taker() as actor, pidfd_of(actor.pid, opened) as fd:
@@ -58,7 +60,7 @@ def test_nothing_said_to_a_thread(opened, scope):
 
 @pytest.mark.behaviour("PSIG-INFO-NS")
 def test_sender_that_the_target_cannot_see():
-    with taker(lambda child: clone_in(Clone.NEWPID, child)) as actor, pidfd_of(actor.pid) as fd:
+    with taker(lambda child: clone_in(CLONE_NEWPID, child)) as actor, pidfd_of(actor.pid) as fd:
         pidfd_send_signal(fd, SIGNAL)
         assert actor.act()["si_pid"] == 0
 

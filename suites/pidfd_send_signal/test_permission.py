@@ -10,16 +10,17 @@ import pytest
 
 from helpers.actors import Actor
 from helpers.children import in_child
-from helpers.credentials import Capability, unprivileged, user, without
+from helpers.credentials import unprivileged, user, without
 from helpers.errors import OK, outcome
-from helpers.pidfd import Clone, clone_in, own_pidfd, pidfd_of, pidfd_send_signal
+from helpers.pidfd import clone_in, own_pidfd, pidfd_of, pidfd_send_signal
+from helpers.uapi import CAP_KILL, CLONE_NEWPID
 
 OTHER_USER = 54321
-in_a_new_pid_namespace = functools.partial(clone_in, Clone.NEWPID)
+in_a_new_pid_namespace = functools.partial(clone_in, CLONE_NEWPID)
 
 
 def without_kill():
-    without(Capability.KILL)()
+    without(CAP_KILL)()
 
 
 def other_user():

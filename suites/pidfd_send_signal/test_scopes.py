@@ -12,13 +12,16 @@ from helpers.actors import Actor, ThreadActor
 from helpers.children import in_child
 from helpers.errors import expect
 from helpers.features import Feature, require
-from helpers.pidfd import (
+from helpers.pidfd import pidfd_of, pidfd_send_signal
+from helpers.uapi import (
     PIDFD_SELF_THREAD,
     PIDFD_SELF_THREAD_GROUP,
+    PIDFD_SIGNAL_PROCESS_GROUP,
+    PIDFD_SIGNAL_THREAD,
+    PIDFD_SIGNAL_THREAD_GROUP,
+    PIDFD_THREAD,
     Pidfd,
     Scope,
-    pidfd_of,
-    pidfd_send_signal,
 )
 from suites.pidfd_send_signal.targets import SIGNAL, block, pending
 
@@ -40,11 +43,11 @@ def start_thread():
     ("opened", "scope", "reaches"),
     [
         (Pidfd(0), Scope(0), TO_PROCESS),
-        (Pidfd(0), Scope.THREAD, TO_THREAD),
-        (Pidfd(0), Scope.THREAD_GROUP, TO_PROCESS),
-        (Pidfd.THREAD, Scope(0), TO_THREAD),
-        (Pidfd.THREAD, Scope.THREAD, TO_THREAD),
-        (Pidfd.THREAD, Scope.THREAD_GROUP, TO_PROCESS),
+        (Pidfd(0), PIDFD_SIGNAL_THREAD, TO_THREAD),
+        (Pidfd(0), PIDFD_SIGNAL_THREAD_GROUP, TO_PROCESS),
+        (PIDFD_THREAD, Scope(0), TO_THREAD),
+        (PIDFD_THREAD, PIDFD_SIGNAL_THREAD, TO_THREAD),
+        (PIDFD_THREAD, PIDFD_SIGNAL_THREAD_GROUP, TO_PROCESS),
     ],
     ids=[
         "process-0",
@@ -59,7 +62,7 @@ def test_thread_or_process(opened, scope, reaches, leader):
     require(Feature.PIDFD_THREAD)
     with Actor(start_thread) as actor:
         other = actor.act()
-        target = other if opened & Pidfd.THREAD and not leader else actor.pid
+        target = other if opened & PIDFD_THREAD and not leader else actor.pid
         with pidfd_of(target, opened) as fd:
             pidfd_send_signal(fd, SIGNAL, flags=scope)
         assert pending(actor.pid, target) == reaches
@@ -99,13 +102,13 @@ def group_of(size):
 
 
 @pytest.mark.behaviour("PSIG-PGRP")
-@pytest.mark.parametrize("opened", [Pidfd(0), Pidfd.THREAD], ids=str)
+@pytest.mark.parametrize("opened", [Pidfd(0), PIDFD_THREAD])
 def test_process_group(opened):
     require(Feature.PIDFD_THREAD)
     with group_of(2) as members, Actor(block) as outsider:
         outsider.act()
         with pidfd_of(members[0].pid, opened) as fd:
-            pidfd_send_signal(fd, SIGNAL, flags=Scope.PROCESS_GROUP)
+            pidfd_send_signal(fd, SIGNAL, flags=PIDFD_SIGNAL_PROCESS_GROUP)
         assert [pending(member.pid, member.pid) for member in members] == [TO_PROCESS, TO_PROCESS]
         assert pending(outsider.pid, outsider.pid) == NOBODY
 
@@ -114,7 +117,7 @@ def test_process_group(opened):
 def test_process_that_leads_no_group():
     require(Feature.PIDFD_THREAD)
     with group_of(2) as (_, member), pidfd_of(member.pid) as fd:
-        expect(ESRCH, pidfd_send_signal, fd, SIGNAL, flags=Scope.PROCESS_GROUP)
+        expect(ESRCH, pidfd_send_signal, fd, SIGNAL, flags=PIDFD_SIGNAL_PROCESS_GROUP)
 
 
 @pytest.mark.behaviour("PSIG-PGRP-LEADERLESS")
@@ -124,5 +127,5 @@ def test_group_whose_leader_was_reaped():
         leader.exit()
         leader.reap()
         expect(ESRCH, pidfd_send_signal, fd, SIGNAL)
-        pidfd_send_signal(fd, SIGNAL, flags=Scope.PROCESS_GROUP)
+        pidfd_send_signal(fd, SIGNAL, flags=PIDFD_SIGNAL_PROCESS_GROUP)
         assert pending(member.pid, member.pid) == TO_PROCESS

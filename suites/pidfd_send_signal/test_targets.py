@@ -12,22 +12,27 @@ from helpers.descriptors import GuardedBuffer
 from helpers.errors import OK, by_behaviour, expect
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, has
-from helpers.pidfd import (
+from helpers.pidfd import own_pidfd, pidfd_of, pidfd_send_signal
+from helpers.syscalls import syscall
+from helpers.uapi import (
     PIDFD_SELF_THREAD,
     PIDFD_SELF_THREAD_GROUP,
+    PIDFD_SIGNAL_PROCESS_GROUP,
+    PIDFD_SIGNAL_THREAD,
+    PIDFD_SIGNAL_THREAD_GROUP,
     Scope,
-    own_pidfd,
-    pidfd_of,
-    pidfd_send_signal,
 )
-from helpers.syscalls import syscall
 from helpers.waiting import readable
 
 NOT_A_SIGNAL = 65
 FIRST_SELF_THREAD_GROUP = -20000
 SELF = [PIDFD_SELF_THREAD, PIDFD_SELF_THREAD_GROUP, FIRST_SELF_THREAD_GROUP]
 UNKNOWN = Scope(8)
-MIXED = [Scope.THREAD | Scope.THREAD_GROUP, Scope.THREAD | Scope.PROCESS_GROUP, Scope(7)]
+MIXED = [
+    PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP,
+    PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_PROCESS_GROUP,
+    Scope(7),
+]
 
 
 @pytest.fixture
@@ -95,7 +100,9 @@ def test_path_descriptor(opened, path):
     [
         pytest.param(SELF[0], marks=pytest.mark.behaviour("PSIG-SELF")),
         pytest.param(SELF[1], marks=pytest.mark.behaviour("PSIG-SELF-GROUP")),
-        pytest.param(SELF[2], marks=pytest.mark.behaviour("PSIG-SELF-GROUP")),
+        pytest.param(
+            SELF[2], marks=pytest.mark.behaviour("PSIG-SELF-GROUP"), id="PIDFD_SELF_THREAD_GROUP-of-6.15"
+        ),
     ],
 )
 def test_oneself(fd):
@@ -105,7 +112,7 @@ def test_oneself(fd):
 
 
 @pytest.mark.behaviour("PSIG-FLAGS-BAD")
-@pytest.mark.parametrize("flags", [UNKNOWN, Scope(1 << 31), *MIXED], ids=str)
+@pytest.mark.parametrize("flags", [UNKNOWN, Scope(1 << 31), *MIXED])
 def test_flags(flags):
     with own_pidfd() as fd:
         expect(EINVAL, pidfd_send_signal, fd, 0, flags=flags)
@@ -113,7 +120,9 @@ def test_flags(flags):
 
 
 @pytest.mark.behaviour("PSIG-SCOPE-OLD")
-@pytest.mark.parametrize("scope", [Scope.THREAD, Scope.THREAD_GROUP, Scope.PROCESS_GROUP], ids=str)
+@pytest.mark.parametrize(
+    "scope", [PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_SIGNAL_PROCESS_GROUP]
+)
 def test_scopes(scope):
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         os.setpgid(actor.pid, actor.pid)

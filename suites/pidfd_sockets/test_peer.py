@@ -14,9 +14,9 @@ from helpers.actors import Actor, ThreadActor
 from helpers.descriptors import exhausted, open_descriptors
 from helpers.errors import expect
 from helpers.features import Feature, has, require
-from helpers.pidfd import Info, Poll, get_info, pidfd_of, pidfd_send_signal, poll
-from helpers.sockets import SO_PEERPIDFD, peer_pidfd, store_peer_pidfd
-from helpers.uapi import Open
+from helpers.pidfd import get_info, pidfd_of, pidfd_send_signal, poll
+from helpers.sockets import peer_pidfd, store_peer_pidfd
+from helpers.uapi import O_RDWR, PIDFD_INFO_EXIT, POLLHUP, POLLIN, SO_PEERPIDFD, Open
 
 STATUS = 7
 CONNECTED = [socket.SOCK_STREAM, socket.SOCK_SEQPACKET]
@@ -75,20 +75,20 @@ def assert_pidfd_of(pid, fd):
 
 
 @pytest.mark.behaviour("SOCK-PEER")
-@pytest.mark.parametrize("kind", CONNECTED, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", CONNECTED)
 def test_who_has_connected(peer):
     actor, connection = peer
     assert_pidfd_of(actor.pid, peer_pidfd(connection))
 
 
 @pytest.mark.behaviour("SOCK-PEER")
-@pytest.mark.parametrize("kind", CONNECTED, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", CONNECTED)
 def test_who_listens(connect):
     assert_pidfd_of(os.getpid(), peer_pidfd(connect()))
 
 
 @pytest.mark.behaviour("SOCK-PEER")
-@pytest.mark.parametrize("kind", [*CONNECTED, socket.SOCK_DGRAM], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [*CONNECTED, socket.SOCK_DGRAM])
 def test_who_made_a_pair(kind):
     one, other = socket.socketpair(socket.AF_UNIX, kind)
     with one, other, Actor(os.getpid, keep=[other.fileno()]):
@@ -111,13 +111,13 @@ def test_descriptor(peer):
     assert one != other
     for fd in (one, other):
         assert fcntl.fcntl(fd, fcntl.F_GETFD) == fcntl.FD_CLOEXEC
-        assert Open(fcntl.fcntl(fd, fcntl.F_GETFL)) == Open.RDWR
+        assert Open(fcntl.fcntl(fd, fcntl.F_GETFL)) == O_RDWR
     with pidfd_of(actor.pid) as own:
         assert fdinfo.read_text(one) == fdinfo.read_text(own)
         assert os.path.sameopenfile(one, own)
     pidfd_send_signal(one, SIGTERM)
     actor.await_zombie()
-    assert poll(other) == Poll.IN
+    assert poll(other) == POLLIN
     os.close(one)
     os.close(other)
 
@@ -134,8 +134,8 @@ def test_peer_that_was_reaped(peer):
         return
     fd = peer_pidfd(connection)
     assert fdinfo.read_pidfd(fd).pid == -1
-    assert poll(fd) == Poll.IN | Poll.HUP
-    assert os.waitstatus_to_exitcode(get_info(fd, Info.EXIT).exit_code) == STATUS
+    assert poll(fd) == POLLIN | POLLHUP
+    assert os.waitstatus_to_exitcode(get_info(fd, PIDFD_INFO_EXIT).exit_code) == STATUS
     os.close(fd)
 
 
@@ -148,7 +148,6 @@ def test_peer_that_was_reaped(peer):
         (socket.AF_INET, socket.SOCK_STREAM),
         (socket.AF_INET, socket.SOCK_DGRAM),
     ],
-    ids=lambda value: value.name,
 )
 def test_socket_without_a_peer(family, kind):
     with socket.socket(family, kind) as lonely:

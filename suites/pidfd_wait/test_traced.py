@@ -10,8 +10,9 @@ import pytest
 from helpers import fdinfo
 from helpers.actors import Actor, in_turn, process_state
 from helpers.errors import OK, expect, outcome
-from helpers.pidfd import Poll, pidfd_getfd, pidfd_of, pidfd_send_signal, poll, waitid
+from helpers.pidfd import pidfd_getfd, pidfd_of, pidfd_send_signal, poll, waitid
 from helpers.tracee import Departure
+from helpers.uapi import POLLIN, Poll
 
 
 @pytest.mark.behaviour("PWAIT-EXITING")
@@ -23,7 +24,7 @@ def test_child_on_its_way_out():
         assert waitid(fd, os.WEXITED | os.WNOHANG).si_pid == 0
         os.close(pidfd_getfd(fd, 0))
         departure.become_zombie()
-        assert poll(fd) == Poll.IN
+        assert poll(fd) == POLLIN
         expect(ESRCH, pidfd_getfd, fd, 0)
 
 
@@ -54,7 +55,7 @@ def test_zombie_of_a_tracer():
             pidfd_send_signal(fd, SIGTERM)
             departure.hold()
             departure.become_zombie()
-            assert (process_state(pid), poll(fd), fdinfo.read_pidfd(fd).pid) == ("Z", Poll.IN, pid)
+            assert (process_state(pid), poll(fd), fdinfo.read_pidfd(fd).pid) == ("Z", POLLIN, pid)
             assert outcome(pidfd_send_signal, fd, SIGTERM) == OK
             assert parent.act() == (0, 0)
             departure.let_go()

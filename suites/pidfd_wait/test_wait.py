@@ -13,19 +13,9 @@ from helpers.children import in_child
 from helpers.errors import expect, outcome
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, require
-from helpers.pidfd import (
-    P_PIDFD,
-    PIDFD_SELF_THREAD,
-    PIDFD_SELF_THREAD_GROUP,
-    Clone,
-    Pidfd,
-    clone_in,
-    own_pidfd,
-    pidfd_of,
-    pidfd_send_signal,
-    waitid,
-)
+from helpers.pidfd import clone_in, own_pidfd, pidfd_of, pidfd_send_signal, waitid
 from helpers.syscalls import syscall
+from helpers.uapi import CLONE_NEWPID, P_PIDFD, PIDFD_SELF_THREAD, PIDFD_SELF_THREAD_GROUP, PIDFD_THREAD
 
 WNOTHREAD, UNKNOWN_OPTION = 0x20000000, 0x10000000
 EVERYTHING = os.WEXITED | os.WSTOPPED | os.WCONTINUED
@@ -176,7 +166,7 @@ def test_child_of_another_thread_alone():
 @pytest.mark.behaviour("PWAIT-THREAD-PIDFD")
 def test_leader():
     require(Feature.PIDFD_THREAD)
-    with zombie(os.getpid, status=3) as actor, pidfd_of(actor.pid, Pidfd.THREAD) as fd:
+    with zombie(os.getpid, status=3) as actor, pidfd_of(actor.pid, PIDFD_THREAD) as fd:
         assert waitid(fd, os.WEXITED).si_status == 3
 
 
@@ -189,13 +179,13 @@ def test_other_thread():
         started.append(ThreadActor(os.getpid))
         return started[0].tid
 
-    with Actor(start_a_thread) as actor, pidfd_of(actor.act(), Pidfd.THREAD) as fd:
+    with Actor(start_a_thread) as actor, pidfd_of(actor.act(), PIDFD_THREAD) as fd:
         expect(ECHILD, waitid, fd, os.WEXITED | os.WNOHANG)
 
 
 @pytest.mark.behaviour("PWAIT-NS")
 def test_child_in_a_namespace_below():
-    with Actor(os.getpid, make=lambda child: clone_in(Clone.NEWPID, child)) as actor:
+    with Actor(os.getpid, make=lambda child: clone_in(CLONE_NEWPID, child)) as actor:
         assert actor.act() == 1
         with pidfd_of(actor.pid) as fd:
             actor.leave(3)

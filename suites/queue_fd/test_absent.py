@@ -12,9 +12,9 @@ from helpers.errors import OK, expect, outcome
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, has
 from helpers.queue_fd import ControlGroup, Presence, detect, open_queue
-from helpers.uapi import Init
+from helpers.uapi import FAN_CLASS_CONTENT, FAN_CLASS_NOTIF, FAN_CLASS_PRE_CONTENT
 
-CLASSES = pytest.mark.parametrize("kind", [Init.CLASS_CONTENT, Init.CLASS_PRE_CONTENT], ids=str)
+CLASSES = pytest.mark.parametrize("kind", [FAN_CLASS_CONTENT, FAN_CLASS_PRE_CONTENT])
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_flag(kind, flag_means_nothing_else):
 
 
 @pytest.mark.behaviour("RST-02")
-@pytest.mark.parametrize("kind", [Init.CLASS_NOTIF, Init.CLASS_CONTENT, Init.CLASS_PRE_CONTENT], ids=str)
+@pytest.mark.parametrize("kind", [FAN_CLASS_NOTIF, FAN_CLASS_CONTENT, FAN_CLASS_PRE_CONTENT])
 def test_queue_of_an_ordinary_group(kind):
     with FanotifyGroup(kind) as group:
         answer = outcome(open_queue, group.fd)

@@ -7,10 +7,18 @@ from errno import ENOENT, EPERM
 import pytest
 
 from helpers.errors import OK, expect
-from helpers.events import METADATA_LEN, parse
+from helpers.events import parse
 from helpers.permission import Requester, requesting
 from helpers.queue_fd import controlling
-from helpers.uapi import Mask, PermissionResponse, Response
+from helpers.uapi import (
+    FAN_ACCESS_PERM,
+    FAN_ALLOW,
+    FAN_DENY,
+    FAN_EVENT_METADATA_LEN,
+    FAN_OPEN_EXEC_PERM,
+    FAN_OPEN_PERM,
+    PermissionResponse,
+)
 
 pytestmark = pytest.mark.usefixtures("restartable")
 
@@ -35,14 +43,14 @@ def execute(file):
 
 
 ACTS = [
-    (Mask.OPEN_PERM, open_once, OK),
-    (Mask.ACCESS_PERM, read_once, OK),
-    (Mask.OPEN_EXEC_PERM, execute, ENOENT),
+    (FAN_OPEN_PERM, open_once, OK),
+    (FAN_ACCESS_PERM, read_once, OK),
+    (FAN_OPEN_EXEC_PERM, execute, ENOENT),
 ]
 
 
 @pytest.mark.behaviour("RST-30")
-@pytest.mark.parametrize("response", [Response.ALLOW, Response.DENY], ids=str)
+@pytest.mark.parametrize("response", [FAN_ALLOW, FAN_DENY])
 @pytest.mark.parametrize(("mask", "act", "allowed"), ACTS, ids=[str(mask) for mask, _, _ in ACTS])
 def test_round_trip(file, mask, act, allowed, response):
     with (
@@ -54,13 +62,13 @@ def test_round_trip(file, mask, act, allowed, response):
         assert (event.mask, event.pid) == (mask, requester.pid)
         assert os.path.samestat(os.fstat(event.fd), file.stat())
         assert queue.respond(event.fd, response) == 8
-        expect(allowed if response == Response.ALLOW else EPERM, requester.finish)
+        expect(allowed if response == FAN_ALLOW else EPERM, requester.finish)
 
 
 @pytest.mark.behaviour("RST-30")
 def test_answer_of_no_event(control, file):
     with control.open_queue() as queue, requesting(queue, file.read_text) as requester:
-        expect(ENOENT, queue.respond, control.fd, Response.ALLOW)
+        expect(ENOENT, queue.respond, control.fd, FAN_ALLOW)
         assert requester.is_blocked()
 
 
@@ -71,14 +79,14 @@ def test_two_readers(control, file):
         other.block()
         copy = os.dup(queue.fd)
         try:
-            (first,) = queue.read(METADATA_LEN)
+            (first,) = queue.read(FAN_EVENT_METADATA_LEN)
             (second,) = parse(os.read(copy, 4096))
             os.close(second.fd)
             assert (first.pid, second.pid) == (one.pid, other.pid)
             queue.release()
             assert one.is_blocked()
             # The event is answered through whichever descriptor of the queue.
-            os.write(copy, bytes(PermissionResponse(first.fd, Response.ALLOW)))
+            os.write(copy, bytes(PermissionResponse(first.fd, FAN_ALLOW)))
             assert one.finish() == "content"
         finally:
             os.close(copy)

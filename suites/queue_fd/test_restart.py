@@ -14,12 +14,25 @@ import pytest
 from helpers import fdinfo, sysctl
 from helpers.actors import Actor
 from helpers.errors import OK, expect
-from helpers.events import METADATA_LEN, parse
+from helpers.events import parse
 from helpers.features import Feature, has, require
 from helpers.permission import Requester
-from helpers.pidfd import Clone, clone_in, pidfd_getfd, pidfd_of, pidfd_send_signal
+from helpers.pidfd import clone_in, pidfd_getfd, pidfd_of, pidfd_send_signal
 from helpers.queue_fd import CONTENT, ControlGroup, Queue, controlling
-from helpers.uapi import Init, Mark, Mask, Response, deny_errno
+from helpers.uapi import (
+    CLONE_NEWPID,
+    FAN_ACCESS_PERM,
+    FAN_ALLOW,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_DENY,
+    FAN_DENY_ERRNO,
+    FAN_EVENT_METADATA_LEN,
+    FAN_MARK_ADD,
+    FAN_NONBLOCK,
+    FAN_OPEN_PERM,
+    FAN_PRE_ACCESS,
+    FAN_REPORT_PIDFD,
+)
 
 pytestmark = pytest.mark.usefixtures("restartable")
 
@@ -65,7 +78,7 @@ def interrupted(control, file):
 
 @pytest.mark.behaviour("RST-31")
 @pytest.mark.parametrize(
-    ("response", "answer"), [(Response.ALLOW, OK), (Response.DENY, EPERM)], ids=["FAN_ALLOW", "FAN_DENY"]
+    ("response", "answer"), [(FAN_ALLOW, OK), (FAN_DENY, EPERM)], ids=["FAN_ALLOW", "FAN_DENY"]
 )
 def test_restart(control, interrupted, response, answer):
     first = interrupted.event
@@ -85,11 +98,11 @@ def test_restart_before_content_is_accessed(ext4_dir):
     file = ext4_dir / "file"
     file.write_text("content")
     mask, denial, answer = (
-        (Mask.PRE_ACCESS, deny_errno(EIO), EIO)
+        (FAN_PRE_ACCESS, FAN_DENY_ERRNO(EIO), EIO)
         if has(Feature.PRE_ACCESS)
-        else (Mask.ACCESS_PERM, Response.DENY, EPERM)
+        else (FAN_ACCESS_PERM, FAN_DENY, EPERM)
     )
-    flags = Init.CLASS_PRE_CONTENT | Init.NONBLOCK
+    flags = FAN_CLASS_PRE_CONTENT | FAN_NONBLOCK
     with controlling(file, mask, flags) as control, asking(control, file, 1) as (requester,):
         (first,) = read_all(control)
         with control.open_queue() as queue:
@@ -113,7 +126,7 @@ def test_release_answers_nobody(interrupted):
 def test_restarted_before_unread(control, file):
     with asking(control, file, 2) as (one, other):
         with control.open_queue() as queue:
-            assert pids(queue.read(METADATA_LEN)) == [one.pid]
+            assert pids(queue.read(FAN_EVENT_METADATA_LEN)) == [one.pid]
         assert pids(read_all(control)) == [one.pid, other.pid]
 
 
@@ -137,7 +150,7 @@ def test_several_restarts(control, file):
     with asking(control, file, 2) as requesters:
         for _ in range(RESTARTS):
             with control.open_queue() as queue:
-                assert pids(queue.read(METADATA_LEN)) == [requesters[0].pid]
+                assert pids(queue.read(FAN_EVENT_METADATA_LEN)) == [requesters[0].pid]
         for _ in range(RESTARTS):
             assert sorted(pids(read_all(control))) == sorted(pids(requesters))
 
@@ -147,14 +160,14 @@ def test_event_while_no_queue_was_opened(control, file):
     with asking(control, file, 1) as (requester,), control.open_queue() as queue:
         event = queue.read_one()
         assert event.pid == requester.pid
-        queue.respond(event.fd, Response.ALLOW)
+        queue.respond(event.fd, FAN_ALLOW)
         assert requester.finish() == "content"
 
 
 @pytest.mark.behaviour("RST-37")
 def test_old_answer_before_the_event_is_read_again(control, interrupted):
     with control.open_queue() as queue:
-        expect(ENOENT, queue.respond, interrupted.event.fd, Response.ALLOW)
+        expect(ENOENT, queue.respond, interrupted.event.fd, FAN_ALLOW)
         assert interrupted.is_blocked()
 
 
@@ -162,9 +175,9 @@ def test_old_answer_before_the_event_is_read_again(control, interrupted):
 def test_old_answer_after_the_event_was_read_again(control, interrupted):
     with control.open_queue() as queue:
         again = queue.read_one()
-        expect(ENOENT, queue.respond, interrupted.event.fd, Response.ALLOW)
+        expect(ENOENT, queue.respond, interrupted.event.fd, FAN_ALLOW)
         assert interrupted.is_blocked()
-        queue.respond(again.fd, Response.ALLOW)
+        queue.respond(again.fd, FAN_ALLOW)
         assert interrupted.finish() == "content"
 
 
@@ -173,7 +186,7 @@ def test_answered_event(control, file):
     with Requester(file.read_text) as requester:
         with control.open_queue() as queue:
             requester.request(queue)
-            queue.respond(queue.read_one().fd, Response.ALLOW)
+            queue.respond(queue.read_one().fd, FAN_ALLOW)
             assert requester.finish() == "content"
         with control.open_queue() as queue:
             assert queued_bytes(queue) == 0
@@ -184,9 +197,9 @@ def test_answered_event(control, file):
 def test_unread_event(control, file):
     with asking(control, file, 2) as requesters:
         with control.open_queue() as queue:
-            assert queued_bytes(queue) == 2 * METADATA_LEN
+            assert queued_bytes(queue) == 2 * FAN_EVENT_METADATA_LEN
         with control.open_queue() as queue:
-            assert queued_bytes(queue) == 2 * METADATA_LEN
+            assert queued_bytes(queue) == 2 * FAN_EVENT_METADATA_LEN
             assert pids(queue.read()) == pids(requesters)
 
 
@@ -195,7 +208,7 @@ def test_all_but_one_are_restarted(control, file):
     with asking(control, file, 3) as (first, second, third):
         with control.open_queue() as queue:
             events = queue.read()
-            queue.respond(events[1].fd, Response.ALLOW)
+            queue.respond(events[1].fd, FAN_ALLOW)
             assert second.finish() == "content"
         assert sorted(pids(read_all(control))) == sorted(pids([first, third]))
 
@@ -227,23 +240,23 @@ def test_limit_of_the_queue(restartable, file):
     with contextlib.ExitStack() as stack:
         with sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
             control = stack.enter_context(ControlGroup())
-        control.mark(Mark.ADD, Mask.OPEN_PERM, file)
+        control.mark(FAN_MARK_ADD, FAN_OPEN_PERM, file)
         one, other = (stack.enter_context(Requester(file.read_text)) for _ in range(2))
         with control.open_queue() as queue:
             one.request(queue)
             queue.read_one()
             other.block()
         with control.open_queue() as queue:
-            assert queued_bytes(queue) == 2 * METADATA_LEN
+            assert queued_bytes(queue) == 2 * FAN_EVENT_METADATA_LEN
             events = queue.read()
         assert pids(events) == [one.pid, other.pid]
-        assert [event.mask for event in events] == [Mask.OPEN_PERM, Mask.OPEN_PERM]
+        assert [event.mask for event in events] == [FAN_OPEN_PERM, FAN_OPEN_PERM]
 
 
 @pytest.mark.behaviour("RST-44")
 def test_room_in_the_queue_after_a_restart(control, interrupted, file):
     with control.open_queue() as queue:
-        queue.respond(queue.read_one().fd, Response.ALLOW)
+        queue.respond(queue.read_one().fd, FAN_ALLOW)
         assert interrupted.finish() == "content"
         for _ in range(2):
             with Requester(file.read_text) as later:
@@ -255,7 +268,7 @@ def test_room_in_the_queue_after_a_restart(control, interrupted, file):
 def test_pidfd(file):
     require(Feature.REPORT_PIDFD)
     with (
-        controlling(file, flags=CONTENT | Init.REPORT_PIDFD) as control,
+        controlling(file, flags=CONTENT | FAN_REPORT_PIDFD) as control,
         asking(control, file, 1) as (requester,),
     ):
         with control.open_queue() as queue:
@@ -275,14 +288,14 @@ def test_handed_over_through_a_pidfd(control, file):
             taken = pidfd_getfd(pidfd, number)
         try:
             with Queue(taken) as queue:
-                queue.respond(queue.read_one().fd, Response.ALLOW)
+                queue.respond(queue.read_one().fd, FAN_ALLOW)
                 assert requester.finish() == "content"
         finally:
             os.close(taken)
 
 
 def in_own_pid_namespace(child):
-    return clone_in(Clone.NEWPID, child)
+    return clone_in(CLONE_NEWPID, child)
 
 
 @pytest.mark.behaviour("RST-48")

@@ -15,7 +15,7 @@ from helpers.descriptors import open_descriptors
 from helpers.events import parse
 from helpers.permission import Requester
 from helpers.queue_fd import controlling
-from helpers.uapi import Init, Response
+from helpers.uapi import FAN_ALLOW, FAN_CLASS_CONTENT
 
 pytestmark = pytest.mark.usefixtures("restartable")
 
@@ -59,7 +59,7 @@ def test_restarts(file):
             with control.open_queue() as queue:
                 queue.wait()
                 for event in queue.read()[turn % 2 :]:
-                    queue.respond(event.fd, Response.ALLOW)
+                    queue.respond(event.fd, FAN_ALLOW)
             if turn % LIFETIME == 0:
                 replace_one()
     assert open_descriptors() == before
@@ -89,7 +89,7 @@ def serve_until_the_end(fd):
 def test_teardowns_under_a_reader(file):
     with openers(file):
         for _ in range(TEARDOWNS):
-            with controlling(file, flags=Init.CLASS_CONTENT) as control, control.open_queue() as queue:
+            with controlling(file, flags=FAN_CLASS_CONTENT) as control, control.open_queue() as queue:
                 queue.wait()
                 reader = threading.Thread(target=serve_until_the_end, args=[queue.fd])
                 reader.start()

@@ -14,9 +14,19 @@ from helpers.credentials import user
 from helpers.errors import OK, errno_name, expect
 from helpers.fanotify import watching
 from helpers.permission import Requester, requesting
-from helpers.pidfd import Poll, poll
+from helpers.pidfd import poll
 from helpers.queue_fd import CONTENT, ControlGroup, Queue, controlling
-from helpers.uapi import Init, Mark, Mask, Response
+from helpers.uapi import (
+    FAN_ALLOW,
+    FAN_CLASS_CONTENT,
+    FAN_DENY,
+    FAN_MARK_ADD,
+    FAN_NONBLOCK,
+    FAN_OPEN_PERM,
+    POLLHUP,
+    POLLIN,
+    Init,
+)
 from helpers.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("restartable")
@@ -34,10 +44,10 @@ def ending(queue):
 
 
 @pytest.mark.behaviour("RST-50")
-@pytest.mark.parametrize("flags", [Init.NONBLOCK, Init(0)], ids=["FAN_NONBLOCK", "blocking"])
+@pytest.mark.parametrize("flags", [FAN_NONBLOCK, Init(0)], ids=["FAN_NONBLOCK", "blocking"])
 def test_queue_is_at_its_end(file, flags):
     with (
-        controlling(file, flags=Init.CLASS_CONTENT | flags) as control,
+        controlling(file, flags=FAN_CLASS_CONTENT | flags) as control,
         control.open_queue() as queue,
         Actor(lambda: ending(queue), keep=[queue.fd]) as reader,
     ):
@@ -85,7 +95,7 @@ def test_late_answer(control, file):
     with control.open_queue() as queue, requesting(queue, file.read_text) as requester:
         control.close()
         assert requester.finish() == "content"
-        expect(ENOENT, queue.respond, requester.event.fd, Response.DENY)
+        expect(ENOENT, queue.respond, requester.event.fd, FAN_DENY)
 
 
 @pytest.mark.behaviour("RST-53")
@@ -94,13 +104,13 @@ def test_poll(control):
     with control.open_queue() as queue:
         assert not poll(queue.fd)
         control.close()
-        assert poll(queue.fd) & (Poll.IN | Poll.HUP)
+        assert poll(queue.fd) & (POLLIN | POLLHUP)
 
 
 @pytest.mark.behaviour("RST-54")
 def test_reader_that_waits(file):
     with (
-        controlling(file, flags=Init.CLASS_CONTENT) as control,
+        controlling(file, flags=FAN_CLASS_CONTENT) as control,
         control.open_queue() as queue,
         Actor(lambda: ending(queue), keep=[queue.fd]) as reader,
     ):
@@ -115,8 +125,8 @@ def test_queue_is_closed_last(control, file):
     with control.open_queue() as queue, requesting(queue, file.read_text) as requester:
         control.close()
         assert requester.finish() == "content"
-    with watching(file, Mask.OPEN_PERM, CONTENT) as group, requesting(group, file.read_text) as requester:
-        group.respond(requester.event.fd, Response.ALLOW)
+    with watching(file, FAN_OPEN_PERM, CONTENT) as group, requesting(group, file.read_text) as requester:
+        group.respond(requester.event.fd, FAN_ALLOW)
         assert requester.finish() == "content"
 
 
@@ -153,7 +163,7 @@ def test_opener_is_gone(file):
 
     def open_and_send():
         control = ControlGroup()
-        control.mark(Mark.ADD, Mask.OPEN_PERM, file)
+        control.mark(FAN_MARK_ADD, FAN_OPEN_PERM, file)
         socket.send_fds(theirs, [b"x"], [control.fd])
 
     with ours, theirs:
@@ -162,7 +172,7 @@ def test_opener_is_gone(file):
         (control,) = socket.recv_fds(ours, 1, 1)[1]
     try:
         with Queue(control) as queue, requesting(queue, file.read_text) as requester:
-            queue.respond(requester.event.fd, Response.ALLOW)
+            queue.respond(requester.event.fd, FAN_ALLOW)
             assert requester.finish() == "content"
     finally:
         os.close(control)
