@@ -155,8 +155,7 @@ ROWS = [
     Row(
         "python -m pytest -c pyproject.toml",
         SUITES,
-        narrowed=f"--kernel 6.12 {FEW}",
-        why="it needs to be told on which kernel",
+        typed=f"python -m pytest -c pyproject.toml --kernel 6.12 {FEW}",
     ),
     Row("python -m reports", r"6\.12 .*pass"),
     Row("python -m reports list", r"6\.12 .*pass", persons=PERSONS),
