@@ -98,8 +98,11 @@ def test_errors_of_inodes_are_counted(image, damaged):
         assert {record.error for record in records} == set(answers)
         assert sum(record.count for record in records) == len(names)
         # A handle of ext4 begins with the number of the inode, in the byte order of the machine.
-        assert int.from_bytes(first.one(FidRecord).handle[:4], sys.byteorder) == inodes[0]
-        assert not others or first.pid != os.getpid()
+        inode = int.from_bytes(first.one(FidRecord).handle[:4], sys.byteorder)
+        # Workers of the kernel take the errors in any order, and then not all may be one event.
+        by_workers = first.pid != os.getpid()
+        assert inode in (inodes if by_workers else inodes[:1])
+        assert by_workers or not others
 
 
 def read_errors(group, count):
