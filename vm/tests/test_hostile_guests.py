@@ -46,7 +46,7 @@ def prey(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory, prey: Path) -> sessions.Session:
     files = [f"{sessions.FAULTS}/{name}.py" for name in ("unclean", "hostile")]
-    options = ["--kernel", "6.12", "--vm-silence", "40", "--vm-losses", "30", *files]
+    options = ["--kernel", "6.12", "--vm-silence", "20", "--vm-losses", "30", *files]
     directory = tmp_path_factory.mktemp("run")
     (directory / "tmp").mkdir()
     environment = {"FAPITEST_PREY": str(prey), "TMPDIR": str(directory / "tmp")}

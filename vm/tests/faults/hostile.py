@@ -62,7 +62,7 @@ def test_own_console():
     channel().tell("environment", facts=[["console.log", "x"], [f"..{prey()}/path", "x"]])
 
 
-@pytest.mark.timeout(240)  # the host ends it; under emulation that takes a while
+@pytest.mark.timeout(240)  # the host ends it
 def test_many_files():
     """The same file again and again, for ever."""
     line = protocol.line("environment", facts=[["environment.json", "eHh4" * 60_000]] * 15)
