@@ -5,7 +5,8 @@ import io
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 
 from rich.console import Console
 from rich.table import Table
@@ -32,8 +33,9 @@ class Row:
         digest: what identifies it.
         place: its section, and the flag, field or errno that it is about.
         text: the sentence; of one that is gone the first words.
-        behaviours: those that verify it, or verified what it was before it changed.
-        why: the reason of the verdict; of one that changed, how it began.
+        behaviours: those that verify it.
+        why: the reason of the verdict.
+        before: what was found of the sentence that stood in its place, when it has changed.
     """
 
     status: str
@@ -42,6 +44,7 @@ class Row:
     text: str
     behaviours: tuple[str, ...] = ()
     why: str = ""
+    before: Reviewed | None = None
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,18 @@ def compare(review: Review, page: Page) -> Comparison:
 
 
 def _row(one: Sentence, entry: Reviewed | None, lost: dict[str, list[Reviewed]]) -> Row:
-    """Return what is known of a sentence; one in whose place another was lost is that one, changed."""
+    """Return what is known of a sentence; one like a sentence that was lost in the same place is that one, changed."""
     if entry:
         return Row(entry.verdict, one.digest, one.place, one.text, entry.behaviours, entry.why)
-    if lost[one.place]:
-        before = lost[one.place].pop(0)
-        return Row(CHANGED, one.digest, one.place, one.text, before.behaviours, f"was: {before.begins} …")
+    begun = {entry.begins: entry for entry in lost[one.place]}
+    for alike in get_close_matches(_beginning(one.text), begun, n=1):
+        lost[one.place].remove(begun[alike])
+        return Row(CHANGED, one.digest, one.place, one.text, before=begun[alike])
     return Row(NEW, one.digest, one.place, one.text)
+
+
+def _beginning(text: str) -> str:
+    return " ".join(text.split()[:_BEGINNING])
 
 
 def as_json(comparisons: Sequence[Comparison], shown: Sequence[str]) -> str:
@@ -115,21 +123,18 @@ def as_text(comparisons: Sequence[Comparison], shown: Sequence[str]) -> str:
 def _lines(comparison: Comparison, shown: Sequence[str]) -> Iterator[str]:
     for row in comparison.rows:
         if row.status in shown:
+            about = [" ".join(row.behaviours), row.why, f"was: {row.before.begins} …" if row.before else ""]
             yield f"{comparison.page}, {row.place}: {row.text}"
-            about = "; ".join(filter(None, (" ".join(row.behaviours), row.why)))
-            yield f"    {row.status}{about and ': '}{about}"
+            yield f"    {': '.join(filter(None, (row.status, '; '.join(filter(None, about)))))}"
             if row.status in (CHANGED, NEW):
-                yield f"    {_entry(row)}"
+                yield f"    {_proposed(row).line}"
             yield ""
 
 
-def _entry(row: Row) -> str:
-    """Return the line of the review that is to be completed."""
-    begins = " ".join(row.text.split()[:_BEGINNING])
-    place, begins, names = (
-        json.dumps(value, ensure_ascii=False) for value in (row.place, begins, row.behaviours)
-    )
-    return f"{row.digest} = {{ place = {place}, begins = {begins}, verified = {names} }}"
+def _proposed(row: Row) -> Reviewed:
+    """Return what the review may say of a sentence: what it said before the sentence changed."""
+    before = row.before or Reviewed(row.digest, row.place, "", Verdict.VERIFIED)
+    return replace(before, digest=row.digest, begins=_beginning(row.text))
 
 
 def _table(comparisons: Sequence[Comparison]) -> list[str]:

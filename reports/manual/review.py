@@ -18,6 +18,7 @@ What was found is one of
     not-normative = "..."                   it promises nothing of this kernel; what it is instead
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -50,7 +51,7 @@ _NAMES_BEHAVIOURS = {Verdict.VERIFIED, Verdict.WEAK}
 
 @dataclass(frozen=True)
 class Reviewed:
-    """A sentence that was read: its hash, where it stands, its first words, and what was found."""
+    """A sentence that was read: its hash, where it stands, its first words, what was found, and why."""
 
     digest: str
     place: str
@@ -58,6 +59,16 @@ class Reviewed:
     verdict: Verdict
     behaviours: tuple[str, ...] = ()
     why: str = ""
+
+    @property
+    def line(self) -> str:
+        """Return its line in the file of its page."""
+        told: dict[str, object] = {"place": self.place, "begins": self.begins}
+        told[self.verdict] = self.behaviours if self.verdict in _NAMES_BEHAVIOURS else self.why
+        if self.verdict is Verdict.WEAK:
+            told["why"] = self.why
+        values = (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in told.items())
+        return f"{self.digest} = {{ {', '.join(values)} }}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from reports.__main__ import main
 from reports.manual import installed, review, roff
 from reports.manual.compare import CHANGED, GONE, NEW, as_json, as_text, compare
 from reports.manual.installed import NoPageError
-from reports.manual.review import REVIEWED, Review, ReviewError, Verdict
+from reports.manual.review import REVIEWED, Review, Reviewed, ReviewError, Verdict
 from reports.manual.roff import Sentence
 
 KNOWN = behaviours.load()
@@ -140,7 +140,7 @@ The second.
 The third.
 """
 NEWER = (
-    PAGE.replace("The second", "The other")
+    PAGE.replace("The second", "The second one")
     .replace("The third", "")
     .replace("The first.", "The first.\nMore.")
 )
@@ -169,22 +169,50 @@ def test_a_page_with_sentences_that_are_new_changed_and_gone(small: Review) -> N
     assert [(row.status, row.text) for row in found.rows] == [
         (Verdict.VERIFIED, "The first."),
         (NEW, "More."),
-        (CHANGED, "The other."),
+        (CHANGED, "The second one."),
         (GONE, "The third. …"),
     ]
     assert found.is_different
 
 
-def test_what_changed_names_the_behaviours_that_verified_it(small: Review) -> None:
-    (changed,) = [row for row in compare(small, roff.read(NEWER)).rows if row.status == CHANGED]
-    assert (changed.behaviours, changed.why) == (("A-B",), "was: The second. …")
-
-
-def test_a_line_for_the_review_is_printed_that_it_takes(small: Review, tmp_path: Path) -> None:
+def test_a_line_for_the_review_is_printed_that_says_what_it_said(small: Review, tmp_path: Path) -> None:
     lines = as_text([compare(small, roff.read(NEWER))], [CHANGED]).splitlines()
     (line,) = [line.strip() for line in lines if " = {" in line]
     (tmp_path / "small.2.toml").write_text(f'version = "man-pages 1.1"\n[sentences]\n{line}\n')
-    assert [one.behaviours for one in review.load(tmp_path)["small(2)"].sentences.values()] == [("A-B",)]
+    (entry,) = review.load(tmp_path)["small(2)"].sentences.values()
+    assert (entry.begins, entry.verdict, entry.behaviours, entry.why) == (
+        "The second one.",
+        Verdict.WEAK,
+        ("A-B",),
+        "not all",
+    )
+
+
+LIKE = """.SH D
+If path is NULL, that is it.
+If path is absolute, that is it.
+"""
+
+
+def test_of_several_in_one_place_the_one_that_is_most_alike_has_changed(small: Review) -> None:
+    entries = {
+        one.digest: Reviewed(one.digest, "D", one.text, Verdict.MISSING) for one in roff.read(LIKE).sentences
+    }
+    newer = LIKE.replace("If path is NULL, that is it.\n", "").replace("path", "pathname")
+    rows = compare(replace(small, sentences=entries), roff.read(newer)).rows
+    assert [(row.status, row.text, row.before and row.before.begins) for row in rows] == [
+        (CHANGED, "If pathname is absolute, that is it.", "If path is absolute, that is it."),
+        (GONE, "If path is NULL, that is it. …", None),
+    ]
+
+
+@pytest.mark.parametrize("title", REVIEWS)
+def test_lines_of_the_review_are_written_as_they_are_read(title: str) -> None:
+    one = REVIEWS[title]
+    lines = [entry.line for entry in one.sentences.values()]
+    assert (REVIEWED / f"{one.name}.{one.section}.toml").read_text(encoding="utf-8").splitlines()[
+        -len(lines) :
+    ] == lines
 
 
 def test_only_the_part_that_is_reviewed_counts(small: Review) -> None:
