@@ -69,7 +69,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Page:
-    """The source of a page, read: the version that it names (`Linux man-pages 6.20`), and its sentences."""
+    """A page: the version that it names (`man-pages 6.20`), and its sentences."""
 
     version: str
     sentences: tuple[Sentence, ...]
