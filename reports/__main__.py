@@ -24,6 +24,7 @@ from reports.browser import NoBrowserError
 from reports.evidence import catalogue
 from reports.exit_codes import ALARM, NOT_DONE
 from reports.export import EXPORTERS, export_all, said
+from reports.manual import compare, installed, review, roff
 from reports.matrix import build
 from reports.stored import Stored, load
 from reports.summary import Line, summary
@@ -45,6 +46,14 @@ _WRITE_AGAIN = {
     "lava": "<kernel>/lava.txt, lines for lava-test-case",
     "allure": "allure-results, and allurerc.mjs",
 }
+_NARROWED = (
+    ("--missing", compare.UNVERIFIED, "only sentences that no behaviour verifies, or not all of it"),
+    (
+        "--new",
+        compare.UNREVIEWED,
+        "only sentences that are new, changed or gone, with their lines for the review",
+    ),
+)
 _TRACE = {"text": trace.as_text, "markdown": trace.as_markdown}
 _RENDER = {"text": diff.as_text, "markdown": diff.as_markdown, "json": diff.as_json}
 
@@ -52,7 +61,7 @@ _RENDER = {"text": diff.as_text, "markdown": diff.as_markdown, "json": diff.as_j
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or NOT_DONE with one line on standard error when it cannot be done.
 
-    `diff`, `merge` and `trace --check` return 1 for what they are there to find.
+    `diff`, `manual`, `merge` and `trace --check` return 1 for what they are there to find.
     """
     chosen = _parser().parse_args(arguments)
     interrupts.heed()
@@ -70,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
         allure.NoNodeError,
         kcidb.BadIdError,
         NoBrowserError,
+        installed.NoPageError,
+        review.ReviewError,
     ) as error:
         print(f"reports: {error}", file=sys.stderr)
         return NOT_DONE
@@ -134,6 +145,29 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="look at no run: is there a test for every behaviour? if not, exit code 1",
     )
+    reading = add(
+        "manual",
+        _manual,
+        "show which behaviours verify each sentence of the manual; exit code 1 if pages differ from those reviewed",
+    )
+    reading.add_argument(
+        "page",
+        nargs="*",
+        metavar="PAGE",
+        help="fanotify_init or fanotify_init(2) (default: all that are reviewed)",
+    )
+    reading.add_argument(
+        "--pages",
+        type=Path,
+        metavar="DIR",
+        help="where man2 and so on are (default: MANPATH, /usr/share/man)",
+    )
+    narrowed = reading.add_mutually_exclusive_group()
+    for option, statuses, text in _NARROWED:
+        narrowed.add_argument(
+            option, dest="shown", action="store_const", const=statuses, default=compare.STATUSES, help=text
+        )
+    reading.add_argument("--json", action="store_true", help="for programs")
     add("bench", _bench, "measure how long the page takes: to write, and to answer in Chromium")
     formats = {name: add(name, _export, f"write {text}") for name, text in _WRITE_AGAIN.items()}
     for command in formats.values():
@@ -262,6 +296,24 @@ def _trace(chosen: argparse.Namespace) -> int:
     results, _ = _read(chosen.run or run.LATEST, chosen.out)
     print(_TRACE[chosen.format](build(results, known, whole=True)), end="")
     return 0
+
+
+def _manual(chosen: argparse.Namespace) -> int:
+    reviews = review.load()
+    places = [chosen.pages] if chosen.pages else installed.directories()
+    wanted = {
+        one: installed.source(one.name, one.section, places) for one in review.chosen(reviews, chosen.page)
+    }
+    lacking = [one.title for one, source in wanted.items() if not source]
+    if len(lacking) == len(wanted):
+        raise installed.NoPageError(installed.lacking(lacking, places))
+    compared = [compare.compare(one, roff.read(source)) for one, source in wanted.items() if source]
+    print((compare.as_json if chosen.json else compare.as_text)(compared, chosen.shown), end="")
+    mistakes = review.mistakes(reviews, behaviours.load())
+    for line in (*mistakes, *([installed.lacking(lacking, places)] if lacking else [])):
+        print(f"reports: {line}", file=sys.stderr)
+    different = mistakes or any(one.is_different for one in compared)
+    return exit_codes.combined(ALARM if different else 0, NOT_DONE if lacking else 0)
 
 
 def _bench(_: argparse.Namespace) -> None:

@@ -161,6 +161,12 @@ ROWS = [
     Row("python -m reports list", r"6\.12 .*pass", persons=PERSONS),
     Row("python -m reports summary", "tests +release +accel", persons=PERSONS),
     Row("python -m reports trace", "INIT-TID"),
+    Row(
+        "python -m reports manual",
+        "not found.* install man-pages",
+        code=2,
+        why="a minimal system has no manual, and is told so",
+    ),
     Row("python -m reports diff OLD NEW", "no changes", typed="python -m reports diff latest latest"),
     Row("python -m reports diff latest:6.12 latest:patched", elsewhere="reports/tests/test_main.py"),
     Row("python -m reports merge RUN ...", "matrix.html", typed="python -m reports merge latest"),

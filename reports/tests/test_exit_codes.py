@@ -102,16 +102,17 @@ def test_reports(tmp_path: Path, case: str) -> None:
     assert main(["--out", str(tmp_path), command, *runs]) == code
 
 
-COLUMNS = {"run": 1, "bisect": 2, "diff": 3, "merge": 4}
+COLUMNS = {"run": 1, "bisect": 2, "diff": 3, "merge": 4, "manual": 5}
 """Of the README's table."""
 
 
 def test_the_readme_has_every_code_that_is_tried() -> None:
-    """What `--bisect` says is tried in VMs."""
+    """What `--bisect` says is tried in VMs, and what `manual` says in test_manual.py."""
     text = (ROOT / "README.md").read_text().partition("| exit code ")[2].partition("\n\n")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
     of = {name: {row[0] for row in rows if row[column]} for name, column in COLUMNS.items()}
     assert of["run"] == {str(code) for _, code in RUNS.values()}
     for command in ("diff", "merge"):
         assert of[command] == {str(code) for name, _, code in OF_REPORTS.values() if name == command}
+    assert of["manual"] == {"0", "1", "2"}
     assert of["bisect"] == {"0", "1", "125", "128 and more"}
