@@ -9,7 +9,7 @@ A file is a sequence of tables, each named by the id of a behaviour:
     since = "2.6.37"                first mainline release
     until = "7.1"                   optional: last mainline release
     backports = ["5.10.220"]        optional: stable releases that have it too
-    documented = "..."              optional: what the manual says, where it disagrees with the kernel
+    documented = "..."              optional: what the manual, a header or a commit says, if it is otherwise
     actual = "..."                  optional, with `documented`: what the kernel does
     requires = ["CONFIG_..."]       optional: what it takes to see the behaviour
     untested = "..."                optional: why no test can verify it
