@@ -162,7 +162,7 @@ class Baseline:
         else:
             unseen = " (its configuration is not to be seen)" if facts.option and self.options is None else ""
             what = f"lost feature: {facts}, does not answer{unseen}"
-        return f"{what}; {self.name} must have it (--baseline none asks for nothing)"
+        return f"{what}; {self.name} {results.MUST_HAVE}"
 
 
 def of_release(release: Release | None, options: frozenset[str] | None) -> Baseline:

@@ -81,7 +81,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and do what the options ask for."""
-    config.addinivalue_line("markers", "behaviour(*ids): the documented behaviours which the test verifies")
+    config.addinivalue_line("markers", "behaviour(*ids): the behaviours which the test verifies")
     # The controller's files are not there where its workers run.
     workers = getattr(config, "workerinput", None)
     asked = config.stash[_ASKED] = _asked(config) if workers is None else workers["suites"]
@@ -198,10 +198,9 @@ def _describe_to_allure(item: pytest.Item, behaviour: behaviours.Behaviour) -> N
 @functools.cache
 def _allure_markers(behaviour: behaviours.Behaviour) -> list[pytest.MarkDecorator]:
     labels = (("epic", behaviour.epic), ("feature", behaviour.suite), ("story", behaviour.id))
-    text = f"{behaviour.id}: {behaviour.statement}\n\nSource: {behaviour.source}"
     return [
         *(pytest.mark.allure_label(value, label_type=kind) for kind, value in labels),
-        pytest.mark.allure_description(text),
+        pytest.mark.allure_description(behaviour.described),
     ]
 
 

@@ -13,6 +13,7 @@ from string import Template
 from typing import Any
 
 from helpers.contract.results import Result, kernels
+from helpers.contract.sources import Kind
 from helpers.contract.status import VM_GONE
 from reports.allure_result import made
 from reports.evidence import Catalogue, catalogue
@@ -24,8 +25,11 @@ DIRECTORY = "allure-results"
 """Its name in the run's directory."""
 
 _LOST = "|".join(VM_GONE)
+_UNDOCUMENTED = f"{Kind.DECIDED.basis}|{Kind.OBSERVED.basis}"
 CATEGORIES = (
-    ("The kernel breaks the documented behaviour", "failed", None),
+    ("The kernel breaks the documented behaviour", "failed", rf"(?!({_UNDOCUMENTED}): )[\s\S]*"),
+    ("The kernel does not do what a commit or a mail decided", "failed", rf"{Kind.DECIDED.basis}: [\s\S]*"),
+    ("Observed: kernel code only", "failed", rf"{Kind.OBSERVED.basis}: [\s\S]*"),
     ("Kernel panic", "broken", r"panic: [\s\S]*"),
     ("The VM stood still", "broken", r"hang: [\s\S]*"),
     ("The VM was lost", "broken", r"lost: [\s\S]*"),

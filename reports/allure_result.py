@@ -28,8 +28,9 @@ from allure_commons.utils import md5, platform_label, represent
 
 from helpers.contract.behaviours import Behaviour
 from helpers.contract.results import Result
+from helpers.contract.sources import Kind
 from helpers.contract.status import VM_GONE, Status
-from reports.evidence import Catalogue, as_text, pieces, verified
+from reports.evidence import Catalogue, as_text, kind_of, pieces, verified
 from reports.sources import references
 from reports.text import one_line, printable, shortened
 
@@ -73,8 +74,7 @@ def _plain(result: Result, known: Catalogue) -> tuple[TestResult, Files]:
         titlePath=[*path.split("/"), *classes],
         testCaseId=md5(full_name),
         historyId=md5(full_name, kernel, bracket + parameters),
-        description="\n\n".join(f"{one.id}: {one.statement}\n\nSource: {one.source}" for one in behaviours)
-        or None,
+        description="\n\n".join(one.described for one in behaviours) or None,
         parameters=[Parameter(name="kernel", value=kernel), *_parameters(parameters.removesuffix("]"))],
         labels=[
             Label(name, value) for name, value in _labels(result, path, package, classes, behaviours) if value
@@ -115,6 +115,8 @@ def _labels(
         yield LabelType.STORY, printable(name)
     if behaviours:
         yield LabelType.SEVERITY, min(map(severity, behaviours), key=_SEVERITIES.index)
+    for firmness in dict.fromkeys(one.kind for one in behaviours if one.kind):
+        yield LabelType.TAG, firmness
 
 
 def _links(behaviours: Sequence[Behaviour]) -> Iterator[Link]:
@@ -130,11 +132,10 @@ _SEVERITIES = ("critical", "normal", "minor")
 
 
 def severity(behaviour: Behaviour) -> str:
-    """Tell how firm a promise is: the manual's is critical, one that manual and kernel dispute is minor."""
-    if behaviour.documented:
+    """Tell how firm a promise is: none, or one that manual and kernel dispute, is minor."""
+    if behaviour.documented or behaviour.kind is Kind.OBSERVED:
         return "minor"
-    promised = any("/man-pages/" in reference.url for reference in references(behaviour.source))
-    return "critical" if promised else "normal"
+    return "critical" if behaviour.kind is Kind.DOCUMENTED else "normal"
 
 
 _PREFIX = {
@@ -146,13 +147,19 @@ _PREFIX = {
 }
 """How a message begins, by which allure.py files it under its categories."""
 
+_FAILED: Mapping[Kind | None, str] = {
+    firmness: f"{firmness.basis}: " for firmness in (Kind.DECIDED, Kind.OBSERVED)
+}
+"""The same, of a test that failed for a behaviour that no manual promises."""
+
 
 def _details(result: Result, known: Catalogue) -> StatusDetails | None:
     message = one_line(result.headline) if result.reason else shortened(result.message)
     if not message and not result.words.bad:
         return None
     trace = as_text(result, known) if result.words.bad else None
-    return StatusDetails(message=_PREFIX.get(result.status, "") + message, trace=trace)
+    prefix = _PREFIX.get(result.status, "") or _FAILED.get(kind_of(result, known), "")
+    return StatusDetails(message=prefix + message, trace=trace)
 
 
 # ---- what the test marked ----

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What there is to say about a bad result, for every format: what was promised, what happened, where, what may help."""
+"""What there is to say about a bad result, for every format: what was expected, what happened, where, what may help."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from helpers.contract import behaviours
 from helpers.contract.behaviours import Behaviour, BehaviourError
-from helpers.contract.results import Result
+from helpers.contract.results import MUST_HAVE, Result
+from helpers.contract.sources import BROKEN, Kind
+from helpers.contract.status import Status
 from reports.text import count, last_lines, one_line, presentable, printable, shortened
 
 Catalogue = Mapping[str, Behaviour]
@@ -40,9 +42,29 @@ def verified(result: Result, known: Catalogue) -> list[Behaviour]:
     return [known[name] for name in result.behaviours if name in known]
 
 
-def promises(result: Result, known: Catalogue) -> list[str]:
-    """Return a line for each behaviour: what is promised, and where."""
-    return [f"{one.id}: {one.statement} ({one.source})" for one in verified(result, known)]
+def expected(result: Result, known: Catalogue) -> list[str]:
+    """Return a line for each behaviour: what the kernel should do, who says so, and how firmly that is promised."""
+    return [
+        f"{one.id}: {one.statement} ({'; '.join(filter(None, [one.source, one.kind and one.kind.basis]))})"
+        for one in verified(result, known)
+    ]
+
+
+def kind_of(result: Result, known: Catalogue) -> Kind | None:
+    """Return the firmest kind of the behaviours that a failed test verifies.
+
+    None if it names none or did not fail, and where it failed for what no behaviour excuses: the kernel complained, or
+    has lost a feature.
+    """
+    if result.status is not Status.FAIL or complaints(result) or MUST_HAVE in result.message:
+        return None
+    kinds = {one.kind for one in verified(result, known)}
+    return next((kind for kind in Kind if kind in kinds), None)
+
+
+def verdict(result: Result, known: Catalogue) -> list[str]:
+    """Return a line that says what a failure means, if that is known: nobody may have promised what was expected."""
+    return [BROKEN[found]] if (found := kind_of(result, known)) else []
 
 
 def lacking(result: Result, known: Catalogue) -> list[str]:
@@ -55,9 +77,9 @@ def summary(result: Result, known: Catalogue) -> list[str]:
     """Return what is said of a bad result beside its message where there is little room, a line each."""
     where = [f"at {result.where}"] if result.where and result.where not in result.headline else []
     log = [f"the kernel said: {line}" for line in complaints(result)] or _count(result.kernel_log)
-    promised = promises(result, known)
+    promised = expected(result, known)
     more = [f"and {count(len(promised) - _FEW, 'more behaviour')}"] if len(promised) > _FEW else []
-    lines = [*where, *log, *promised[:_FEW], *more, *lacking(result, known)]
+    lines = [*where, *log, *verdict(result, known), *promised[:_FEW], *more, *lacking(result, known)]
     return [one_line(line) for line in lines] if result.words.bad and not result.not_run else []
 
 
@@ -89,7 +111,8 @@ def _pieces(result: Result, known: Catalogue) -> Iterator[Piece]:
     if not result.words.bad or result.not_run:
         return
     yield Piece("where", one_line(result.where))
-    yield Piece("promised", _lines(promises(result, known)))
+    yield Piece("verdict", _lines(verdict(result, known)))
+    yield Piece("expected", _lines(expected(result, known)))
     yield Piece("fixes", _lines(lacking(result, known)))
     yield Piece("traceback", presentable(result.traceback))
     yield Piece("kernel log", last_lines(result.kernel_log))

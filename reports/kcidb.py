@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from helpers.contract.manifest import Kernel
 from helpers.contract.results import Result, kernels
 from helpers.contract.status import Status
-from reports.evidence import NONE, Catalogue, as_text, catalogue
+from reports.evidence import NONE, Catalogue, as_text, catalogue, kind_of
 from reports.missing import headline, identities
 from reports.names import paths, rerun
 from reports.run import replace_file
@@ -83,8 +83,14 @@ def document(
     tests = [
         (
             result,
-            _test(result, path, f"{origin}:{_id(run, kernel, result.test)}", origin, known[kernel])
-            | _log(result, told.behaviours),
+            _test(
+                result,
+                path,
+                f"{origin}:{_id(run, kernel, result.test)}",
+                origin,
+                known[kernel],
+                told.behaviours,
+            ),
         )
         for kernel, found in by_kernel.items()
         for result, path in _named(found)
@@ -146,7 +152,9 @@ def _build(
     }
 
 
-def _test(result: Result, path: str, id_: str, origin: str, build: str) -> dict[str, Any]:
+def _test(
+    result: Result, path: str, id_: str, origin: str, build: str, behaviours: Catalogue
+) -> dict[str, Any]:
     values: dict[str, Any] = {
         "id": id_,
         "build_id": build,
@@ -171,7 +179,9 @@ def _test(result: Result, path: str, id_: str, origin: str, build: str) -> dict[
         values["misc"]["reason"] = one_line(f"{result.reason.kind}: {result.reason.text}")
     if result.where:
         values["misc"]["where"] = one_line(result.where)
-    return values
+    if firmness := kind_of(result, behaviours):
+        values["misc"]["kind"] = firmness.basis
+    return values | _log(result, behaviours)
 
 
 def _log(result: Result, known: Catalogue) -> dict[str, Any]:

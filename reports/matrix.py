@@ -10,10 +10,11 @@ from typing import Any
 
 from helpers.contract.behaviours import Behaviour
 from helpers.contract.results import Result, kernels
+from helpers.contract.sources import Kind as Firmness
 from helpers.contract.status import Status, combined, rank
 from reports import names
 from reports.diff import Change, Comparison, Kind
-from reports.evidence import NONE, pieces
+from reports.evidence import NONE, kind_of, pieces
 from reports.sources import references
 from reports.text import last_lines, one_line, printable, shortened
 
@@ -62,9 +63,22 @@ class Row:
         return any(not one.not_run for found in self.results.values() for one in found)
 
     @cached_property
-    def breaking(self) -> list[str]:
-        """The kernels that break it, beyond doubt."""
+    def failing(self) -> list[str]:
+        """The kernels that do something else, beyond doubt."""
         return [kernel for kernel, status in self.statuses.items() if status in (Status.FAIL, Status.PANIC)]
+
+    @cached_property
+    def breaking(self) -> list[str]:
+        """The kernels that break it: another answer than the kernel's code gives breaks no promise, a panic does."""
+        return [
+            kernel for kernel in self.failing if any(self._breaks(result) for result in self.results[kernel])
+        ]
+
+    def _breaks(self, result: Result) -> bool:
+        known = {self.behaviour.id: self.behaviour}
+        return (
+            result.status in (Status.FAIL, Status.PANIC) and kind_of(result, known) is not Firmness.OBSERVED
+        )
 
     @property
     def worst(self) -> Result:
@@ -192,6 +206,7 @@ def document(matrix: Matrix) -> dict[str, Any]:
         "run": matrix.run,
         "headline": matrix.headline,
         "earlier": matrix.comparison.old if matrix.comparison else None,
+        "kinds": {firmness: firmness.basis for firmness in Firmness},
         "kernels": [
             {
                 "name": printable(kernel.name),
@@ -226,6 +241,7 @@ def _behaviour(row: Row, matrix: Matrix) -> dict[str, Any]:
         "interface": one.suite,
         "statement": one.statement,
         "source": one.source,
+        **({"kind": one.kind} if one.kind else {}),
         "links": [reference.url for reference in references(one.source) if reference.url],
         **{name: text for name, text in texts.items() if text},
         **({"fixed_by": [one_line(fix) for fix in one.fixed_by]} if one.fixed_by else {}),

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from helpers.contract import behaviours
 from helpers.contract.results import Result, kernels
+from helpers.contract.sources import Kind
 from helpers.contract.status import MEANING, VOCABULARY, Status
 from reports import diff, evidence
 from reports.matrix import Kernel, Matrix, Row, build, document
@@ -51,16 +52,20 @@ def _verdict(matrix: Matrix) -> str:
     run = sum(1 for row in matrix.rows if row.ran)
     where = f"{count(run, 'behaviour')} on {count(len(matrix.kernels), 'kernel')}"
     wrong = [row for row in matrix.broken if row.breaking]
+    other = [row for row in matrix.broken if row.failing and not row.breaking]
+    rest = len(matrix.broken) - len(wrong) - len(other)
     if not matrix.broken:
         return f"{'Nothing that ran' if matrix.incomplete else 'Nothing'} is broken: {where}."
+    differ = "differs" if len(other) == 1 else "differ"
+    also = [(len(other), f"{differ} from what was observed"), (rest, "could not be judged")]
     if not wrong:
-        return f"No kernel breaks a behaviour, but {len(matrix.broken)} could not be judged: {where}."
+        but = " and ".join(f"{number} {what}" for number, what in also if number)
+        return f"No kernel breaks a behaviour, but {but}: {where}."
     kernels = {name for row in wrong for name in row.breaking}
-    rest = len(matrix.broken) - len(wrong)
     verb = "breaks" if len(kernels) == 1 else "break"
     broken = f"{verb} {len(wrong)} of {count(run, 'behaviour')}"
     text = f"{len(kernels)} of {count(len(matrix.kernels), 'kernel')} {broken}"
-    return f"{text}; {rest} more could not be judged." if rest else f"{text}."
+    return "; ".join([text, *(f"{number} more {what}" for number, what in also if number)]) + "."
 
 
 def part(row: Row, kernel: str) -> str:
@@ -89,6 +94,7 @@ _TEMPLATES.filters |= {
     "references": references,
 }
 _TEMPLATES.globals |= {
+    "KINDS": list(Kind),
     "MEANING": MEANING,
     "MOST": _MOST,
     "SIGNS": SIGNS,

@@ -15,7 +15,7 @@ from reports.text import first_lines, joined
 
 _LAST_FAILED = pytest.StashKey[LastFailed]()
 WRONG_ANSWER = (AssertionError, pytest.fail.Exception)
-"""What a test raises when the kernel breaks the documented behaviour; all else is the test's own fault.
+"""What a test raises when the kernel does not do what the test expects; all else is the test's own fault.
 
 helpers.errors.judged makes such a one of an errno that a test of the suites did not expect.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From documented behaviour to tests to what each kernel did, and whether every behaviour has a test."""
+"""From behaviours to tests to what each kernel did, and whether every behaviour has a test."""
 
 import io
 from collections import Counter
@@ -16,9 +16,12 @@ from reports.text import markdown, one_line
 
 
 def as_text(matrix: Matrix) -> str:
-    """Return a line for each behaviour: its id, its status on each kernel, its source and its tests."""
-    head = ["behaviour", *(kernel.name for kernel in matrix.kernels), "source; tests"]
-    lines = [head, *([row.behaviour.id, *_statuses(row, matrix), _about(row)] for row in matrix.rows)]
+    """Return a line for each behaviour: its id and kind, its status on each kernel, its source and its tests."""
+    head = ["behaviour", "kind", *(kernel.name for kernel in matrix.kernels), "source; tests"]
+    lines = [
+        head,
+        *([row.behaviour.id, _kind(row), *_statuses(row, matrix), _about(row)] for row in matrix.rows),
+    ]
     widths = [max(len(one_line(cell)) for cell in column) for column in list(zip(*lines, strict=True))[:-1]]
     return "".join(
         "  ".join(
@@ -31,15 +34,19 @@ def as_text(matrix: Matrix) -> str:
 
 def as_markdown(matrix: Matrix) -> str:
     """Return the table in Markdown."""
-    head = ["behaviour", "source", "tests", *(markdown(kernel.name) for kernel in matrix.kernels)]
+    head = ["behaviour", "kind", "source", "tests", *(markdown(kernel.name) for kernel in matrix.kernels)]
     rows = [
         [
-            *map(markdown, (row.behaviour.id, row.behaviour.source, "; ".join(_tests(row)))),
+            *map(markdown, (row.behaviour.id, _kind(row), row.behaviour.source, "; ".join(_tests(row)))),
             *_statuses(row, matrix),
         ]
         for row in matrix.rows
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in [head, ["---"] * len(head), *rows])
+
+
+def _kind(row: Row) -> str:
+    return row.behaviour.kind or "-"
 
 
 def _statuses(row: Row, matrix: Matrix) -> list[str]:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The documented behaviours which the suites verify: one `behaviours.toml` beside each suite's tests.
+"""The behaviours which the suites verify: one `behaviours.toml` beside each suite's tests.
 
 A file is a sequence of tables, each named by the id of a behaviour:
 
     [INIT-BASIC]
     statement = "what the kernel does, in one sentence"
-    source = "the manual page and section, or the commit, which says so"
+    source = "the manual page and section, the commit or the mail which says so"       see `sources`
     since = "2.6.37"                first mainline release
     until = "7.1"                   optional: last mainline release
     backports = ["5.10.220"]        optional: stable releases that have it too
-    documented = "..."              optional: what the manual says, where it disagrees with the kernel
+    documented = "..."              optional: what the manual, a header or a commit says, if it is otherwise
     actual = "..."                  optional, with `documented`: what the kernel does
     requires = ["CONFIG_..."]       optional: what it takes to see the behaviour
     untested = "..."                optional: why no test can verify it
@@ -23,8 +23,12 @@ import dataclasses
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from helpers.contract import sources
+from helpers.contract.sources import Kind
 
 FILE_NAME = "behaviours.toml"
 SUITES = Path(__file__).parents[2] / "suites"
@@ -39,7 +43,7 @@ class BehaviourError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Behaviour:
-    """One documented behaviour; the fields are those of its table, `suite` is the folder it lies in.
+    """One behaviour; the fields are those of its table, `suite` is the folder it lies in.
 
     A behaviour of a former time, which no table knows any more, has an id and a heading for a suite.
     """
@@ -61,6 +65,18 @@ class Behaviour:
     def epic(self) -> str:
         """Which of the kernel's two interfaces it is about: fanotify or pidfd."""
         return "pidfd" if self.suite.removeprefix("clone_").startswith("pidfd") else "fanotify"
+
+    @cached_property
+    def kind(self) -> Kind | None:
+        """How firmly it is promised; None for one of a former time."""
+        return sources.kind(self.source) if self.source else None
+
+    @property
+    def described(self) -> str:
+        """The behaviour in a paragraph, and its source in another."""
+        return f"{self.id}: {self.statement}\n\nSource: {self.source}" + (
+            f" ({self.kind.basis})" if self.kind else ""
+        )
 
 
 _TEXTS = {"statement", "source", "since", "until", "documented", "actual", "untested"}
@@ -110,7 +126,15 @@ def _mistake(name: str, table: Any) -> str:
         return f"'fixed-by' is not 'commit HASH (title), releases' but {wrong[0]!r}"
     if table.keys() & {"actual", "documented"} == {"actual"}:
         return "'actual' needs 'documented': what does the manual say?"
-    return _wrong_value(table)
+    return _wrong_value(table) or _wrong_source(table["source"])
+
+
+def _wrong_source(source: str) -> str:
+    try:
+        sources.kind(source)
+    except ValueError as error:
+        return f"'source': {error}"
+    return ""
 
 
 def _texts(table: Mapping[str, Any], key: str) -> list[str]:

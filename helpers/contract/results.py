@@ -22,6 +22,9 @@ NO_BOOT = f"{NO_TEST}boot"
 HARNESS = f"{NO_TEST}harness"
 """Stands for a test where the harness itself failed, and no test was running."""
 
+MUST_HAVE = "must have it (--baseline none asks for nothing)"
+"""What the message of a test says that failed because the kernel has lost a feature."""
+
 FORMAT = 1
 """Version of the stored form. It is in every line, so that files can be cut and joined with text tools."""
 

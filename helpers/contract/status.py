@@ -78,7 +78,7 @@ MEANING = {
     Status.XPASS: "on the list of known issues, but fixed",
     Status.NOT_RUN: "it was planned, and did not run",
     Status.ERROR: "the test itself broke",
-    Status.FAIL: "the kernel breaks the documented behaviour",
+    Status.FAIL: "the kernel does otherwise than is documented, decided or observed",
     Status.LOST: "the VM vanished while the test ran",
     Status.HANG: "the VM stood still while the test ran",
     Status.PANIC: "the kernel died while the test ran",

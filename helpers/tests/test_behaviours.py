@@ -25,7 +25,7 @@ actual = "something else"
 requires = ["CONFIG_X"]
 """
 
-NEEDED = 'statement = "s"\nsource = "m"\nsince = "5.1"\n'
+NEEDED = 'statement = "s"\nsource = "m(2)"\nsince = "5.1"\n'
 MISTAKES = {
     "not-toml": ("[INIT-X", "Expected"),
     "no-table": ("INIT-X = 3", "INIT-X: is not a table but 3"),
@@ -34,7 +34,7 @@ MISTAKES = {
     "unknown-key": (f"[INIT-X]\n{NEEDED}verified = true", "INIT-X: unknown key 'verified'"),
     "missing-key": ('[INIT-X]\nstatement = "s"\nsince = "5.1"', "INIT-X: 'source' is missing"),
     "empty-statement": (
-        '[INIT-X]\nstatement = " "\nsource = "m"\nsince = "1"',
+        '[INIT-X]\nstatement = " "\nsource = "m(2)"\nsince = "1"',
         "INIT-X: 'statement' is empty",
     ),
     "empty-list": (f"[INIT-X]\n{NEEDED}requires = []", "INIT-X: 'requires' is empty"),
@@ -49,6 +49,10 @@ MISTAKES = {
         "INIT-X: 'fixed-by' is not 'commit HASH (title), releases' but '5.1'",
     ),
     "fixed-by-no-list": (f'[INIT-X]\n{NEEDED}fixed-by = "5.1"', "INIT-X: 'fixed-by' must be a list"),
+    "unknown-source": (
+        '[INIT-X]\nstatement = "s"\nsource = "m(2); my own head"\nsince = "5.1"',
+        "INIT-X: 'source': 'my own head' names no manual page, header, Documentation/, commit, mail, patch or file of",
+    ),
     "actual-alone": (f'[INIT-X]\n{NEEDED}actual = "x"', "INIT-X: 'actual' needs 'documented'"),
 }
 

@@ -18,9 +18,9 @@ const rows = form ? [...document.querySelectorAll("#matrix tbody tr")].map((elem
 
 /** What the text filter looks into: everything that the page can say about a row. */
 function words(row) {
-  const { id, statement, source, documented = "", actual = "", tests } = row.behaviour;
+  const { id, kind = "", statement, source, documented = "", actual = "", tests } = row.behaviour;
   const said = tests.flatMap((test) => Object.values(data.tests[test]).map((one) => `${one.message ?? ""} ${one.reason ?? ""}`));
-  return [id, statement, source, documented, actual, ...tests, ...new Set(said)].join("\n").toLowerCase();
+  return [id, kind, statement, source, documented, actual, ...tests, ...new Set(said)].join("\n").toLowerCase();
 }
 
 /** Whether a behaviour's tests ended otherwise on a kernel than in the earlier run, or than on another kernel. */
@@ -45,11 +45,12 @@ function filter() {
     statuses: new Set([...form.querySelectorAll("[name=status]:checked")].map((box) => box.value)),
   };
   const name = byId("interface").value;
+  const kind = byId("kind").value;
   let shown = 0;
   const open = new Set();
   for (const row of rows) {
     const section = row.element.closest("section");
-    const show = (!name || section.dataset.interface === name) && isShown(row, wanted);
+    const show = (!name || section.dataset.interface === name) && (!kind || row.behaviour.kind === kind) && isShown(row, wanted);
     row.element.hidden = !show;
     if (show) {
       shown += 1;
@@ -123,13 +124,13 @@ function describe(behaviour, kernel) {
     element("button", "Close (Esc)", { onclick: close }),
     element("h2", `${behaviour.id} on ${kernel.name}: ${behaviour.status[kernel.name] ?? "no test"}`, { id: "title", tabIndex: -1 }),
     element("p", behaviour.statement),
-    element("small", [behaviour.source, behaviour.since && `since ${behaviour.since}`, behaviour.until && `until ${behaviour.until}`, `${kernel.release} (${kernel.accel})`].filter(Boolean).join("; ")),
+    element("small", [behaviour.source, data.kinds[behaviour.kind], behaviour.since && `since ${behaviour.since}`, behaviour.until && `until ${behaviour.until}`, `${kernel.release} (${kernel.accel})`].filter(Boolean).join("; ")),
   ];
   parts.push(...links("Source", behaviour.links.map((url) => [described(url), url])));
   const bad = results.some(([, result]) => ["panic", "hang", "lost", "fail", "error", "xpass"].includes(result.status));
   const fixes = bad ? behaviour.fixed_by ?? [] : [];
   parts.push(...links("You may lack", fixes.map((fix) => [fix, `https://git.kernel.org/linus/${/[0-9a-f]{12,}/.exec(fix)[0]}`])));
-  if (behaviour.documented) parts.push(element("p", `The manual says: ${behaviour.documented}.`), element("p", `Kernels do: ${behaviour.actual ?? "otherwise"}.`));
+  if (behaviour.documented) parts.push(element("p", `Documented: ${behaviour.documented}.`), element("p", `Kernels do: ${behaviour.actual ?? "otherwise"}.`));
   if (behaviour.untested) parts.push(element("p", `Not tested: ${behaviour.untested}`));
   else if (!results.length) parts.push(element("p", "No test of this behaviour was run on this kernel."));
   parts.push(...results.flatMap(([name, result]) => describeTest(name, result, kernel)));

@@ -34,12 +34,13 @@ from reports.summary import summary
 
 GOLDEN = Path(__file__).parent / "golden"
 RESULTS = read(GOLDEN / "results.jsonl").results
+COMMIT = '09e7827e7857 ("kernel/fork: validate")'
 CATALOGUE = {
     one.id: one
     for one in (
         Behaviour("MARK-1", "fanotify", "A mark is ignored.", "fanotify_mark(2), ERRORS, EINVAL", "5.1"),
         Behaviour("MARK-2", "fanotify", "ADD and REMOVE exclude each other.", "fanotify_mark(2), ERRORS"),
-        Behaviour("MARK-3", "fanotify", "It is | so.", "commit 09e7827e7857", documented="no", actual="yes"),
+        Behaviour("MARK-3", "fanotify", "It is | so.", f"commit {COMMIT}", documented="no", actual="yes"),
         Behaviour("MARK-4", "fanotify", "Nobody knows.", "fanotify(7)", untested="It takes years."),
         Behaviour(
             "POPEN-4",

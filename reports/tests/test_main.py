@@ -220,9 +220,9 @@ def test_that_nothing_failed_is_said(out: Path, capsys: pytest.CaptureFixture[st
 
 def test_trace(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--out", str(out), "trace"]) == 0
-    assert re.match("behaviour +6.12 +7.2 +source; tests\n", capsys.readouterr().out)
+    assert re.match("behaviour +kind +6.12 +7.2 +source; tests\n", capsys.readouterr().out)
     assert main(["--out", str(out), "trace", "--format", "markdown"]) == 0
-    assert capsys.readouterr().out.startswith("| behaviour | source | tests | 6.12 | 7.2 |\n")
+    assert capsys.readouterr().out.startswith("| behaviour | kind | source | tests | 6.12 | 7.2 |\n")
 
 
 def test_without_a_command_the_runs_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

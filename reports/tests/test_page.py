@@ -24,7 +24,7 @@ from reports.diff import compare
 from reports.matrix import build
 from reports.run import PAGE
 from reports.stored import Stored
-from reports.tests.test_formats import CATALOGUE, ODD, RESULTS, odd_results
+from reports.tests.test_formats import CATALOGUE, COMMIT, ODD, RESULTS, odd_results
 from reports.text import printable
 
 RUN = "20260102T030405Z"
@@ -278,6 +278,13 @@ def test_filter_by_what_differs(compared: Chrome, kernel: str, differs: str, lef
     expect(compared, left)
 
 
+def test_the_filter_knows_the_kinds(shown: Chrome) -> None:
+    Select(shown.find_element(By.ID, "kind")).select_by_visible_text("decided")
+    expect(shown, ["MARK-3"])
+    cell(shown, "MARK-3", "6.12").click()
+    assert f"commit {COMMIT}; decided; " in details(shown)
+
+
 def test_a_test_that_differs_is_shown_beside_the_other_kernels(compared: Chrome) -> None:
     Select(compared.find_element(By.ID, "differs")).select_by_visible_text("differs from 6.12")
     expect(compared, ["B", "C"])
@@ -441,7 +448,9 @@ def test_the_page_links_the_consoles(browser: Chrome, tmp_path: Path) -> None:
 
 
 def test_odd_texts_are_shown_as_they_are(browser: Chrome, tmp_path: Path) -> None:
-    catalogue = {text[:2000]: Behaviour(text[:2000], "odd", printable(text[:2000]), ODD[0]) for text in ODD}
+    catalogue = {
+        text[:2000]: Behaviour(text[:2000], "odd", printable(text[:2000]), f"fd(7), {ODD[0]}") for text in ODD
+    }
     matrix = build(
         odd_results(),
         catalogue,

@@ -9,28 +9,34 @@ from helpers.contract.behaviours import Behaviour
 from reports import trace
 from reports.matrix import build
 from reports.tests.conftest import ROOT
-from reports.tests.test_formats import CATALOGUE, RESULTS
+from reports.tests.test_formats import CATALOGUE, COMMIT, RESULTS
 
 
 def test_text() -> None:
     assert trace.as_text(build(RESULTS[:2], CATALOGUE, whole=True)).splitlines() == [
-        "behaviour  6.12  source; tests",
-        "MARK-1     pass  fanotify_mark(2), ERRORS, EINVAL; suites/fanotify/test_mark.py::test_ignore",
-        "MARK-2     fail  fanotify_mark(2), ERRORS; suites/fanotify/test_mark.py::test_einval",
-        "MARK-3     fail  commit 09e7827e7857; suites/fanotify/test_mark.py::test_einval",
-        "MARK-4     -     fanotify(7); untested: It takes years.",
-        "POPEN-4    -     pidfd_open(2); not run",
-        "OTHER-1    -     not run",
+        "behaviour  kind        6.12  source; tests",
+        "MARK-1     documented  pass  fanotify_mark(2), ERRORS, EINVAL; suites/fanotify/test_mark.py::test_ignore",
+        "MARK-2     documented  fail  fanotify_mark(2), ERRORS; suites/fanotify/test_mark.py::test_einval",
+        f"MARK-3     decided     fail  commit {COMMIT}; suites/fanotify/test_mark.py::test_einval",
+        "MARK-4     documented  -     fanotify(7); untested: It takes years.",
+        "POPEN-4    documented  -     pidfd_open(2); not run",
+        "OTHER-1    -           -     not run",
     ]
 
 
 def test_markdown() -> None:
     lines = trace.as_markdown(build(RESULTS, CATALOGUE, whole=True)).splitlines()
     assert lines[:4] == [
-        "| behaviour | source | tests | 6.12 | 7.2 |",
-        "| --- | --- | --- | --- | --- |",
-        r"| MARK-1 | fanotify\_mark(2), ERRORS, EINVAL | suites/fanotify/test\_mark.py::test\_ignore | pass | pass |",
-        r"| MARK-2 | fanotify\_mark(2), ERRORS | suites/fanotify/test\_mark.py::test\_einval | fail | pass |",
+        "| behaviour | kind | source | tests | 6.12 | 7.2 |",
+        "| --- | --- | --- | --- | --- | --- |",
+        (
+            r"| MARK-1 | documented | fanotify\_mark(2), ERRORS, EINVAL | "
+            r"suites/fanotify/test\_mark.py::test\_ignore | pass | pass |"
+        ),
+        (
+            r"| MARK-2 | documented | fanotify\_mark(2), ERRORS | "
+            r"suites/fanotify/test\_mark.py::test\_einval | fail | pass |"
+        ),
     ]
 
 

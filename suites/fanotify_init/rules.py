@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The rules by which fanotify_init(2) judges its flags: one table, for every kernel and every caller."""
+"""The rules by which fanotify_init(2) judges its flags: one table, for every kernel and every caller.
 
+Where several errors apply to a call, no manual says which of them is answered: a kernel that answers another one breaks
+the order alone, which is a behaviour of its own (`ORDER`).
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from errno import EINVAL, EPERM
 
@@ -74,14 +79,15 @@ RULES = (
     Rule("INIT-MNT-FDERR", given=FAN_REPORT_MNT, refused=FAN_REPORT_FD_ERROR),
 )
 
-ADMIN_FLAGS = (
-    CLASSES
-    | FAN_UNLIMITED_QUEUE
-    | FAN_UNLIMITED_MARKS
-    | FAN_REPORT_TID
-    | FAN_REPORT_PIDFD
-    | FAN_REPORT_FD_ERROR
-)
+ORDER = "INIT-ERRNO-ORDER"
+"""The behaviour that the order of the rules is."""
+
+ADMIN_FLAGS = {
+    CLASSES | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS | FAN_REPORT_TID: "CAP-ADMIN-FLAGS",
+    FAN_REPORT_PIDFD: "INIT-PIDFD-UNPRIV",
+    FAN_REPORT_FD_ERROR: "CAP-ADMIN-FD-ERROR",
+}
+"""The flags that need CAP_SYS_ADMIN, with the behaviour: first those of which the manual says so."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,8 @@ class Judge:
     def __init__(self, caller: Caller) -> None:
         unknown_here = sum(flag for flag, feature in FEATURE_OF.items() if not has(feature))
         restartable = Init(proposals.queue_fd().init_flag) if has(Feature.QUEUE_FD) else NONE
-        known = ADMIN_FLAGS | FIDS | FAN_CLOEXEC | FAN_NONBLOCK | sum(FEATURE_OF) | restartable
+        admin = ADMIN_FLAGS | ({restartable: "RST-05"} if restartable else {})
+        known = sum(admin) | FIDS | FAN_CLOEXEC | FAN_NONBLOCK | sum(FEATURE_OF)
         known &= ~unknown_here
         unknown = ~int(known)
         rules = [
@@ -124,22 +131,32 @@ class Judge:
             for rule in rules
         ]
         self._caller = caller
-        self._admin_flags = int((ADMIN_FLAGS | restartable) & known)
+        self._admin_flags = [(int(flags & known), behaviour) for flags, behaviour in admin.items()]
         self._for_everybody = int(FIDS & known) if has(Feature.UNPRIVILEGED_GROUPS) else 0
         if has(Feature.USERNS_MARKS):
             self._for_everybody |= FAN_REPORT_MNT
 
     def verdict(self, flags: int) -> tuple[int, str]:
         """Return the answer, and the behaviour from which it follows."""
-        if not self._caller.admin and flags & self._admin_flags:
-            return EPERM, "CAP-ADMIN-FLAGS"
-        if not self._caller.admin and not flags & self._for_everybody:
-            return EPERM, "CAP-UNPRIV-PLAIN"
+        return next(self._errors(flags), (OK, "INIT-BASIC"))
+
+    def broken(self, flags: int, answer: int) -> str:
+        """Return the behaviour that an unexpected answer breaks: the order, if it is another error that applies."""
+        others = {error for error, _ in self._errors(flags)}
+        return ORDER if answer in others else self.verdict(flags)[1]
+
+    def _errors(self, flags: int) -> Iterator[tuple[int, str]]:
+        """Yield every error that applies to a call, in the order in which the kernel looks for them."""
+        if not self._caller.admin:
+            for admin_flags, behaviour in self._admin_flags:
+                if flags & admin_flags:
+                    yield EPERM, behaviour
+            if not flags & self._for_everybody:
+                yield EPERM, "CAP-UNPRIV-PLAIN"
         for behaviour, given, needed, refused, one_of in self._rules:
             if flags & given and (
                 flags & refused or flags & needed != needed or (one_of and not flags & one_of)
             ):
-                return EINVAL, behaviour
+                yield EINVAL, behaviour
         if flags & FAN_ENABLE_AUDIT and not self._caller.auditor:
-            return EPERM, "INIT-AUDIT-CAP"
-        return OK, "INIT-BASIC"
+            yield EPERM, "INIT-AUDIT-CAP"

@@ -3,9 +3,12 @@
 
 `expected` is what the table says to one call. It knows no versions: only what this kernel was found to have,
 the group, the object, and the mark which is already there.
+
+Where several errors apply to a call, no manual says which of them is answered: a kernel that answers another one breaks
+the order alone, which is a behaviour of its own (`ORDER`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from errno import EBADF, EEXIST, EINVAL, EISDIR, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, EXDEV
 from functools import reduce
@@ -334,13 +337,30 @@ RULES = (
 )
 """Sources: those of the behaviours, and the order of do_fanotify_mark() in fs/notify/fanotify/fanotify_user.c."""
 
+ORDER = "MARK-ERRNO-ORDER"
+"""The behaviour that the order of the rules is."""
+
 
 def expected(
     known: Known, group: Group, target: Target, before: Before, flags: int, mask: int
 ) -> tuple[int, str]:
     """Return the answer to one call, and the behaviour from which it follows."""
-    call = Call(known, group, target, before, flags, mask)
-    for behaviour, answer, applies in RULES:
-        if applies(call):
-            return answer, behaviour
-    raise LookupError("the last rule applies to every call")
+    rule = next(_applying(Call(known, group, target, before, flags, mask)))
+    return rule.answer, rule.behaviour
+
+
+def broken(
+    known: Known, group: Group, target: Target, before: Before, flags: int, mask: int, answer: int
+) -> str:
+    """Return the behaviour that an unexpected answer breaks: the order, if another error that applies was answered."""
+    first, *others = _applying(Call(known, group, target, before, flags, mask))
+    return ORDER if answer != OK and answer in {rule.answer for rule in others} else first.behaviour
+
+
+def _applying(call: Call) -> Iterator[Rule]:
+    """Yield the rules that apply to a call, up to the first by which it succeeds."""
+    for rule in RULES:
+        if rule.applies(call):
+            yield rule
+            if rule.answer == OK:
+                return

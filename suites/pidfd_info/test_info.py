@@ -207,6 +207,15 @@ def test_core_dump_to_come(dumpable, answer):
         assert PIDFD_INFO_COREDUMP not in Info(get_info(fd).mask)
 
 
+@pytest.mark.behaviour("PINFO-COREDUMP-ALIVE")
+def test_no_signal_of_a_living_process():
+    require(Feature.PIDFD_INFO_SUPPORTED_MASK)
+    with live(os.getpid) as actor, pidfd_of(actor.pid) as fd:
+        mask = Info(get_info(fd, PIDFD_INFO_COREDUMP).mask)
+    assert PIDFD_INFO_COREDUMP in mask
+    assert PIDFD_INFO_COREDUMP_SIGNAL not in mask
+
+
 @contextlib.contextmanager
 def dumps_sent_to(path):
     """Have a socket, to which the kernel connects when a process crashes (core(5), since 6.16)."""

@@ -107,7 +107,7 @@ def send_to_oneself():
         return outcome(pidfd_send_signal, fd, SIGNAL, made_up(SI_USER))
 
 
-@pytest.mark.behaviour("PSIG-INFO-SELF-THREAD")
+@pytest.mark.behaviour("PSIG-INFO-SELF")
 def test_made_up_to_oneself():
     def send_and_take():
         block()
