@@ -2,10 +2,11 @@
 """How far a run is, as it goes on: rows at the foot of a terminal, and lines of text wherever else output goes."""
 
 import os
+import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -198,6 +199,16 @@ class _AsItIs:
         yield Segment(self.text)
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let Ctrl-C wait: in the middle of a picture it would leave half of one behind, which nobody takes away."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Display:
     """The stream that pytest writes to, with the board below it on a terminal, and now and then a line in a log.
 
@@ -258,7 +269,8 @@ class Display:
             if self._end.is_set():
                 return
             if self._live:
-                self._draw(self._live)
+                with _undisturbed():
+                    self._draw(self._live)
                 self._when = self._clock()
             elif self._clock() - self._when >= _SILENCE and not self._line_is_open:
                 self._write(f"{sentence}\n" if (sentence := self.board.sentence()) else "")
