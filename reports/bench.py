@@ -55,7 +55,7 @@ def catalogue(number: int = BEHAVIOURS) -> dict[str, Behaviour]:
             f"BEHAVIOUR-{index}",
             f"interface_{index // 40:02}",
             "The kernel does what the manual says when it is asked to, and says EINVAL when it is asked for both.",
-            "fanotify_mark(2), ERRORS, EINVAL; commit 09e7827e7857",
+            "fanotify_mark(2), ERRORS, EINVAL",
             "5.1",
         )
         for index in range(number)

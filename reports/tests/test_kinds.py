@@ -9,7 +9,7 @@ import pytest
 from helpers.contract.behaviours import Behaviour
 from helpers.contract.results import MUST_HAVE, Result
 from helpers.contract.status import Status
-from reports import allure_result, evidence, junit, kcidb, ktap, ltp, page, summary, tmt
+from reports import allure_result, bench, evidence, junit, kcidb, ktap, ltp, page, summary, tmt
 from reports.matrix import build, document
 
 CATALOGUE = {
@@ -110,3 +110,7 @@ def test_page_and_summary_show_the_kind_of_each_behaviour() -> None:
     ] * 3
     assert "| A-CODE (observed: kernel code only): no |" in page.summary(matrix)
     assert [one["kind"] for one in document(matrix)["behaviours"]] == ["documented", "decided", "observed"]
+
+
+def test_what_the_benchmark_makes_up_has_one() -> None:
+    assert {one.kind for one in bench.catalogue(2).values()} == {Kind.DOCUMENTED}
