@@ -8,6 +8,7 @@ import pytest
 
 from helpers.contract.behaviours import Behaviour
 from helpers.contract.results import MUST_HAVE, Result
+from helpers.contract.sources import Kind
 from helpers.contract.status import Status
 from reports import allure_result, bench, evidence, junit, kcidb, ktap, ltp, page, summary, tmt
 from reports.matrix import build, document
