@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from helpers.contract.manifest import NO_MANIFEST, End, balance
+from helpers.contract.manifest import NO_BASELINE, NO_MANIFEST, End, balance
 from helpers.contract.manifest import read as read_manifest
 from helpers.contract.results import Result
 from helpers.contract.status import Status, rank
@@ -176,7 +176,8 @@ def _no_longer(pair: Pair) -> Iterator[Loss]:
     fewer = (_planned(old) or 0) - (_planned(new) or 0)
     if not new.boot and _planned(new) is not None and fewer > 0:
         yield Loss(Kind.FEWER_PLANNED, name, f"{_planned(new)} tests were planned, {fewer} fewer than before")
-    if old.kernel.baseline and new.account and new.tests and not new.kernel.baseline:
+    unheld = ("", NO_BASELINE)
+    if old.kernel.baseline not in unheld and new.account and new.tests and new.kernel.baseline in unheld:
         yield Loss(
             Kind.LOST_BASELINE, name, f"was held against {old.kernel.baseline}; now a feature may go unseen"
         )

@@ -65,7 +65,12 @@ class Row:
     @cached_property
     def failing(self) -> list[str]:
         """The kernels that do something else, beyond doubt."""
-        return [kernel for kernel, status in self.statuses.items() if status in (Status.FAIL, Status.PANIC)]
+        beyond_doubt = {Status.FAIL, Status.PANIC}  # whatever became of its other tests
+        return [
+            kernel
+            for kernel, found in self.results.items()
+            if any(one.status in beyond_doubt for one in found)
+        ]
 
     @cached_property
     def breaking(self) -> list[str]:

@@ -123,6 +123,7 @@ LOSSES = {
     "interrupted": (TWO, stored("pass", planned=2, how=End.INTERRUPTED), "incomplete"),
     "killed": (TWO, stored("pass", "pass", how=None), "incomplete"),
     "lost baseline": (TWO, stored("pass", "pass", baseline=""), "lost baseline"),
+    "held against nothing": (TWO, stored("pass", "pass", baseline="none"), "lost baseline"),
     "a new kernel that does not boot": (
         Stored("a", [result("pass")]), Stored("b", [result("pass"), boot("7.2")]), "not booted"
     ),

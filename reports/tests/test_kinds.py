@@ -115,3 +115,10 @@ def test_page_and_summary_show_the_kind_of_each_behaviour() -> None:
 
 def test_what_the_benchmark_makes_up_has_one() -> None:
     assert {one.kind for one in bench.catalogue(2).values()} == {Kind.DOCUMENTED}
+
+
+@pytest.mark.parametrize("other", [Status.HANG, Status.LOST, Status.ERROR, Status.PASS])
+def test_a_wrong_answer_breaks_a_behaviour_whatever_became_of_its_other_tests(other: Status) -> None:
+    found = [Result("6.1", "6.1", "tcg", f"t::{one}", ["A-MANUAL"], one) for one in (Status.FAIL, other)]
+    (row,) = build(found, {"A-MANUAL": CATALOGUE["A-MANUAL"]}).rows
+    assert row.breaking == ["6.1"]
