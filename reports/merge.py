@@ -158,11 +158,11 @@ def _worst(results: Iterable[Result]) -> list[Result]:
 
 
 def _plan(sources: Sequence[Source], results: Sequence[Result]) -> Manifest | None:
-    """Return what all runs planned together; None if one of them does not say what it had planned."""
-    plans = [side.stored.manifest for side in sources if side.stored.manifest]
-    if len(plans) < len(sources):
+    """Return what all runs planned together; None if none of them says what it had planned."""
+    if not any(side.stored.manifest for side in sources):
         return None
-    there = [plan for plan, side in zip(plans, sources, strict=True) if not side.missing] or plans
+    plans = [side.stored.manifest or _guessed(side.stored) for side in sources]
+    there = [side.stored.manifest for side in sources if side.stored.manifest and not side.missing] or plans
     joined = Manifest(
         suite=_common((plan.suite for plan in there), Suite()),
         machine=_common((plan.machine for plan in there), Machine()),
@@ -177,8 +177,22 @@ def _plan(sources: Sequence[Source], results: Sequence[Result]) -> Manifest | No
         joined = replace(
             joined, planned=joined.planned | planned, behaviours=joined.behaviours | plan.behaviours
         )
-    whole = manifest.balance(joined, results).complete and not any(side.missing for side in sources)
-    return joined if whole else replace(joined, how=min((plan.how for plan in plans), key=_ENDS.index))
+    ended = not any(side.missing for side in sources) and all(plan.how is not None for plan in plans)
+    return (
+        joined
+        if ended and manifest.balance(joined, results).complete
+        else replace(joined, how=min((plan.how for plan in plans), key=_ENDS.index))
+    )
+
+
+def _guessed(stored: Stored) -> Manifest:
+    """Return the least that a run without a manifest had planned: what it has results of. How it ended nobody knows."""
+    made = Manifest()
+    for name, column in stored.columns.items():
+        made = made.with_kernel(column.kernel)
+        if column.tests:
+            made = made.with_tests(name, {test: one.behaviours for test, one in column.tests.items()})
+    return made
 
 
 _ENDS = (None, End.INTERRUPTED, End.ABORTED, End.COMPLETE)
@@ -217,6 +231,8 @@ def _copy(source: Path, target: Path) -> None:
 def missing(sources: Sequence[Source], merged: Stored) -> list[str]:
     """Return a line for each run that is not there, and each kernel that has not run what was planned."""
     lines = [line for side in sources if side.missing for line in side.problems]
+    if merged.manifest:
+        lines += [f"{side.word}: {manifest.NO_MANIFEST}" for side in sources if not side.stored.manifest]
     for name, column in merged.columns.items():
         if column.boot:
             lines.append(f"{name}: no test ran: {column.boot.headline}")

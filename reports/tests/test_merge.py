@@ -152,7 +152,7 @@ def test_a_kernel_that_did_not_boot_is_said(
         tmp_path / "6.1", replace(result("6.1", "lost", "vm::boot"), message="QEMU\x1b[2J ended"), plan=plan
     )
     assert merge(tmp_path / "all", *jobs, boot) == 1
-    assert capsys.readouterr().err == "reports: missing: 6.1: no test ran: QEMU\\x1b[2J ended\n"
+    assert capsys.readouterr().err.endswith("reports: missing: 6.1: no test ran: QEMU\\x1b[2J ended\n")
 
 
 def test_two_halves_of_a_run_make_a_whole_one(tmp_path: Path) -> None:
@@ -176,6 +176,29 @@ def test_runs_of_a_former_time_are_merged_without_a_plan(tmp_path: Path) -> None
     old = [job(tmp_path / name, result(name)) for name in ("6.1", "6.12")]
     assert merge(tmp_path / "all", *old) == 0
     assert manifest.read(tmp_path / "all") is None
+
+
+def test_a_run_without_a_manifest_takes_nobody_elses_plan_away(
+    jobs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = job(tmp_path / "half", result("6.1"), plan=planned("6.1", how=End.INTERRUPTED))
+    (jobs[0] / manifest.FILE).unlink()
+    for number, runs in enumerate([(jobs[0], half), (half, jobs[0])]):
+        assert merge(tmp_path / f"all{number}", *runs) == 1
+        assert f"missing: {jobs[0]}: no manifest" in capsys.readouterr().err
+        made = manifest.read(tmp_path / f"all{number}")
+        assert made
+        assert (made.how, made.planned["6.1"], made.planned["7.2"]) == (None, TESTS, TESTS)
+
+
+def test_a_killed_run_does_not_become_a_complete_one(jobs: list[Path], tmp_path: Path) -> None:
+    killed = job(
+        tmp_path / "6.1", *(result("6.1", test=test) for test in TESTS), plan=planned("6.1", how=None)
+    )
+    merge(tmp_path / "all", *jobs, killed)
+    made = manifest.read(tmp_path / "all")
+    assert made
+    assert made.how is None
 
 
 def test_what_is_missing_is_said_whatever_else_goes_wrong(jobs: list[Path], tmp_path: Path) -> None:
