@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from helpers.contract import behaviours
 from helpers.contract.behaviours import Behaviour, BehaviourError
-from helpers.contract.results import MUST_HAVE, Result
+from helpers.contract.results import COMPLAINED, MUST_HAVE, Result
 from helpers.contract.sources import BROKEN, Kind
 from helpers.contract.status import Status
 from reports.text import count, last_lines, one_line, presentable, printable, shortened
@@ -56,7 +56,8 @@ def kind_of(result: Result, known: Catalogue) -> Kind | None:
     None if it names none or did not fail, and where it failed for what no behaviour excuses: the kernel complained, or
     has lost a feature.
     """
-    if result.status is not Status.FAIL or complaints(result) or MUST_HAVE in result.message:
+    beyond_excuse = complaints(result) or any(text in result.message for text in (COMPLAINED, MUST_HAVE))
+    if result.status is not Status.FAIL or beyond_excuse:
         return None
     kinds = {one.kind for one in verified(result, known)}
     return next((kind for kind in Kind if kind in kinds), None)

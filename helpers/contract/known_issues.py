@@ -35,6 +35,7 @@ from typing import Any
 
 from helpers.contract import releases
 from helpers.contract.releases import Number, Release, point
+from helpers.contract.results import COMPLAINED
 
 FILE = "known_issues.toml"
 SUITES = Path(__file__).parents[2] / "suites"
@@ -49,7 +50,7 @@ class KernelFault(AssertionError):  # noqa: N818 - what happened
 
     def __init__(self, *lines: str) -> None:
         """Show all lines."""
-        super().__init__("\n  ".join(["the kernel complained while this test ran:", *lines]))
+        super().__init__("\n  ".join([COMPLAINED, *lines]))
         self.lines = lines
 
 

@@ -25,6 +25,9 @@ HARNESS = f"{NO_TEST}harness"
 MUST_HAVE = "must have it (--baseline none asks for nothing)"
 """What the message of a test says that failed because the kernel has lost a feature."""
 
+COMPLAINED = "the kernel complained while this test ran:"
+"""What the message of a test says that failed because the kernel told of a defect by itself; its lines follow."""
+
 FORMAT = 1
 """Version of the stored form. It is in every line, so that files can be cut and joined with text tools."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from helpers.contract.behaviours import Behaviour
+from helpers.contract.known_issues import KernelFault
 from helpers.contract.results import MUST_HAVE, Result
 from helpers.contract.sources import Kind
 from helpers.contract.status import Status
@@ -67,9 +68,10 @@ def test_the_firmest_promise_counts(names: list[str], kind: str | None) -> None:
     [
         failed("A-CODE", status=Status.PANIC),
         failed("A-CODE", message="no\n  WARNING: x", log="[    1.000000] WARNING: x"),
+        failed("A-CODE", message=str(KernelFault("/proc/sys/kernel/tainted gained 0x200 (was 0x0)"))),
         failed("A-CODE", message=f"lost feature: fanotify; Linux 6.1 {MUST_HAVE}"),
     ],
-    ids=["panic", "complaint", "lost-feature"],
+    ids=["panic", "complaint", "taint", "lost-feature"],
 )
 def test_what_nothing_excuses(result: Result) -> None:
     assert evidence.kind_of(result, CATALOGUE) is None
