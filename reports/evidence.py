@@ -59,8 +59,10 @@ def kind_of(result: Result, known: Catalogue) -> Kind | None:
     beyond_excuse = complaints(result) or any(text in result.message for text in (COMPLAINED, MUST_HAVE))
     if result.status is not Status.FAIL or beyond_excuse:
         return None
-    kinds = {one.kind for one in verified(result, known)}
-    return next((kind for kind in Kind if kind in kinds), None)
+    kinds = {known[name].kind if name in known else None for name in result.behaviours}
+    firmest = next((kind for kind in Kind if kind in kinds), None)
+    # One that the catalogue does not know any more may have been promised.
+    return firmest if None not in kinds or firmest is Kind.DOCUMENTED else None
 
 
 def verdict(result: Result, known: Catalogue) -> list[str]:

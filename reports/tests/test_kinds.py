@@ -56,6 +56,8 @@ def test_a_failure_is_told_by_its_kind(form: str, name: str) -> None:
         (["A-CODE", "A-COMMIT"], "decided"),
         (["A-CODE", "A-COMMIT", "A-MANUAL"], "documented"),
         (["A-UNKNOWN"], None),
+        (["A-CODE", "A-UNKNOWN"], None),
+        (["A-MANUAL", "A-UNKNOWN"], "documented"),
         ([], None),
     ],
 )
