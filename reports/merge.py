@@ -178,11 +178,8 @@ def _plan(sources: Sequence[Source], results: Sequence[Result]) -> Manifest | No
             joined, planned=joined.planned | planned, behaviours=joined.behaviours | plan.behaviours
         )
     ended = not any(side.missing for side in sources) and all(plan.how is not None for plan in plans)
-    return (
-        joined
-        if ended and manifest.balance(joined, results).complete
-        else replace(joined, how=min((plan.how for plan in plans), key=_ENDS.index))
-    )
+    whole = ended and manifest.balance(joined, results).complete
+    return joined if whole else replace(joined, how=min((plan.how for plan in plans), key=_ENDS.index))
 
 
 def _guessed(stored: Stored) -> Manifest:
