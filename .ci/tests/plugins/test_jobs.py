@@ -130,4 +130,4 @@ def test_github(run: Any, project: Any, gitlab: tuple[Any, Path], tmp_path: Path
     assert "missing: no run results/7.2: " in runner.job(workflow, "page")
     assert (runner.artifacts / "page" / "matrix.html").exists()
     assert statuses(runner.artifacts / "page") == {"pass", "fail"}
-    assert "| PWAIT-THREAD-PIDFD |" in runner.summary.read_text()
+    assert "| PWAIT-THREAD-PIDFD (documented): assert " in runner.summary.read_text()
