@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from helpers.contract import behaviours, manifest
+from helpers.contract import behaviours
 from helpers.contract.behaviours import BehaviourError
 from helpers.contract.results import Result, kernels, read
 from helpers.contract.status import Status
@@ -199,12 +199,6 @@ def _read(name: str, out: Path) -> tuple[list[Result], Path]:
     return missing.completed(directory, results), directory
 
 
-def _incomplete(directory: Path, results: list[Result]) -> list[str]:
-    """Return a line for a run of which it is not certain that all tests ran."""
-    line = missing.headline(directory, results)
-    return [] if line == manifest.COMPLETE else [line]
-
-
 def _list(chosen: argparse.Namespace) -> int:
     found = run.runs(chosen.out)
     if not found:
@@ -220,14 +214,14 @@ def _list(chosen: argparse.Namespace) -> int:
         results = missing.completed(directory, stored)
         counts = Counter(result.status for result in results)
         words = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
-        line = "; ".join([words or "no results", *_incomplete(directory, results)])
+        line = "; ".join([words or "no results", *missing.balance(directory, results).reservations])
         print(f"{directory.name}  {' '.join(map(one_line, kernels(results)))}  {line}")
     return code
 
 
 def _summary(chosen: argparse.Namespace) -> None:
     results, directory = _read(chosen.run, chosen.out)
-    lines = [Line(line, "red") for line in _incomplete(directory, results)]
+    lines = [Line(line, "red") for line in missing.balance(directory, results).reservations]
     coloured = bool(sys.stdout and sys.stdout.isatty())
     for text, colour in [*summary(results, known=catalogue()), *lines]:
         print(f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if colour and coloured else text)
@@ -251,8 +245,8 @@ def _chosen(words: str, out: Path) -> tuple[Stored, str]:
         if not colon:
             raise
         directory = run.find(name, out)
-    found, left_out = load(directory)
-    for note in left_out:
+    found = load(directory)
+    for note in found.left_out:
         print(f"{directory.name}/{run.RESULTS}: {note}", file=sys.stderr)
     if not found.columns:
         raise run.NoSuchRunError(f"the run {directory} has no results")
@@ -263,8 +257,6 @@ def _chosen(words: str, out: Path) -> tuple[Stored, str]:
 
 def _merge(chosen: argparse.Namespace) -> int:
     sources = [merge.source(name, chosen.out) for name in chosen.runs]
-    for line in (line for one in sources for line in one.problems if not one.missing):
-        print(line, file=sys.stderr)
     if all(one.missing for one in sources):
         raise merge.MergeError(
             f"there is nothing to merge: {'; '.join(line for one in sources for line in one.problems)}"
@@ -278,7 +270,8 @@ def _merge(chosen: argparse.Namespace) -> int:
         print(f"{run.LATEST} is {target.name} now", file=sys.stderr)
     lacking = merge.missing(sources, merged)
     failed = said(export_all(merged.results, target), target)
-    for line in (*merge.differing(sources), *(f"missing: {line}" for line in lacking), *failed):
+    notes = [*merge.differing(sources), *merged.balance.doubts]
+    for line in (*notes, *(f"missing: {line}" for line in lacking if line not in notes), *failed):
         print(f"reports: {one_line(line)}", file=sys.stderr)
     print(target / run.PAGE)
     return exit_codes.combined(ALARM if lacking else 0, NOT_DONE if failed else 0)
@@ -293,8 +286,9 @@ def _trace(chosen: argparse.Namespace) -> int:
         mistakes = trace.mistakes(known, trace.collected())
         print(*mistakes, f"{count(len(known), 'behaviour')}, {count(len(mistakes), 'mistake')}", sep="\n")
         return int(bool(mistakes))
-    results, _ = _read(chosen.run or run.LATEST, chosen.out)
-    print(_TRACE[chosen.format](build(results, known, whole=True)), end="")
+    results, directory = _read(chosen.run or run.LATEST, chosen.out)
+    matrix = build(results, known, whole=True, balance=missing.balance(directory, results))
+    print(_TRACE[chosen.format](matrix), end="")
     return 0
 
 
@@ -326,7 +320,7 @@ def _export(chosen: argparse.Namespace) -> None:
         written = kcidb.write(results, directory, chosen.origin, kcidb.builds(chosen.build))
     elif chosen.command == "matrix" and chosen.against:
         old, kernel = _chosen(chosen.against, chosen.out)
-        written = page.write(results, directory, diff.compare(old, load(directory)[0], kernel))
+        written = page.write(results, directory, diff.compare(old, load(directory), kernel))
     else:
         written = EXPORTERS[chosen.command](results, directory)
     if chosen.command == "allure" and chosen.html:

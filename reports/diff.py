@@ -3,14 +3,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from helpers.contract.manifest import NO_BASELINE, NO_MANIFEST, End, balance
+from helpers.contract.manifest import NO_BASELINE, End, said
 from helpers.contract.manifest import read as read_manifest
 from helpers.contract.results import Result
 from helpers.contract.status import Status, rank
@@ -31,7 +31,9 @@ class Kind(StrEnum):
     NEWLY_FAILING = "newly failing"
     LOST_FEATURE = "lost feature"
     LOST_BASELINE = "lost baseline"
+    NEW_KNOWN_ISSUE = "new known issue"
     NEW_SKIP = "new skip"
+    OTHER_SKIP = "skipped for another reason"
     FEWER_PLANNED = "fewer planned"
     GONE = "gone"
     FIXED = "fixed"
@@ -44,7 +46,14 @@ HARMLESS = frozenset({Kind.FIXED, Kind.NO_LONGER_SKIPPED, Kind.CHANGED, Kind.ADD
 """With anything else a comparison has not gone well: something works no more, or nobody looks at it any more."""
 
 _NOUNS = frozenset(
-    {Kind.MISSING_KERNEL, Kind.REGRESSION, Kind.LOST_FEATURE, Kind.LOST_BASELINE, Kind.NEW_SKIP}
+    {
+        Kind.MISSING_KERNEL,
+        Kind.REGRESSION,
+        Kind.LOST_FEATURE,
+        Kind.LOST_BASELINE,
+        Kind.NEW_KNOWN_ISSUE,
+        Kind.NEW_SKIP,
+    }
 )
 _MOST_GONE = 20
 """How many of the tests that are gone are named for people; programs get all."""
@@ -132,8 +141,7 @@ def compare(old: Stored, new: Stored, before: str = "", after: str = "") -> Comp
         *chain.from_iterable(_untold(column, tests.get(name, 0)) for name, column in news.items()),
         *chain.from_iterable(map(_no_longer, found)),
     ]
-    if not any(loss.kind is Kind.INCOMPLETE for loss in losses) and new.manifest and new.manifest.how is None:
-        losses.append(Loss(Kind.INCOMPLETE, "", _END[None]))
+    losses += [Loss(Kind.INCOMPLETE, "", line) for line in _doubts(new, {loss.kind for loss in losses})]
     changes = list(chain.from_iterable(map(_changes, found)))
     losses.sort(key=_order)
     changes.sort(key=_order)
@@ -175,7 +183,11 @@ def _no_longer(pair: Pair) -> Iterator[Loss]:
     old, new, name = pair.old, pair.new, pair.new.name
     fewer = (_planned(old) or 0) - (_planned(new) or 0)
     if not new.boot and _planned(new) is not None and fewer > 0:
-        yield Loss(Kind.FEWER_PLANNED, name, f"{_planned(new)} tests were planned, {fewer} fewer than before")
+        yield Loss(
+            Kind.FEWER_PLANNED,
+            name,
+            f"{count(_planned(new) or 0, 'test')} planned, {fewer} fewer than before",
+        )
     unheld = ("", NO_BASELINE)
     if old.kernel.baseline not in unheld and new.account and new.tests and new.kernel.baseline in unheld:
         yield Loss(
@@ -194,16 +206,27 @@ _END: dict[End | None, str] = {
 }
 
 
+def _doubts(new: Stored, known: Collection[Kind]) -> Iterator[str]:
+    """Give why the whole new run may tell less than it seems to, unless its kernels say so already."""
+    if new.balance.unknown:
+        yield new.balance.unknown
+    elif new.balance.how is None and Kind.INCOMPLETE not in known:
+        yield _END[None]
+    if new.balance.strangers:
+        yield f"{count(new.balance.strangers, 'result')} of tests that were not planned"
+    if new.left_out:
+        yield f"{run.RESULTS}: {new.left_out[0]}{', and more' if len(new.left_out) > 1 else ''}"
+
+
 def _notes(old: Stored, new: Stored) -> Iterator[str]:
     for one in (old, new) if old != new else (old,):
-        if one.manifest is None:
-            yield f"{one.name}: {NO_MANIFEST}"
-        elif not (found := balance(one.manifest, one.results)).complete:
-            yield f"{one.name}: {'; '.join(filter(None, [found.headline, _END.get(found.how, '')]))}"
-    if old.manifest and new.manifest:
-        commits = [one.manifest.suite.commit for one in (old, new) if one.manifest]
-        if len(set(commits)) > 1:
-            yield f"the tests are of different commits: {' → '.join(one[:12] or 'none' for one in commits)}"
+        ended = "" if one.balance.unknown else _END.get(one.balance.how, "")
+        lines = [*one.balance.reservations, *([] if one.balance.complete else filter(None, [ended]))]
+        if lines:
+            yield f"{one.name}: {'; '.join(lines)}"
+    suites = [said(one.manifest.suites) for one in (old, new) if one.manifest]
+    if len(set(suites)) > 1:
+        yield f"the tests are not the same: {' → '.join(suites)}"
 
 
 # ---- test by test ----
@@ -228,15 +251,29 @@ def _kind(old: Result | None, new: Result | None) -> Kind | None:
     if old is None:
         return Kind.NEWLY_FAILING if new.words.bad else Kind.ADDED
     if old.status is new.status:
-        return None
+        return _kind_of_skip(old, new) if new.status is Status.SKIP else None
     if new.words.bad and rank(new.status) > rank(old.status):
         return Kind.REGRESSION
     if new.status is Status.SKIP:
-        lost = new.reason and new.reason.kind == "not-implemented"
-        return Kind.LOST_FEATURE if lost else Kind.NEW_SKIP
+        return Kind.LOST_FEATURE if _lacks_feature(new) else Kind.NEW_SKIP
     if new.status is Status.PASS:
         return Kind.NO_LONGER_SKIPPED if old.status is Status.SKIP else Kind.FIXED
-    return Kind.CHANGED
+    return Kind.NEW_KNOWN_ISSUE if _works_no_more(old, new) else Kind.CHANGED
+
+
+def _kind_of_skip(old: Result, new: Result) -> Kind | None:
+    """Judge a skip by its typed reason: its text is for people, and may get better words."""
+    if (old.reason and old.reason.kind) == (new.reason and new.reason.kind):
+        return None
+    return Kind.LOST_FEATURE if _lacks_feature(new) else Kind.OTHER_SKIP
+
+
+def _lacks_feature(result: Result) -> bool:
+    return result.reason is not None and result.reason.kind == "not-implemented"
+
+
+def _works_no_more(old: Result, new: Result) -> bool:
+    return new.status is Status.XFAIL and old.status in (Status.PASS, Status.XPASS)
 
 
 # ---- the run to compare with ----
@@ -249,11 +286,12 @@ def earlier(directory: Path, results: Sequence[Result]) -> Comparison | None:
 
     The ten runs before it are looked at: a run of a few tests must not hide what a whole run has to say.
     """
-    this = Stored(directory.name, results, read_manifest(directory))
+    plan, unknown = read_manifest(directory)
+    this = Stored(directory.name, results, plan, unknown=unknown)
     wanted = sum(len(column.tests) for column in this.columns.values())
     before = [other for other in run.runs(directory.parent) if other.name < directory.name]
     for other in islice(reversed(before), _LOOK_BACK):
-        found, _ = load(other)
+        found = load(other)
         common = pairs(found.columns.values(), list(this.columns.values()))
         if 2 * sum(len(pair.old.tests.keys() & pair.new.tests.keys()) for pair in common) >= max(1, wanted):
             return compare(found, this)
@@ -282,12 +320,19 @@ def groups(comparison: Comparison) -> list[Group]:
     for change in comparison.changes:
         if change.kind is Kind.ADDED:
             continue
-        step = f"{change.old.status if change.old else 'new'} → {change.new.status if change.new else 'gone'}"
+        step = f"{_status(change.old) or 'new'} → {_status(change.new) or 'gone'}"
         message = change.new.headline if change.new else ""
         key = (change.kind, change.result.test, step, message)
         group = Group(change.kind, [], step, change.result.test, message)
         found.setdefault(key, group).kernels.append(change.kernel)
     return sorted(_shortened(list(found.values())), key=lambda group: list(Kind).index(group.kind))
+
+
+def _status(result: Result | None) -> str:
+    """Return a status in a word, of a skip with what is missing."""
+    if result and result.status is Status.SKIP:
+        return f"skip ({result.reason.kind if result.reason else 'no reason'})"
+    return str(result.status) if result else ""
 
 
 def lost(comparison: Comparison) -> list[Group]:

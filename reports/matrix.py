@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from helpers.contract.behaviours import Behaviour
+from helpers.contract.manifest import Balance, End
 from helpers.contract.results import Result, kernels
 from helpers.contract.sources import Kind as Firmness
 from helpers.contract.status import Status, combined, rank
@@ -18,6 +19,8 @@ from reports.evidence import NONE, kind_of, pieces
 from reports.sources import references
 from reports.text import last_lines, one_line, printable, shortened
 
+WHOLE = Balance(how=End.COMPLETE)
+"""Of a run of which nothing is missing."""
 NO_INTERFACE = "tests that name no behaviour"
 """Where results lie that verify nothing: a VM that did not boot, a file that could not be collected."""
 
@@ -97,7 +100,7 @@ class Row:
 class Matrix:
     """A run: its kernels are the columns, behaviours the rows, interface by interface.
 
-    `headline` says whether it is complete, as far as that is known, and `consoles` has the paths of each kernel's
+    `balance` says whether it is complete, as far as that is known, and `consoles` has the paths of each kernel's
     console logs in the run's directory.
     """
 
@@ -105,13 +108,8 @@ class Matrix:
     kernels: list[Kernel]
     rows: list[Row]
     comparison: Comparison | None = None
-    headline: str = ""
+    balance: Balance = WHOLE
     consoles: Mapping[str, list[str]] = field(default_factory=dict)
-
-    @property
-    def incomplete(self) -> bool:
-        """Whether something was planned that did not run, or the run had no end."""
-        return self.headline.startswith("incomplete")
 
     @property
     def interfaces(self) -> dict[str, list[Row]]:
@@ -163,7 +161,7 @@ def build(
     comparison: Comparison | None = None,
     *,
     whole: bool = False,
-    headline: str = "",
+    balance: Balance = WHOLE,
     consoles: Mapping[str, list[str]] | None = None,
 ) -> Matrix:
     """Return the matrix of a run, unless it is to be `whole` without the interfaces that nothing was run of."""
@@ -180,7 +178,7 @@ def build(
     )
     rows = [Row(behaviour, found.get(behaviour.id, {})) for behaviour in [*known, *unknown]]
     columns = [_kernel(*item) for item in by_kernel.items()]
-    return Matrix(run, columns, rows, comparison, headline, consoles or {})
+    return Matrix(run, columns, rows, comparison, balance, consoles or {})
 
 
 def _unknown(name: str, found: dict[str, list[Result]]) -> Behaviour:
@@ -209,7 +207,7 @@ def document(matrix: Matrix) -> dict[str, Any]:
     return {
         "format": 1,
         "run": matrix.run,
-        "headline": matrix.headline,
+        "headline": matrix.balance.headline,
         "earlier": matrix.comparison.old if matrix.comparison else None,
         "kinds": {firmness: firmness.basis for firmness in Firmness},
         "kernels": [

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from helpers.contract import manifest
-from helpers.contract.manifest import End, Kernel, Machine, Manifest, Suite
-from helpers.contract.results import Result, write
-from helpers.contract.status import rank
+from helpers.contract.manifest import NO_BASELINE, End, Kernel, Machine, Manifest, Suite
+from helpers.contract.results import Result, worse, write
 from reports import run, text
 from reports.stored import Stored, load
 
@@ -35,6 +34,12 @@ class Source:
     missing: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def suites(self) -> tuple[Suite, ...]:
+        """Which tests ran, as far as that is known; none where nothing ran."""
+        plan = self.stored.manifest
+        return () if self.missing else plan.suites if plan else (Suite(),)
+
 
 def source(word: str, out: Path) -> Source:
     """Read a run. One that is not there stands for a kernel of its name that came to no test."""
@@ -42,10 +47,13 @@ def source(word: str, out: Path) -> Source:
         directory = run.find(word, out)
     except run.NoSuchRunError as error:
         directory = next((path for path in (out / word, Path(word)) if path.is_dir()), Path(word))
-        planned = manifest.read(directory) or Manifest().with_kernel(Kernel(directory.name))
+        planned = manifest.read(directory).manifest or Manifest().with_kernel(Kernel(directory.name))
         return Source(word, directory, Stored(directory.name, [], planned), (str(error),), missing=True)
-    stored, left_out = load(directory)
-    return Source(word, directory, stored, tuple(f"{word}/{run.RESULTS}: {note}" for note in left_out))
+    stored = load(directory)
+    problems = [f"{word}/{run.RESULTS}: {note}" for note in stored.left_out]
+    if stored.balance.unknown:
+        problems.append(f"{word}: {stored.balance.unknown}")
+    return Source(word, directory, stored, tuple(problems))
 
 
 def renamed(sources: Sequence[Source], names: Sequence[str]) -> list[Source]:
@@ -93,13 +101,16 @@ def check(sources: Sequence[Source], *, force: bool = False) -> None:
                     f"{kernel} is {first} in {one.word} and {second} in {other.word}: these are two kernels; "
                     f"give one another name: --rename {other.word}:{kernel}=NAME"
                 )
-        tests = [side.stored.manifest.suite for side in (one, other) if side.stored.manifest]
-        if not force and all(suite.commit for suite in tests) and len(set(tests)) > 1:
-            first, second = map(_said, tests)
-            raise MergeError(
-                f"the runs are of different tests: {first} in {one.word} and {second} in {other.word}; "
-                "to merge them all the same: --force"
-            )
+        if not force and (said := _different_tests(one, other)):
+            raise MergeError(f"the runs are of different tests: {said}; to merge them all the same: --force")
+
+
+def _different_tests(one: Source, other: Source) -> str:
+    """Return which tests two runs are of if they are not the same; "" where it is not known of one."""
+    first, second = ({suite for suite in side.suites if suite.commit} for side in (one, other))
+    if not first or not second or first == second:
+        return ""
+    return f"{manifest.said(one.suites)} in {one.word}, {manifest.said(other.suites)} in {other.word}"
 
 
 _IDENTITY: tuple[tuple[str, str], ...] = (
@@ -117,10 +128,6 @@ def _difference(one: Kernel, other: Kernel) -> tuple[str, str] | None:
         if first and second and first != second:
             return words.format(first), words.format(second)
     return None
-
-
-def _said(suite: Suite) -> str:
-    return f"commit {suite.commit[:12]}{', changed,' if suite.changed else ''}"
 
 
 # ---- the merged run ----
@@ -152,8 +159,7 @@ def _worst(results: Iterable[Result]) -> list[Result]:
     found: dict[tuple[str, str], Result] = {}
     for result in results:
         key = result.kernel, result.test
-        if key not in found or rank(result.status) >= rank(found[key].status):
-            found[key] = result
+        found[key] = worse(found.get(key, result), result)
     return list(found.values())
 
 
@@ -163,8 +169,10 @@ def _plan(sources: Sequence[Source], results: Sequence[Result]) -> Manifest | No
         return None
     plans = [side.stored.manifest or _guessed(side.stored) for side in sources]
     there = [side.stored.manifest for side in sources if side.stored.manifest and not side.missing] or plans
+    suites = tuple(dict.fromkeys(suite for side in sources for suite in side.suites))
     joined = Manifest(
-        suite=_common((plan.suite for plan in there), Suite()),
+        suite=suites[0] if len(suites) == 1 else Suite(),
+        mixed=suites if len(suites) > 1 else (),
         machine=_common((plan.machine for plan in there), Machine()),
         started=min(filter(None, (plan.started for plan in plans)), default=""),
         ended=max(plan.ended for plan in plans),
@@ -172,7 +180,7 @@ def _plan(sources: Sequence[Source], results: Sequence[Result]) -> Manifest | No
     )
     for plan in plans:
         for name, kernel in plan.kernels.items():
-            joined = joined.with_kernel(kernel if kernel.release else joined.kernels.get(name, kernel))
+            joined = joined.with_kernel(_united(joined.kernels.get(name, kernel), kernel))
         planned = {name: _union(joined.planned.get(name), tests) for name, tests in plan.planned.items()}
         joined = replace(
             joined, planned=joined.planned | planned, behaviours=joined.behaviours | plan.behaviours
@@ -180,6 +188,13 @@ def _plan(sources: Sequence[Source], results: Sequence[Result]) -> Manifest | No
     ended = not any(side.missing for side in sources) and all(plan.how is not None for plan in plans)
     whole = ended and manifest.balance(joined, results).complete
     return joined if whole else replace(joined, how=min((plan.how for plan in plans), key=_ENDS.index))
+
+
+def _united(one: Kernel, other: Kernel) -> Kernel:
+    """Return all that is known of a kernel; it is held against a baseline if all its tests were, and by the same."""
+    known = {name: value or getattr(other, name) for name, value in vars(one).items()}
+    ran = [kernel.baseline for kernel in (one, other) if kernel.baseline]
+    return Kernel(**known | {"baseline": _common(ran, NO_BASELINE)} if ran else known)
 
 
 def _guessed(stored: Stored) -> Manifest:
@@ -227,9 +242,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def missing(sources: Sequence[Source], merged: Stored) -> list[str]:
     """Return a line for each run that is not there, and each kernel that has not run what was planned."""
-    lines = [line for side in sources if side.missing for line in side.problems]
-    if merged.manifest:
-        lines += [f"{side.word}: {manifest.NO_MANIFEST}" for side in sources if not side.stored.manifest]
+    lines = [line for side in sources for line in side.problems]
     for name, column in merged.columns.items():
         if column.boot:
             lines.append(f"{name}: no test ran: {column.boot.headline}")
@@ -237,7 +250,7 @@ def missing(sources: Sequence[Source], merged: Stored) -> list[str]:
             lines.append(f"{name}: no test ran, and nothing was planned")
         elif column.account and column.account.not_run:
             lines.append(f"{name}: {column.account.ran} of {column.account.planned} tests ran")
-    return lines
+    return lines if lines or merged.balance.complete else merged.balance.reservations
 
 
 def differing(sources: Sequence[Source]) -> list[str]:

@@ -13,7 +13,7 @@ from helpers.contract.sources import Kind
 from helpers.contract.status import MEANING, VOCABULARY, Status
 from reports import diff, evidence
 from reports.matrix import Kernel, Matrix, Row, build, document
-from reports.missing import headline
+from reports.missing import balance
 from reports.run import PAGE, consoles, replace_file
 from reports.sources import references
 from reports.text import count, markdown, one_line, printable
@@ -44,8 +44,9 @@ def verdict(matrix: Matrix) -> str:
     """Say in a sentence what came out, first of all if not all came out."""
     if not matrix.kernels:
         return "No results."
-    said = _verdict(matrix)
-    return f"{matrix.headline[:1].upper()}{matrix.headline[1:]}. {said}" if matrix.incomplete else said
+    return " ".join(
+        [*(f"{one[:1].upper()}{one[1:]}." for one in matrix.balance.reservations), _verdict(matrix)]
+    )
 
 
 def _verdict(matrix: Matrix) -> str:
@@ -55,7 +56,7 @@ def _verdict(matrix: Matrix) -> str:
     other = [row for row in matrix.broken if row.failing and not row.breaking]
     rest = len(matrix.broken) - len(wrong) - len(other)
     if not matrix.broken:
-        return f"{'Nothing that ran' if matrix.incomplete else 'Nothing'} is broken: {where}."
+        return f"{'Nothing' if matrix.balance.complete else 'Nothing that ran'} is broken: {where}."
     differ = "differs" if len(other) == 1 else "differ"
     also = [(len(other), f"{differ} from what was observed"), (rest, "could not be judged")]
     if not wrong:
@@ -132,7 +133,7 @@ def write(results: Sequence[Result], run: Path, comparison: diff.Comparison | No
         behaviours.load(),
         run.name,
         comparison,
-        headline=headline(run, results),
+        balance=balance(run, results),
         consoles={kernel: consoles(run, kernel) for kernel in kernels(results)},
     )
     texts = {

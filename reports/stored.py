@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from helpers.contract import manifest
-from helpers.contract.manifest import Account, Kernel, Manifest
+from helpers.contract.manifest import NO_MANIFEST, Account, Balance, Kernel, Manifest, Reading
+from helpers.contract.manifest import read as read_manifest
 from helpers.contract.results import NO_BOOT, Result, in_order, kernels, read
 from helpers.contract.status import Status
 from reports import run
@@ -33,21 +33,32 @@ class Column:
 
 @dataclass(frozen=True)
 class Stored:
-    """A run: its name, its results, and its manifest if it has one."""
+    """A run: its name, its results, and its manifest if it has one.
+
+    `left_out` has a line for each thing in the results that could not be read, and `unknown` says why there is no
+    manifest.
+    """
 
     name: str
     results: Sequence[Result]
     manifest: Manifest | None = None
+    left_out: tuple[str, ...] = ()
+    unknown: str = NO_MANIFEST
+
+    @cached_property
+    def balance(self) -> Balance:
+        """What is missing, as far as that is known."""
+        return Reading(self.manifest, self.unknown).balance(self.results)
 
     @cached_property
     def columns(self) -> dict[str, Column]:
         """The kernels of the run, older ones first, also those that were planned and have no result."""
         found = kernels(self.results)
         planned = self.manifest.kernels if self.manifest else {}
-        balance = manifest.balance(self.manifest, self.results).kernels if self.manifest else {}
+        accounts = self.balance.kernels
         return {
             name: _column(
-                planned.get(name) or _told(name, found.get(name, [])), found.get(name, []), balance.get(name)
+                planned.get(name) or _told(name, found.get(name, [])), found.get(name, []), accounts.get(name)
             )
             for name in in_order({*found, *planned})
         }
@@ -70,7 +81,8 @@ def _told(name: str, results: Sequence[Result]) -> Kernel:
     return Kernel(name, release=release, accel=accel)
 
 
-def load(directory: Path) -> tuple[Stored, list[str]]:
-    """Read a run's directory; return it with one line of text for each thing that was left out. Raises OSError."""
+def load(directory: Path) -> Stored:
+    """Read a run's directory. Raises OSError if there are no results that can be read."""
     found = read(directory / run.RESULTS)
-    return Stored(directory.name, found.results, manifest.read(directory)), found.left_out
+    plan, unknown = read_manifest(directory)
+    return Stored(directory.name, found.results, plan, tuple(found.left_out), unknown)

@@ -16,14 +16,17 @@ from reports.text import markdown, one_line
 
 
 def as_text(matrix: Matrix) -> str:
-    """Return a line for each behaviour: its id and kind, its status on each kernel, its source and its tests."""
+    """Return a line for each behaviour: its id and kind, its status on each kernel, its source and its tests.
+
+    Before them is what one must know of the run.
+    """
     head = ["behaviour", "kind", *(kernel.name for kernel in matrix.kernels), "source; tests"]
     lines = [
         head,
         *([row.behaviour.id, _kind(row), *_statuses(row, matrix), _about(row)] for row in matrix.rows),
     ]
     widths = [max(len(one_line(cell)) for cell in column) for column in list(zip(*lines, strict=True))[:-1]]
-    return "".join(
+    return "".join(f"{one_line(line)}\n" for line in matrix.balance.reservations) + "".join(
         "  ".join(
             [*(f"{one_line(cell):<{width}}" for cell, width in zip(line, widths, strict=False)), line[-1]]
         )
@@ -42,7 +45,8 @@ def as_markdown(matrix: Matrix) -> str:
         ]
         for row in matrix.rows
     ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in [head, ["---"] * len(head), *rows])
+    said = "".join(f"**{markdown(line)}**\n\n" for line in matrix.balance.reservations)
+    return said + "".join(f"| {' | '.join(line)} |\n" for line in [head, ["---"] * len(head), *rows])
 
 
 def _kind(row: Row) -> str:

@@ -7,10 +7,10 @@ killed has no end. What is missing is what was planned and has no result.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_origin, get_type_hints
 
 from helpers.contract.results import NO_TEST, Result
 from helpers.contract.status import Status
@@ -65,6 +65,11 @@ class Suite:
     commit: str = ""
     changed: bool = False
 
+    def __str__(self) -> str:
+        """Say which, for people."""
+        commit = f"commit {self.commit[:12]}" if self.commit else "an unknown commit"
+        return f"{commit}, changed" if self.changed else commit
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -75,6 +80,11 @@ class Machine:
     kind: str = ""
 
 
+def said(suites: Iterable[Suite]) -> str:
+    """Say which tests these are, for people."""
+    return " and ".join(map(str, suites))
+
+
 Planned = dict[str, tuple[str, ...] | None]
 """The node ids that each kernel collected; None for one that never did."""
 
@@ -83,17 +93,24 @@ Planned = dict[str, tuple[str, ...] | None]
 class Manifest:
     """One run. `started` and `ended` are ISO 8601 in UTC; without `how` the run was killed, or still goes on.
 
-    `behaviours` has those that each planned test verifies, by node id.
+    `behaviours` has those that each planned test verifies, by node id. `mixed` has the tests of the runs that were
+    merged although their tests were not the same; `suite` says nothing then.
     """
 
     kernels: dict[str, Kernel] = field(default_factory=dict)
     planned: Planned = field(default_factory=dict)
     behaviours: dict[str, tuple[str, ...]] = field(default_factory=dict)
     suite: Suite = Suite()
+    mixed: tuple[Suite, ...] = ()
     machine: Machine = Machine()
     started: str = ""
     ended: str = ""
     how: End | None = None
+
+    @property
+    def suites(self) -> tuple[Suite, ...]:
+        """Which tests these are, in a merged run perhaps several."""
+        return self.mixed or (self.suite,)
 
     def with_kernel(self, kernel: Kernel) -> "Manifest":
         """Return it with a kernel more, or with another identity of one."""
@@ -126,28 +143,38 @@ class Account:
 
 @dataclass(frozen=True)
 class Balance:
-    """What a run has done of what it should have; `unheld` are the kernels that are held against no baseline."""
+    """What a run has done of what it should have.
 
-    kernels: dict[str, Account]
-    how: End | None
-    unheld: tuple[str, ...] = ()
+    `doubts` are lines that say why the tests that ran may tell less than they seem to, and `strangers` is the number of
+    results that belong to no planned test. Where nobody knows what was planned `unknown` says why, and nothing else is
+    said.
+    """
+
+    kernels: dict[str, Account] = field(default_factory=dict)
+    how: End | None = None
+    strangers: int = 0
+    doubts: tuple[str, ...] = ()
+    unknown: str = ""
 
     @property
     def complete(self) -> bool:
-        """Whether everything that was planned ran, and the run came to an end."""
+        """Whether everything that was planned ran, nothing else did, and the run came to an end."""
         accounts = self.kernels.values()
-        return self.how is not None and not any(one.not_run or one.planned is None for one in accounts)
+        lacking = any(one.not_run or one.planned is None for one in accounts)
+        return self.how is not None and not lacking and not self.strangers and not self.unknown
+
+    @property
+    def reservations(self) -> list[str]:
+        """What one must know before one believes the results; empty if there is nothing."""
+        return [*([] if self.complete else [self.unknown or self._ran]), *self.doubts]
 
     @property
     def headline(self) -> str:
-        """Say it: `complete`, or `incomplete: 13 of 1954 tests ran`, and which kernels may lack what they like."""
-        unheld = [f"no baseline: what {' '.join(self.unheld)} lacks is no failure"] if self.unheld else []
-        return "; ".join([self._headline, *unheld])
+        """Say it: `complete`, or `incomplete: 13 of 1954 tests ran`, and what else there is."""
+        return "; ".join([*([COMPLETE] if self.complete else []), *self.reservations])
 
     @property
-    def _headline(self) -> str:
-        if self.complete:
-            return COMPLETE
+    def _ran(self) -> str:
         known = [one.planned for one in self.kernels.values() if one.planned is not None]
         ran = sum(one.ran for one in self.kernels.values())
         planned = str(sum(known)) if known else "an unknown number of"
@@ -156,8 +183,9 @@ class Balance:
 
 COMPLETE = "complete"
 """The headline of a run of which nothing else is to be said."""
-NO_MANIFEST = "no manifest: it is not known whether all tests ran"
-"""The headline of a run of a former time."""
+_UNKNOWN = "it is not known whether all tests ran"
+NO_MANIFEST = f"no manifest: {_UNKNOWN}"
+"""The headline of a run without a manifest."""
 
 
 def balance(manifest: Manifest, results: Iterable[Result]) -> Balance:
@@ -167,14 +195,36 @@ def balance(manifest: Manifest, results: Iterable[Result]) -> Balance:
         if not result.test.startswith(NO_TEST):
             ran.setdefault(result.kernel, {})[result.test] = result.status is not Status.NOT_RUN
     asked = _union(manifest.planned)
+    strangers = sum(len(_strangers(manifest, kernel, tests)) for kernel, tests in ran.items())
     return Balance(
         {
             kernel: _account(asked if tests is None else tests, ran.get(kernel, {}))
             for kernel, tests in manifest.planned.items()
         },
         manifest.how,
-        tuple(name for name, kernel in manifest.kernels.items() if kernel.baseline == NO_BASELINE),
+        strangers,
+        tuple(_doubts(manifest, strangers)),
     )
+
+
+def _strangers(manifest: Manifest, kernel: str, tests: Iterable[str]) -> set[str]:
+    """Return those of a kernel's results that nobody planned; a file that could not be collected is none of them."""
+    planned = manifest.planned.get(kernel, ())
+    return {test for test in tests if "::" in test} - set(planned) if planned is not None else set()
+
+
+def _doubts(manifest: Manifest, strangers: int) -> Iterator[str]:
+    if strangers:
+        one = strangers == 1
+        yield (
+            "1 result is of a test that was not planned"
+            if one
+            else f"{strangers} results are of tests that were not planned"
+        )
+    if manifest.mixed:
+        yield f"the tests are not the same everywhere: {said(manifest.mixed)}"
+    if unheld := [name for name, kernel in manifest.kernels.items() if kernel.baseline == NO_BASELINE]:
+        yield f"no baseline: what {' '.join(unheld)} lacks is no failure"
 
 
 def _account(planned: Sequence[str] | None, ran: Mapping[str, bool]) -> Account:
@@ -194,8 +244,15 @@ _WHY = {
     None: "the run was killed",
     End.INTERRUPTED: "the run was interrupted",
     End.ABORTED: "the run was aborted",
-    End.COMPLETE: "its kernel came to no tests",
+    End.COMPLETE: "the run ended without a result of it",
 }
+
+
+def _why(manifest: Manifest, kernel: str) -> str:
+    collected = manifest.planned[kernel] is not None
+    return (
+        _WHY[manifest.how] if collected or manifest.how is not End.COMPLETE else "its kernel came to no tests"
+    )
 
 
 def completed(manifest: Manifest, results: Sequence[Result]) -> list[Result]:
@@ -211,7 +268,7 @@ def completed(manifest: Manifest, results: Sequence[Result]) -> list[Result]:
                 test=test,
                 behaviours=list(manifest.behaviours.get(test, ())),
                 status=Status.NOT_RUN,
-                message=f"not run: {_WHY[manifest.how]}",
+                message=f"not run: {_why(manifest, kernel)}",
             )
             for kernel, account in balance(manifest, results).kernels.items()
             for test in account.not_run
@@ -245,37 +302,99 @@ def _without(common: Iterable[str], tests: Sequence[str] | None) -> dict[str, li
     return {"without": [test for test in common if test not in own]}
 
 
-def read(directory: Path) -> Manifest | None:
-    """Return the manifest of a run's directory; None if there is none, or none that can be read."""
+class ManifestError(ValueError):
+    """There is a manifest, and it can not be read; the text says why."""
+
+
+class Reading(NamedTuple):
+    """What `read` found: a manifest, or a line that says why nothing is known of what was planned."""
+
+    manifest: Manifest | None
+    unknown: str = ""
+
+    def balance(self, results: Iterable[Result]) -> Balance:
+        """Return what is missing, as far as that is known."""
+        return balance(self.manifest, results) if self.manifest else Balance(unknown=self.unknown)
+
+
+def read(directory: Path) -> Reading:
+    """Read the manifest of a run's directory. One that is damaged, or of a newer version, counts as none."""
     try:
-        values = json.loads((directory / FILE).read_bytes())
-        kernels = [_made(Kernel, one) for one in values["kernels"]]
-        return Manifest(
-            kernels={kernel.name: kernel for kernel in kernels},
-            planned=dict(_planned(values["planned"], [kernel.name for kernel in kernels])),
-            behaviours={
-                str(test): tuple(map(str, named)) for test, named in values["planned"]["tests"].items()
-            },
-            suite=_made(Suite, values.get("suite", {})),
-            machine=_made(Machine, values.get("machine", {})),
-            started=str(values.get("started", "")),
-            ended=str(values.get("ended", "")),
-            how=End(values["how"]) if values.get("how") else None,
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
+        return Reading(_parsed((directory / FILE).read_bytes()))
+    except FileNotFoundError:
+        return Reading(None, NO_MANIFEST)
+    except OSError as error:
+        return Reading(None, f"{FILE}: {error.strerror}: {_UNKNOWN}")
+    except ManifestError as error:
+        return Reading(None, f"{FILE}: {error}: {_UNKNOWN}")
 
 
-def _made(kind: type[Any], values: Mapping[str, Any]) -> Any:
+def _parsed(content: bytes) -> Manifest:
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ManifestError("not JSON") from None
+    _check("manifest", values, dict)
+    if values.get("format") != FORMAT:
+        raise ManifestError(f"format {values.get('format')!r:.20}, and {FORMAT} is the one that is known")
+    kernels = [_kernel(f"kernels[{number}]", one) for number, one in _each("kernels", values)]
+    planned = _check("planned", values.get("planned"), dict)
+    tests = _check("planned.tests", planned.get("tests"), dict)
+    own = _check("planned.kernels", planned.get("kernels"), dict)
+    if odd := {kernel.name for kernel in kernels} ^ own.keys():
+        raise ManifestError(f"planned.kernels and kernels do not agree about {min(odd)!r:.40}")
+    how = values.get("how")
+    if how is not None and how not in set(End):
+        raise ManifestError(f"how is {how!r:.40}")
+    return Manifest(
+        kernels={kernel.name: kernel for kernel in kernels},
+        planned={kernel.name: _planned(tests, kernel.name, own[kernel.name]) for kernel in kernels},
+        behaviours={test: _texts(f"planned.tests[{test!r:.80}]", named) for test, named in tests.items()},
+        suite=_made(Suite, "suite", values.get("suite", {})),
+        mixed=tuple(_made(Suite, f"mixed[{number}]", one) for number, one in _each("mixed", values)),
+        machine=_made(Machine, "machine", values.get("machine", {})),
+        started=_check("started", values.get("started", ""), str),
+        ended=_check("ended", values.get("ended", ""), str),
+        how=End(how) if how else None,
+    )
+
+
+def _check(name: str, value: Any, kind: type[Any]) -> Any:
+    if type(value) is not kind:
+        raise ManifestError(f"{name} is {value!r:.40}")
+    return value
+
+
+def _each(name: str, values: Mapping[str, Any]) -> Iterator[tuple[int, Any]]:
+    return enumerate(_check(name, values.get(name, []), list))
+
+
+def _texts(name: str, values: Any) -> tuple[str, ...]:
+    return tuple(_check(name, value, str) for value in _check(name, values, list))
+
+
+def _kernel(name: str, values: Any) -> Kernel:
+    kernel: Kernel = _made(Kernel, name, values)
+    for package, version in kernel.packages.items():
+        _check(f"{name}.packages[{package!r:.40}]", version, str)
+    return kernel
+
+
+def _made(kind: type[Any], name: str, values: Any) -> Any:
     """Return an object of a data class, of those values that it knows."""
+    _check(name, values, dict)
+    types = get_type_hints(kind)
+    for one in fields(kind):
+        if one.name in values:
+            _check(f"{name}.{one.name}", values[one.name], get_origin(types[one.name]) or types[one.name])
+        elif one.default is MISSING and one.default_factory is MISSING:
+            raise ManifestError(f"{name} has no {one.name}")
     return kind(**{one.name: values[one.name] for one in fields(kind) if one.name in values})
 
 
-def _planned(
-    values: Mapping[str, Any], kernels: Iterable[str]
-) -> Iterator[tuple[str, tuple[str, ...] | None]]:
-    common = [str(test) for test in values["tests"]]
-    for kernel in kernels:
-        own = values["kernels"].get(kernel)
-        without = set(own["without"]) if own else set()
-        yield kernel, tuple(test for test in common if test not in without) if own is not None else None
+def _planned(tests: Iterable[str], kernel: str, own: Any) -> tuple[str, ...] | None:
+    if own is None:
+        return None
+    name = f"planned.kernels[{kernel!r:.40}]"
+    without = set(_texts(f"{name}.without", _check(name, own, dict).get("without")))
+    return tuple(test for test in tests if test not in without)

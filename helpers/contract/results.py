@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from helpers.contract.status import VOCABULARY, Status, Words
+from helpers.contract.status import VOCABULARY, Status, Words, rank
 
 NO_TEST = "vm::"
 """What stands for a test where there is none begins so."""
@@ -239,8 +239,8 @@ _LONGEST = 1e8
 def read(path: Path) -> Reading:
     """Read stored results: whatever a crash, a newer version or a text editor has left in the file.
 
-    When a test appears twice on a kernel the later line counts: a VM may die just after a test was reported.
-    Raises OSError if the file cannot be read.
+    When a test appears twice on a kernel the worse line counts: a VM may die just after a test was reported, and files
+    may have been joined. Raises OSError if the file cannot be read.
     """
     found: dict[tuple[str, str], Result] = {}
     bad: list[str] = []
@@ -256,10 +256,16 @@ def read(path: Path) -> Reading:
                 bad.append(f"line {number} left out: {error}")
                 continue
             odd.update(_oddities(values))
-            found[result.kernel, result.test] = result
+            key = result.kernel, result.test
+            found[key] = worse(found.get(key, result), result)
     return Reading(
         list(found.values()), [*_first(bad), *(f"{what} ({count} lines)" for what, count in odd.items())]
     )
+
+
+def worse(one: Result, other: Result) -> Result:
+    """Return which of two results of a test on a kernel counts, the later of two that are as bad."""
+    return other if rank(other.status) >= rank(one.status) else one
 
 
 def _first(notes: list[str]) -> Iterator[str]:

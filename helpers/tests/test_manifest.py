@@ -9,9 +9,11 @@ import pytest
 from helpers.contract.manifest import (
     FILE,
     NO_BASELINE,
+    NO_MANIFEST,
     End,
     Kernel,
     Manifest,
+    Reading,
     Suite,
     balance,
     completed,
@@ -42,10 +44,25 @@ HEADLINES = {
     "all": (PLANNED, ALL, "complete"),
     "one is missing": (PLANNED, ALL[1:], "incomplete: 2 of 3 tests ran"),
     "nothing ran": (PLANNED, [], "incomplete: 0 of 3 tests ran"),
-    "what was not planned does not count": (
+    "what stands for no test does not count": (
         PLANNED,
-        [*ALL[1:], *ran("6.12", "vm::boot"), *ran("6.1", "a.py::x")],
+        [*ALL[1:], *ran("6.12", "vm::boot", "a.py")],
         "incomplete: 2 of 3 tests ran",
+    ),
+    "another kernel's": (
+        PLANNED,
+        [*ALL, *ran("6.1", "a.py::x")],
+        "incomplete: 3 of 3 tests ran; 1 result is of a test that was not planned",
+    ),
+    "other tests": (
+        PLANNED,
+        [*ALL, *ran("6.12", "c.py::1", "c.py::2")],
+        "incomplete: 3 of 3 tests ran; 2 results are of tests that were not planned",
+    ),
+    "of several commits": (
+        replace(PLANNED, suite=Suite(), mixed=(Suite("0123456789abcdef", changed=True), Suite())),
+        ALL,
+        "complete; the tests are not the same everywhere: commit 0123456789ab, changed and an unknown commit",
     ),
     "said to be not run": (
         PLANNED,
@@ -93,13 +110,18 @@ def test_planned_is_ran_and_not_run(case):
         (None, "the run was killed"),
         (End.INTERRUPTED, "the run was interrupted"),
         (End.ABORTED, "the run was aborted"),
-        (End.COMPLETE, "its kernel came to no tests"),
+        (End.COMPLETE, "the run ended without a result of it"),
     ],
 )
 def test_what_did_not_run_becomes_a_result_that_says_why(how, why):
     *_, last = completed(replace(PLANNED, how=how), ALL[:2])
     assert (last.test, last.status, last.behaviours) == ("b.py::z", Status.NOT_RUN, ["B-Z", "B-Y"])
     assert (last.release, last.message) == ("6.12.5", f"not run: {why}")
+
+
+def test_a_kernel_that_came_to_no_tests_says_so():
+    plan = manifest("6.12", "7.2").with_tests("6.12", TESTS)
+    assert {one.message for one in completed(plan, ALL)[3:]} == {"not run: its kernel came to no tests"}
 
 
 def test_the_first_collection_counts():
@@ -113,9 +135,14 @@ def test_it_is_read_as_it_was_written(tmp_path):
         .with_tests("6.12", TESTS)
         .with_tests("7.2", {"b.py::z": ["B-Z", "B-Y"]})
     )
-    made = replace(made, suite=Suite("0123", changed=True), started="2026-01-02T03:04:05+00:00")
+    made = replace(
+        made,
+        suite=Suite("0123", changed=True),
+        mixed=(Suite("4"), Suite()),
+        started="2026-01-02T03:04:05+00:00",
+    )
     (tmp_path / FILE).write_bytes(dump(made))
-    assert read(tmp_path) == made
+    assert read(tmp_path) == Reading(made)
 
 
 def test_the_tests_of_all_kernels_are_stored_once():
@@ -124,13 +151,75 @@ def test_the_tests_of_all_kernels_are_stored_once():
     assert json.loads(dump(made))["planned"]["kernels"] == {"6.1": {"without": []}, "6.12": {"without": []}}
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"[]", b"{}", b"\xff", b'{"kernels": [{}]}', b'{"kernels": [], "planned": 3}']
-)
-def test_a_damaged_one_is_none(tmp_path, content):
-    (tmp_path / FILE).write_bytes(content)
-    assert read(tmp_path) is None
+GOOD = json.loads(dump(PLANNED))
+
+
+def without(*keys):
+    """What is stored, without one value."""
+    made = json.loads(dump(PLANNED))
+    within = made
+    for key in keys[:-1]:
+        within = within[key]
+    del within[keys[-1]]
+    return made
+
+
+def having(value, *keys):
+    """What is stored, with another value."""
+    made = without(*keys)
+    within = made
+    for key in keys[:-1]:
+        within = within[key]
+    if isinstance(within, list):
+        within.insert(keys[-1], value)
+    else:
+        within[keys[-1]] = value
+    return made
+
+
+DAMAGED = {
+    "empty": (b"", "not JSON"),
+    "no text": (b"\xff", "not JSON"),
+    "too deep": (b"[" * 100_000, "not JSON"),
+    "a list": ([], "manifest is []"),
+    "nothing": ({}, "format None, and 1 is the one that is known"),
+    "newer": ({**GOOD, "format": 2}, "format 2, and 1 is the one that is known"),
+    "a kernel without a name": (without("kernels", 0, "name"), "kernels[0] has no name"),
+    "a kernel that is a number": (having(3, "kernels", 0), "kernels[0] is 3"),
+    "a release that is a number": (having(6.12, "kernels", 0, "release"), "kernels[0].release is 6.12"),
+    "a package that is a number": (
+        having({"linux": 1}, "kernels", 0, "packages"),
+        "kernels[0].packages['linux'] is 1",
+    ),
+    "a plan that is a number": (having(3, "planned"), "planned is 3"),
+    "no tests": (without("planned", "tests"), "planned.tests is None"),
+    "tests without behaviours": (
+        having(None, "planned", "tests", "a.py::x"),
+        "planned.tests['a.py::x'] is None",
+    ),
+    "a kernel without a plan": (
+        having({}, "planned", "kernels"),
+        "planned.kernels and kernels do not agree about '6.12'",
+    ),
+    "an empty plan": (having({}, "planned", "kernels", "6.12"), "planned.kernels['6.12'].without is None"),
+    "an unknown end": (having("fine", "how"), "how is 'fine'"),
+    "a changed that is a word": (having("no", "suite", "changed"), "suite.changed is 'no'"),
+    "a start that is a number": (having(3, "started"), "started is 3"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_one_counts_as_none_and_it_is_said_why(tmp_path, case):
+    content, why = DAMAGED[case]
+    (tmp_path / FILE).write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    assert read(tmp_path) == Reading(None, f"{FILE}: {why}: it is not known whether all tests ran")
+
+
+def test_one_that_can_not_be_opened_counts_as_none(tmp_path):
+    (tmp_path / FILE).mkdir()
+    assert read(tmp_path).unknown == f"{FILE}: Is a directory: it is not known whether all tests ran"
 
 
 def test_a_run_of_a_former_time_has_none(tmp_path):
-    assert read(tmp_path) is None
+    assert read(tmp_path) == Reading(None, NO_MANIFEST)
+    assert read(tmp_path).balance(ALL).headline == NO_MANIFEST

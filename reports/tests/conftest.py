@@ -6,17 +6,29 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome
 
-from helpers.contract.results import Result, read
+from helpers.contract.manifest import End, Kernel, Manifest
+from helpers.contract.results import Result, kernels, read
 from reports.browser import NoBrowserError, chromium
+from reports.names import is_test
 
 ROOT = Path(__file__).parents[2]
+
+
+def plan_of(results: Iterable[Result], how: End | None = End.COMPLETE) -> Manifest:
+    """Return the manifest of a run that planned just what these results are of."""
+    made = Manifest(how=how)
+    for name, found in kernels(results).items():
+        made = made.with_kernel(Kernel(name, release=found[0].release, accel=found[0].accel))
+        if tests := {one.test: one.behaviours for one in found if is_test(one.test)}:
+            made = made.with_tests(name, tests)
+    return made
 
 
 @dataclass

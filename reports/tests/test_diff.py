@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from reports import diff
 from reports.__main__ import main
 from reports.diff import Comparison, Kind
 from reports.stored import Stored
+from reports.tests.conftest import plan_of
 
 
 def result(
@@ -26,7 +28,12 @@ def result(
 def compare(
     old: Sequence[Result], new: Sequence[Result], names: tuple[str, str] = ("old", "new")
 ) -> Comparison:
-    return diff.compare(Stored(names[0], old), Stored(names[1], new))
+    return diff.compare(whole(*old, name=names[0]), whole(*new, name=names[1]))
+
+
+def whole(*results: Result, name: str = "run") -> Stored:
+    """A run that planned just these."""
+    return Stored(name, results, plan_of(results))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +51,9 @@ def compare(
         ("panic", "fail", "changed"),
         ("fail", "error", "changed"),
         ("fail", "xfail", "changed"),
-        ("pass", "xfail", "changed"),
+        ("pass", "xfail", "new known issue"),
+        ("xpass", "xfail", "new known issue"),
+        ("skip", "xfail", "changed"),
         ("fail", "pass", "fixed"),
         ("xfail", "pass", "fixed"),
         ("skip", "pass", "no longer skipped"),
@@ -69,6 +78,28 @@ def test_kind(old: str, new: str, kind: str | None) -> None:
 def test_a_skip_by_its_reason(reason: str, kind: str) -> None:
     (change,) = compare([result("pass")], [result("skip", reason=reason)]).changes
     assert change.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        ("kconfig", "not-implemented", "lost feature"),
+        ("not-implemented", "kconfig", "skipped for another reason"),
+        ("filesystem", "", "skipped for another reason"),
+        ("filesystem", "filesystem", None),
+        ("", "", None),
+    ],
+)
+def test_a_skip_is_not_just_a_skip(before: str, after: str, kind: str | None) -> None:
+    changes = compare([result("skip", reason=before)], [result("skip", reason=after)]).changes
+    assert [change.kind for change in changes] == ([kind] if kind else [])
+
+
+def test_the_words_of_a_reason_may_change() -> None:
+    one, other = (
+        replace(result("skip"), reason=Reason("kconfig", text)) for text in ("no audit", "audit: no")
+    )
+    assert not compare([one], [other]).changes
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -113,24 +144,32 @@ LOSSES = {
     "newly failing": (stored("pass"), stored("pass", "fail"), "newly failing"),
     "newly breaking": (stored("pass"), stored("pass", "panic"), "newly failing"),
     "lost feature": (
-        Stored("a", [result("pass")]), Stored("b", [result("skip", reason="not-implemented")]), "lost feature"
+        whole(result("pass")), whole(result("skip", reason="not-implemented")), "lost feature"
     ),
     "new skip": (TWO, stored("pass", "skip"), "new skip"),
     "gone": (TWO, stored("pass"), "gone"),
     "fewer planned": (stored("pass", planned=2), stored("pass"), "fewer planned"),
-    "not booted": (Stored("a", [result("pass")]), Stored("b", [boot("6.1")]), "not booted"),
+    "not booted": (whole(result("pass")), whole(boot("6.1")), "not booted"),
     "incomplete": (TWO, stored("pass", planned=2), "incomplete"),
     "interrupted": (TWO, stored("pass", planned=2, how=End.INTERRUPTED), "incomplete"),
     "killed": (TWO, stored("pass", "pass", how=None), "incomplete"),
     "lost baseline": (TWO, stored("pass", "pass", baseline=""), "lost baseline"),
     "held against nothing": (TWO, stored("pass", "pass", baseline="none"), "lost baseline"),
     "a new kernel that does not boot": (
-        Stored("a", [result("pass")]), Stored("b", [result("pass"), boot("7.2")]), "not booted"
+        whole(result("pass")), whole(result("pass"), boot("7.2")), "not booted"
     ),
     "missing kernel": (
-        Stored("a", [result("pass"), result("pass", "7.2")]), Stored("b", [result("pass")]), "missing kernel"
+        whole(result("pass"), result("pass", "7.2")), whole(result("pass")), "missing kernel"
     ),
-    "no kernel in common": (Stored("a", [result("pass")]), Stored("b", [result("pass", "7.2")]), "no kernel in common"),
+    "new known issue": (TWO, stored("pass", "xfail"), "new known issue"),
+    "another reason": (
+        whole(result("skip", reason="filesystem")), whole(result("skip")), "skipped for another reason"
+    ),
+    "no manifest": (TWO, Stored("b", TWO.results), "incomplete"),
+    "results that nobody planned": (
+        TWO, Stored("b", [*TWO.results, result("pass", "7.2")], TWO.manifest), "incomplete"
+    ),
+    "no kernel in common": (whole(result("pass")), whole(result("pass", "7.2")), "no kernel in common"),
 }  # fmt: skip
 
 
@@ -145,6 +184,17 @@ def test_a_loss_alarms(tmp_path: Path, capsys: pytest.CaptureFixture[str], case:
     said = capsys.readouterr().out
     assert f'"{kind}": 1' in said if form == "json" else kind in said
     assert "compared: " in said or '"pairs": [' in said
+
+
+@pytest.mark.parametrize("damage", [b'{"kernel"', b"odd\n"], ids=["cut off", "not JSON"])
+def test_lines_that_can_not_be_read_alarm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: bytes
+) -> None:
+    sides = [keep(tmp_path, name, *TWO.results, plan=TWO.manifest) for name in ("a", "b")]
+    with (sides[1] / "results.jsonl").open("ab") as file:
+        file.write(damage)
+    assert main(["diff", *map(str, sides)]) == 1
+    assert "incomplete: results.jsonl: line 3 left out: " in capsys.readouterr().out
 
 
 def test_at_least_eight_kinds_of_loss_are_tried() -> None:
@@ -205,8 +255,8 @@ def test_a_kernel_without_any_result_is_known_from_the_manifest() -> None:
 
 def test_what_one_should_know_is_noted() -> None:
     noted = diff.compare(stored("pass"), stored("pass", commit="d")).notes
-    assert noted == ["the tests are of different commits: c → d"]
-    old, new = compare([result("pass")], [result("pass")]).notes
+    assert noted == ["the tests are not the same: commit c → commit d"]
+    old, new = diff.compare(Stored("old", [result("pass")]), Stored("new", [result("pass")])).notes
     assert old.startswith("old: no manifest")
     assert new.startswith("new: no manifest")
 
@@ -214,9 +264,10 @@ def test_what_one_should_know_is_noted() -> None:
 def test_of_many_tests_that_are_gone_some_are_named() -> None:
     many = [result("pass", test=f"a.py::{n}") for n in range(100)]
     lines = diff.as_text(compare(many, many[:1])).splitlines()
-    assert lines[0].endswith("99 gone")
-    assert lines[1] == "gone               6.1  pass → gone  a.py::1"
-    assert lines[21] == "gone               6.1  and 79 more tests"
+    assert lines[0].endswith("1 fewer planned, 99 gone")
+    assert lines[1] == "fewer planned      6.1: 1 test planned, 99 fewer than before"
+    assert lines[2] == "gone               6.1  pass → gone  a.py::1"
+    assert lines[22] == "gone               6.1  and 79 more tests"
 
 
 # ---- which kernel is which ----
@@ -299,7 +350,7 @@ def test_text() -> None:
     assert diff.as_text(COMPARISON).splitlines() == [
         "one → two: 2 regressions, 1 lost feature, 1 fixed, 1 added",
         "regression         6.1 6.12  pass → fail  a.py::x: it | is so",
-        "lost feature       7.2  pass → skip  a.py::x: not-implemented: FAN_REPORT_MNT",
+        "lost feature       7.2  pass → skip (not-implemented)  a.py::x: not-implemented: FAN_REPORT_MNT",
         "fixed              6.1  fail → pass  a.py::y",
         *ABOUT,
     ]
@@ -312,7 +363,7 @@ def test_markdown() -> None:
         "|  | kernels | status | test | message |",
         "| --- | --- | --- | --- | --- |",
         r"| **regression** | 6.1 6.12 | pass → fail | a.py::x | it \| is so |",
-        r"| **lost feature** | 7.2 | pass → skip | a.py::x | not-implemented: FAN\_REPORT\_MNT |",
+        r"| **lost feature** | 7.2 | pass → skip (not-implemented) | a.py::x | not-implemented: FAN\_REPORT\_MNT |",
         "| fixed | 6.1 | fail → pass | a.py::y |  |",
         *(line for text in ABOUT for line in ("", text)),
     ]
@@ -361,7 +412,7 @@ def test_nothing_changed() -> None:
 def test_a_message_can_not_break_a_line_or_a_table() -> None:
     odd = Result("6.1", "", "", "a.py::x", [], Status.FAIL, message="\x1b[31m" + "x|\n`<b>" * 1_000_000)
     comparison = compare([result("pass")], [odd], ("a", "b"))
-    assert len(diff.as_text(comparison).splitlines()) == 2 + 3
+    assert len(diff.as_text(comparison).splitlines()) == 2 + 1
     assert "\x1b" not in diff.as_text(comparison)
     assert len(diff.as_markdown(comparison)) < 2000
 

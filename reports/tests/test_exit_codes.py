@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The README's table of exit codes, cell by cell; what takes a VM is in vm/tests/test_exit_codes.py."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from helpers.contract.manifest import FILE, dump
 from helpers.contract.results import Result, write
 from helpers.contract.status import Status
 from reports import exit_codes
 from reports.__main__ import main
-from reports.tests.conftest import ROOT, Project
+from reports.tests.conftest import ROOT, Project, plan_of
 
 TESTS = """
 import pytest
@@ -85,9 +87,11 @@ def test_what_a_result_contributes(status: str, test: str, code: int) -> None:
 
 OF_REPORTS = {
     "nothing lost": ("diff", ["good", "good"], 0),
+    "nobody knows what was planned": ("diff", ["good", "unplanned"], 1),
     "a regression": ("diff", ["good", "bad"], 1),
     "no such run": ("diff", ["good", "nowhere"], 2),
     "nothing missing": ("merge", ["good", "bad"], 0),
+    "a plan missing": ("merge", ["good", "unplanned"], 1),
     "a run missing": ("merge", ["good", "nowhere"], 1),
     "nothing there": ("merge", ["nowhere"], 2),
 }
@@ -97,7 +101,10 @@ OF_REPORTS = {
 def test_reports(tmp_path: Path, case: str) -> None:
     for name, status in (("good", Status.PASS), ("bad", Status.FAIL)):
         (tmp_path / name).mkdir()
-        write(tmp_path / name / "results.jsonl", [Result("6.1", "", "", "a.py::x", [], status)])
+        results = [Result("6.1", "", "", "a.py::x", [], status)]
+        write(tmp_path / name / "results.jsonl", results)
+        (tmp_path / name / FILE).write_bytes(dump(plan_of(results)))
+    shutil.copytree(tmp_path / "good", tmp_path / "unplanned", ignore=shutil.ignore_patterns(FILE))
     command, runs, code = OF_REPORTS[case]
     assert main(["--out", str(tmp_path), command, *runs]) == code
 

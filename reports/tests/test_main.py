@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from helpers.contract.manifest import FILE, NO_MANIFEST, End, Kernel, Manifest, dump
+from helpers.contract.manifest import FILE, NO_MANIFEST, End, dump
 from helpers.contract.results import read
 from reports.__main__ import main
 from reports.evidence import catalogue
 from reports.export import EXPORTERS
 from reports.run import point_latest_at
 from reports.summary import summary
-from reports.tests.conftest import ROOT
+from reports.tests.conftest import ROOT, plan_of
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -52,12 +52,11 @@ def test_a_run_that_can_not_be_read_hides_no_other(out: Path, capsys: pytest.Cap
 
 
 def test_list_and_summary_say_what_is_missing(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    plan = Manifest(how=End.INTERRUPTED).with_kernel(Kernel("6.12"))
-    run = out / "20260102T030405Z"
-    (run / FILE).write_bytes(dump(plan.with_tests("6.12", {"a.py::x": [], "a.py::y": []})))
-    for command in ("list", "summary"):
-        assert main(["--out", str(out), command]) == 0
-        assert capsys.readouterr().out.rstrip().endswith("incomplete: 0 of 2 tests ran")
+    results = read(GOLDEN / "results.jsonl").results
+    (out / "latest" / FILE).write_bytes(dump(plan_of(results, End.INTERRUPTED)))
+    for command in ("list", "summary", "trace", "trace --format markdown"):
+        assert main(["--out", str(out), *command.split()]) == 0
+        assert "incomplete: 11 of 12 tests ran" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", [[], ["latest"], ["20260102T030405Z"]], ids=["default", "latest", "name"])
@@ -98,11 +97,14 @@ def test_every_format_can_be_written_again(out: Path) -> None:
 
 @pytest.fixture
 def worse(out: Path) -> Path:
-    """Beside the run another in which a test that passed fails."""
+    """Beside the run another in which a test that passed fails, both of them whole."""
     (out / "20260103T000000Z").mkdir()
-    text = (GOLDEN / "results.jsonl").read_text()
+    text = (GOLDEN / "results.jsonl").read_text().replace('"not-run"', '"error"')
+    (out / "latest" / "results.jsonl").write_text(text)
     worse = text.replace('"status": "pass"', '"status": "fail"', 1)
     (out / "20260103T000000Z" / "results.jsonl").write_text(worse)
+    for name in ("latest", "20260103T000000Z"):
+        (out / name / FILE).write_bytes(dump(plan_of(read(out / name / "results.jsonl").results)))
     return out
 
 
@@ -122,10 +124,10 @@ def test_two_directories_of_one_name_are_told_apart(
     assert capsys.readouterr().out.startswith(f"latest → {moved}: 1 regression")
 
 
-def test_two_kernels_of_a_run_are_compared(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--out", str(out), "diff", "latest:6.12", "latest:7.2"]) == 1
+def test_two_kernels_of_a_run_are_compared(worse: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--out", str(worse), "diff", "latest:6.12", "latest:7.2"]) == 1
     assert "\ncompared: 6.12 → 7.2 (chosen by hand, " in capsys.readouterr().out
-    assert main(["--out", str(out), "diff", "latest:7.2", "latest:7.2"]) == 0
+    assert main(["--out", str(worse), "diff", "latest:7.2", "latest:7.2"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -220,9 +222,11 @@ def test_that_nothing_failed_is_said(out: Path, capsys: pytest.CaptureFixture[st
 
 def test_trace(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--out", str(out), "trace"]) == 0
-    assert re.match("behaviour +kind +6.12 +7.2 +source; tests\n", capsys.readouterr().out)
+    assert re.match(f"{NO_MANIFEST}\nbehaviour +kind +6.12 +7.2 +source; tests\n", capsys.readouterr().out)
     assert main(["--out", str(out), "trace", "--format", "markdown"]) == 0
-    assert capsys.readouterr().out.startswith("| behaviour | kind | source | tests | 6.12 | 7.2 |\n")
+    assert capsys.readouterr().out.startswith(
+        f"**{NO_MANIFEST}**\n\n| behaviour | kind | source | tests | 6.12 | 7.2 |\n"
+    )
 
 
 def test_without_a_command_the_runs_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

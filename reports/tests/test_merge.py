@@ -10,6 +10,7 @@ from helpers.contract.manifest import End, Kernel, Manifest, Suite
 from helpers.contract.results import Result, read, write
 from helpers.contract.status import Status
 from reports.__main__ import main
+from reports.tests.conftest import plan_of
 
 TESTS = ("a.py::x", "a.py::y")
 
@@ -70,7 +71,7 @@ def test_merge(jobs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_the_merged_run_has_the_plan_of_all(jobs: list[Path], tmp_path: Path) -> None:
     assert merge(tmp_path / "all", *jobs) == 0
-    made = manifest.read(tmp_path / "all")
+    made = manifest.read(tmp_path / "all").manifest
     assert made
     assert (made.planned, made.how) == ({"7.2": TESTS, "6.12": TESTS}, End.COMPLETE)
     assert (made.suite.commit, made.kernels["6.12"].release) == ("c", "6.12.1")
@@ -81,8 +82,9 @@ def test_a_line_that_was_cut_off_costs_itself_alone(
 ) -> None:
     with (jobs[0] / "results.jsonl").open("ab") as file:
         file.write(b'{"kernel": "7')
-    assert merge(tmp_path / "all", *jobs) == 0
-    assert capsys.readouterr().err == f"{jobs[0]}/results.jsonl: line 3 left out: cut off\n"
+    assert merge(tmp_path / "all", *jobs) == 1
+    said = f"reports: missing: {jobs[0]}/results.jsonl: line 3 left out: cut off\n"
+    assert capsys.readouterr().err == said
     assert len(statuses(tmp_path / "all")) == 4
 
 
@@ -116,7 +118,7 @@ def test_a_job_without_a_run_is_named_and_a_kernel_without_tests(
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith(f"reports: missing: no run {tmp_path}/6.1: ")
     assert said[1] == "reports: missing: 6.1: 0 of 2 tests ran"
-    made = manifest.read(tmp_path / "all")
+    made = manifest.read(tmp_path / "all").manifest
     assert made
     assert (made.planned["6.1"], made.how) == (None, None)
 
@@ -137,7 +139,7 @@ def test_a_run_that_ended_before_its_time_is_said(
     cut = job(tmp_path / "6.1", result("6.1"), plan=planned("6.1", how=how))
     assert merge(tmp_path / "all", *jobs, cut) == 1
     assert capsys.readouterr().err == "reports: missing: 6.1: 1 of 2 tests ran\n"
-    made = manifest.read(tmp_path / "all")
+    made = manifest.read(tmp_path / "all").manifest
     assert made
     assert made.how is how
 
@@ -161,7 +163,7 @@ def test_two_halves_of_a_run_make_a_whole_one(tmp_path: Path) -> None:
         for test in TESTS
     ]
     assert merge(tmp_path / "all", *halves) == 0
-    made = manifest.read(tmp_path / "all")
+    made = manifest.read(tmp_path / "all").manifest
     assert made
     assert made.how is End.COMPLETE
 
@@ -174,8 +176,8 @@ def test_where_nothing_is_left_nothing_is_written(tmp_path: Path, capsys: pytest
 
 def test_runs_of_a_former_time_are_merged_without_a_plan(tmp_path: Path) -> None:
     old = [job(tmp_path / name, result(name)) for name in ("6.1", "6.12")]
-    assert merge(tmp_path / "all", *old) == 0
-    assert manifest.read(tmp_path / "all") is None
+    assert merge(tmp_path / "all", *old) == 1
+    assert manifest.read(tmp_path / "all").manifest is None
 
 
 def test_a_run_without_a_manifest_takes_nobody_elses_plan_away(
@@ -186,7 +188,7 @@ def test_a_run_without_a_manifest_takes_nobody_elses_plan_away(
     for number, runs in enumerate([(jobs[0], half), (half, jobs[0])]):
         assert merge(tmp_path / f"all{number}", *runs) == 1
         assert f"missing: {jobs[0]}: no manifest" in capsys.readouterr().err
-        made = manifest.read(tmp_path / f"all{number}")
+        made = manifest.read(tmp_path / f"all{number}").manifest
         assert made
         assert (made.how, made.planned["6.1"], made.planned["7.2"]) == (None, TESTS, TESTS)
 
@@ -196,7 +198,7 @@ def test_a_killed_run_does_not_become_a_complete_one(jobs: list[Path], tmp_path:
         tmp_path / "6.1", *(result("6.1", test=test) for test in TESTS), plan=planned("6.1", how=None)
     )
     merge(tmp_path / "all", *jobs, killed)
-    made = manifest.read(tmp_path / "all")
+    made = manifest.read(tmp_path / "all").manifest
     assert made
     assert made.how is None
 
@@ -248,7 +250,7 @@ def test_a_kernel_gets_another_name_and_keeps_what_belongs_to_it(tmp_path: Path)
     assert merge(tmp_path / "all", a, b, "--rename", f"{b}:6.12=6.12.48") == 0
     assert {kernel for kernel, _ in statuses(tmp_path / "all")} == {"6.12", "6.12.48"}
     assert (tmp_path / "all" / "6.12.48" / "console.log").read_text() == "6.12 booted in 48"
-    made = manifest.read(tmp_path / "all")
+    made = manifest.read(tmp_path / "all").manifest
     assert made
     assert made.kernels["6.12.48"].release == "6.12.48"
     assert made.planned["6.12.48"] == TESTS
@@ -259,8 +261,75 @@ def test_runs_of_different_tests_are_merged_only_by_force(
 ) -> None:
     a, b = (whole(tmp_path / name, Kernel(name), commit=name * 40) for name in ("a", "b"))
     assert merge(tmp_path / "all", a, b) == 2
-    assert f"commit aaaaaaaaaaaa in {a} and commit bbbbbbbbbbbb in {b}" in capsys.readouterr().err
+    assert f"commit aaaaaaaaaaaa in {a}, commit bbbbbbbbbbbb in {b}; to merge" in capsys.readouterr().err
     assert merge(tmp_path / "all", a, b, "--force") == 0
+    said = "the tests are not the same everywhere: commit aaaaaaaaaaaa and commit bbbbbbbbbbbb"
+    assert said in capsys.readouterr().err
+    assert said in json.loads((tmp_path / "all" / "matrix.json").read_text())["headline"]
+    assert merge(tmp_path / "more", tmp_path / "all", a) == 2
+    assert f"commit aaaaaaaaaaaa and commit bbbbbbbbbbbb in {tmp_path}/all, commit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["known first", "unknown first"])
+def test_tests_that_nobody_knows_are_not_taken_for_those_of_others(tmp_path: Path, order: int) -> None:
+    """A checkout without git, and a run without a manifest."""
+    jobs = [
+        whole(tmp_path / "a", Kernel("a")),
+        whole(tmp_path / "b", Kernel("b"), commit=""),
+        job(tmp_path / "d", *(result("d", test=test) for test in TESTS)),
+    ]
+    merge(tmp_path / "all", *jobs[::order])
+    made = manifest.read(tmp_path / "all").manifest
+    assert made
+    assert {*made.mixed} == {Suite("c"), Suite()}
+
+
+@pytest.mark.parametrize(
+    ("baselines", "merged"),
+    [
+        (("6.12", "6.12"), "6.12"),
+        (("6.12", "none"), "none"),
+        (("none", "6.12"), "none"),
+        (("6.12", "7.2"), "none"),
+        (("6.12", ""), "6.12"),
+        (("", ""), ""),
+    ],
+)
+def test_a_kernel_is_held_against_what_all_its_tests_were(
+    tmp_path: Path, baselines: tuple[str, str], merged: str
+) -> None:
+    halves = [
+        job(
+            tmp_path / test[-1],
+            result("6.12", test=test),
+            plan=planned(Kernel("6.12", "6.12.1", baseline=baseline)),
+        )
+        for test, baseline in zip(TESTS, baselines, strict=True)
+    ]
+    assert merge(tmp_path / "all", *halves) == 0
+    made = manifest.read(tmp_path / "all").manifest
+    assert made
+    assert made.kernels["6.12"].baseline == merged
+
+
+def test_what_is_known_of_a_kernel_in_any_run_is_kept(tmp_path: Path) -> None:
+    parts = (
+        Kernel("6.12", "6.12.1", config="c"),
+        Kernel("6.12", "6.12.1", image="i", packages={"linux": "1"}),
+    )
+    merge(tmp_path / "all", *(whole(tmp_path / str(number), one) for number, one in enumerate(parts)))
+    made = manifest.read(tmp_path / "all").manifest
+    assert made
+    assert made.kernels["6.12"] == replace(parts[1], config="c")
+
+
+def test_a_damaged_manifest_is_told_and_hides_no_result(
+    jobs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (jobs[0] / manifest.FILE).write_text('{"format": 2}')
+    assert merge(tmp_path / "all", *jobs) == 1
+    assert f"missing: {jobs[0]}: manifest.json: format 2, and 1 is" in capsys.readouterr().err
+    assert len(statuses(tmp_path / "all")) == 4
 
 
 # ---- one kernel in two runs ----
@@ -270,8 +339,9 @@ def test_runs_of_different_tests_are_merged_only_by_force(
 def test_no_failure_goes_because_a_test_passed_elsewhere(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], order: tuple[str, str]
 ) -> None:
-    """Two machines of a former time, when each was called host."""
-    a, b = (job(tmp_path / str(n), result("host", status, accel="none")) for n, status in enumerate(order))
+    """Two runs on a machine whose name nobody knows."""
+    runs = [result("host", status, accel="none") for status in order]
+    a, b = (job(tmp_path / str(n), one, plan=plan_of([one])) for n, one in enumerate(runs))
     assert merge(tmp_path / "all", a, b) == 0
     assert statuses(tmp_path / "all") == {("host", "a.py::x"): "fail"}
     assert (

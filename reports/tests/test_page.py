@@ -16,6 +16,7 @@ from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from helpers.contract.behaviours import Behaviour
+from helpers.contract.manifest import Account, Balance, End
 from helpers.contract.results import Reason, Result
 from helpers.contract.status import Status
 from reports import page
@@ -24,6 +25,7 @@ from reports.diff import compare
 from reports.matrix import build
 from reports.run import PAGE
 from reports.stored import Stored
+from reports.tests.conftest import plan_of
 from reports.tests.test_formats import CATALOGUE, COMMIT, ODD, RESULTS, odd_results
 from reports.text import printable
 
@@ -256,7 +258,7 @@ OTHERWISE = [
 def compared(browser: Chrome, tmp_path: Path) -> Chrome:
     """A page of two kernels, with what changed since a run of three."""
     before = [*BOTH, Result("7.2", "", "", "a.py::A", ["A"], Status.PASS)]
-    comparison = compare(Stored(EARLIER, before), Stored(RUN, OTHERWISE))
+    comparison = compare(Stored(EARLIER, before), Stored(RUN, OTHERWISE, plan_of(OTHERWISE)))
     return opened(browser, tmp_path / PAGE, page.html(build(OTHERWISE, {}, RUN, comparison)))
 
 
@@ -390,27 +392,41 @@ def test_no_meaning_hangs_on_a_colour_alone(shown: Chrome) -> None:
 
 # ---- what did not run, and evidence ----
 
+LACKING = Balance({"6.1": Account(2, 1, ("a.py::not run",))}, End.COMPLETE)
+
 
 @pytest.mark.parametrize(
-    ("statuses", "line", "said"),
+    ("statuses", "balance", "said"),
     [
-        ([Status.PASS], "complete", "Nothing is broken: 1 behaviour on 1 kernel."),
+        ([Status.PASS], Balance(how=End.COMPLETE), "Nothing is broken: 1 behaviour on 1 kernel."),
         (
             [Status.PASS, Status.NOT_RUN],
-            "incomplete: 1 of 2 tests ran",
+            LACKING,
             "Incomplete: 1 of 2 tests ran. Nothing that ran is broken: 1 behaviour on 1 kernel.",
         ),
         (
             [Status.FAIL, Status.NOT_RUN],
-            "incomplete: 1 of 2 tests ran",
+            LACKING,
             "Incomplete: 1 of 2 tests ran. 1 of 1 kernel breaks 1 of 1 behaviour.",
         ),
+        (
+            [Status.PASS],
+            Balance(unknown="no manifest: nobody knows"),
+            "No manifest: nobody knows. Nothing that ran is broken: 1 behaviour on 1 kernel.",
+        ),
+        (
+            [Status.PASS],
+            Balance(how=End.COMPLETE, doubts=("no baseline: anything may lack",)),
+            "No baseline: anything may lack. Nothing is broken: 1 behaviour on 1 kernel.",
+        ),
     ],
-    ids=["complete", "nothing broken", "broken"],
+    ids=["complete", "nothing broken", "broken", "no manifest", "no baseline"],
 )
-def test_an_incomplete_run_never_looks_whole(statuses: list[Status], line: str, said: str) -> None:
+def test_a_run_with_reservations_never_looks_whole(
+    statuses: list[Status], balance: Balance, said: str
+) -> None:
     results = [Result("6.1", "", "", f"a.py::{status}", [f"A-{status}"], status) for status in statuses]
-    assert page.verdict(build(results, {}, headline=line)) == said
+    assert page.verdict(build(results, {}, balance=balance)) == said
 
 
 def test_a_cell_shows_all_evidence(shown: Chrome) -> None:

@@ -40,15 +40,15 @@ def test_git_that_there_is_not(checkout: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_each_step_is_written_at_once(tmp_path: Path) -> None:
     plan = Plan(tmp_path, pytest.fail)
-    steps = [manifest.read(tmp_path)]
+    steps = [manifest.read(tmp_path).manifest]
     plan.pytest_kernel_identified(Kernel("6.1", accel="tcg"))
-    steps.append(manifest.read(tmp_path))
+    steps.append(manifest.read(tmp_path).manifest)
     plan.pytest_kernel_planned("6.1", {"a.py::x": ["A-B"]})
-    steps.append(manifest.read(tmp_path))
+    steps.append(manifest.read(tmp_path).manifest)
     plan.held_against("6.1", "6.1 of Debian")
     plan.close(End.COMPLETE)
     *_, known, planned = steps
-    closed = manifest.read(tmp_path)
+    closed = manifest.read(tmp_path).manifest
     assert known
     assert planned
     assert closed

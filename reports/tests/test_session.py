@@ -487,7 +487,7 @@ def test_a_killed_controller_leaves_what_was_finished(tmp_path: Path) -> None:
 
 
 def plan(run: Finished) -> Manifest:
-    found = manifest.read(run.directory)
+    found = manifest.read(run.directory).manifest
     assert found
     return found
 

@@ -90,7 +90,7 @@ def test_the_evidence_of_a_failure_comes_out_of_the_guest(session):
 
 
 def test_the_manifest_has_every_kernel_and_test(session):
-    plan = manifest.read(session.results)
+    plan = manifest.read(session.results).manifest
     assert plan
     assert plan.how is manifest.End.COMPLETE
     assert {kernel: len(tests or ()) for kernel, tests in plan.planned.items()} == dict.fromkeys(KERNELS, 20)
