@@ -31,7 +31,8 @@ class State(StrEnum):
 def pytest_kernel_state(kernel: str, vm: int, state: State, detail: str) -> None:
     """A kernel, or a VM of it, is in another state, or there is more to say about the state that it is in.
 
-    `kernel` is the name that results have too, or "kernels" while none is known yet; `vm` counts the VMs of the kernel
+    `kernel` is the name that results have too, "kernels" while none is known yet, or another machine that gets what VMs
+    need; `vm` counts the VMs of the kernel
     in this run, and is 0 when it is about none of them; `detail` is a few words, or empty.
     It may be called in any thread. `detail` may quote a guest.
     """

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import functools
 import math
 import os
 import re
 import signal
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -343,12 +345,22 @@ def _hosts(config: pytest.Config, hardware: Hardware, show: Progress) -> list[Ho
 
     requests = hosts.requested(config.getoption("host"))
     show(f"connecting to {', '.join(request.machine for request in requests)}", 0)
-    found, unfit = hosts.connected(requests, config.getoption("accel") or "auto", hardware)
+    shown = functools.partial(_shown, config)
+    found, unfit = hosts.connected(requests, config.getoption("accel") or "auto", hardware, shown)
     for name, reason in unfit.items():
         _say_left_out(name, reason)
     if not found and config.getoption("vm_jobs") == 0:
         raise pytest.UsageError("no machine is left that could have a VM")
     return found
+
+
+@contextlib.contextmanager
+def _shown(config: pytest.Config, machine: str) -> Iterator[Progress]:
+    """Show what a machine is sent among all that goes on."""
+    from vm.progress import Preparation  # noqa: PLC0415
+
+    with Preparation(config, machine) as preparation:
+        yield preparation.show
 
 
 def _with_room(hosts: list[Host], kernels: list[Kernel]) -> list[Host]:

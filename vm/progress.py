@@ -108,17 +108,18 @@ class Downloads:
 class Preparation:
     """The same for a run of pytest, which has one display for all that goes on: tells it through the hook."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        """Nothing is told before it begins."""
+    def __init__(self, config: pytest.Config, name: str = KERNELS) -> None:
+        """`name` is what is made ready: the kernels, or a machine. Nothing is told before it begins."""
         self._config = config
+        self._name = name
 
     def __enter__(self) -> Self:
-        """Begin to make kernels ready."""
+        """Begin to make it ready."""
         self._tell(State.PREPARING)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """The kernels are ready, or can not be had."""
+        """It is ready, or can not be had."""
         self._tell(State.ENDED)
 
     def show(self, what: str, percent: float) -> None:
@@ -126,4 +127,4 @@ class Preparation:
         self._tell(State.PREPARING, f"{percent:.0f} % {what}" if 0 < percent < 100 else what)
 
     def _tell(self, state: State, detail: str = "") -> None:
-        self._config.hook.pytest_kernel_state(kernel=KERNELS, vm=0, state=state, detail=detail)
+        self._config.hook.pytest_kernel_state(kernel=self._name, vm=0, state=state, detail=detail)

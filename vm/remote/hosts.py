@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vm import cache, image
+from vm.apt import Progress, quiet
 from vm.bootimage import Kernel
 from vm.errors import MachineLostError, VmError
 from vm.hardware import Hardware
@@ -77,6 +80,16 @@ def requested(words: Sequence[str]) -> list[Request]:
     return found
 
 
+Shown = Callable[[str], AbstractContextManager[Progress]]
+"""Shows what the machine of this name is sent, as long as the context lasts."""
+
+
+@contextlib.contextmanager
+def unseen(_: str) -> Iterator[Progress]:
+    """Show nothing."""
+    yield quiet
+
+
 class Host:
     """Another machine that can have VMs.
 
@@ -85,8 +98,8 @@ class Host:
         places: how many VMs it may have at once.
     """
 
-    def __init__(self, request: Request, accel: str, hardware: Hardware) -> None:
-        """Connect to it, and have it say whether it is fit for VMs like this.
+    def __init__(self, request: Request, accel: str, hardware: Hardware, shown: Shown = unseen) -> None:
+        """Connect to it, and have it say whether it is fit for VMs like this; what it is sent is `shown`.
 
         Raises:
             VmError: it can not be reached, or is not fit; the text says why.
@@ -94,6 +107,7 @@ class Host:
         self.name = request.machine
         self._accel = accel
         self._hardware = hardware
+        self._shown = shown
         self._sending = threading.Lock()
         self._sent: set[str] = set()
         try:
@@ -169,12 +183,20 @@ class Host:
         return key
 
     def _transfer(self, path: Path, key: str, stopped: Callable[[], bool]) -> None:
+        size = path.stat().st_size
         channel = self._connection.call("take")
-        channel.send(packed("part", digest=key, size=path.stat().st_size))
+        channel.send(packed("part", digest=key, size=size))
         if self._answer(channel, stopped) == "there":
             return
+        with self._shown(self.name) as show:
+            self._send_pieces(channel, path, size, show, stopped)
+
+    def _send_pieces(
+        self, channel: Any, path: Path, size: int, show: Progress, stopped: Callable[[], bool]
+    ) -> None:
         ahead = 0
-        for piece in _pieces(path):
+        for number, piece in enumerate(_pieces(path)):
+            show(f"sending {path.name}", 100 * number * PIECE / size)
             if ahead == AHEAD:
                 self._answer(channel, stopped)
                 ahead -= 1
@@ -210,14 +232,14 @@ class Host:
 
 
 def connected(
-    requests: Sequence[Request], accel: str, hardware: Hardware
+    requests: Sequence[Request], accel: str, hardware: Hardware, shown: Shown = unseen
 ) -> tuple[list[Host], dict[str, str]]:
     """Return the machines that are fit for VMs like this, and why the others are not; all are asked at once."""
     found: dict[str, Host | str] = {}
 
     def ask(request: Request) -> None:
         try:
-            found[request.machine] = Host(request, accel, hardware)
+            found[request.machine] = Host(request, accel, hardware, shown)
         except VmError as error:
             found[request.machine] = str(error)
 

@@ -200,6 +200,24 @@ def test_a_part_is_sent_once(connection, tmp_path, monkeypatch):
     assert host._send(tmp_path / "part", lambda: False) == key
 
 
+def test_what_is_sent_is_shown_and_what_is_there_is_not(connection, tmp_path, monkeypatch):
+    monkeypatch.setattr(hosts, "Connection", lambda _: connection)
+    told = []
+
+    @contextlib.contextmanager
+    def shown(machine):
+        told.append(machine)
+        yield lambda what, percent: told.append((what, round(percent)))
+        told.append("sent")
+
+    host = hosts.Host(hosts.Request("m1", None), "tcg", Hardware(), shown)
+    (tmp_path / "part").write_bytes(os.urandom(1 << 20))
+    host._send(tmp_path / "part", lambda: False)
+    host._sent.clear()
+    host._send(tmp_path / "part", lambda: False)
+    assert told == ["m1", *(("sending part", percent) for percent in (0, 25, 50, 75)), "sent"]
+
+
 def test_a_machine_that_is_full_says_so(other_ssh, tmp_path, monkeypatch):
     monkeypatch.setenv("FAPITEST_CACHE", str(tmp_path / "cache"))
     other_ssh(f"ulimit -f 2048; {LOCAL}")  # as a full disk, but for the error's name
