@@ -214,14 +214,14 @@ def _list(chosen: argparse.Namespace) -> int:
         results = missing.completed(directory, stored)
         counts = Counter(result.status for result in results)
         words = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
-        line = "; ".join([words or "no results", *missing.balance(directory, results).reservations])
+        line = "; ".join([words or "no results", *missing.reservations(directory, results)])
         print(f"{directory.name}  {' '.join(map(one_line, kernels(results)))}  {line}")
     return code
 
 
 def _summary(chosen: argparse.Namespace) -> None:
     results, directory = _read(chosen.run, chosen.out)
-    lines = [Line(line, "red") for line in missing.balance(directory, results).reservations]
+    lines = [Line(line, "red") for line in missing.reservations(directory, results)]
     coloured = bool(sys.stdout and sys.stdout.isatty())
     for text, colour in [*summary(results, known=catalogue()), *lines]:
         print(f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if colour and coloured else text)
@@ -229,7 +229,9 @@ def _summary(chosen: argparse.Namespace) -> None:
 
 def _diff(chosen: argparse.Namespace) -> int:
     (old, before), (new, after) = (_chosen(words, chosen.out) for words in (chosen.old, chosen.new))
-    if old.name == new.name and old != new:  # two directories of one name
+    if (
+        old.name == new.name and chosen.old != chosen.new
+    ):  # two directories of one name, or two kernels of one run
         old, new = replace(old, name=chosen.old), replace(new, name=chosen.new)
     comparison = diff.compare(old, new, before, after)
     print(_RENDER[chosen.format](comparison), end="")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from helpers.contract.manifest import NO_BASELINE, End, said
 from helpers.contract.manifest import read as read_manifest
-from helpers.contract.results import Result
+from helpers.contract.results import COMPLAINED, Result
 from helpers.contract.status import Status, rank
 from reports import run
 from reports.pairs import How, Pair, pairs
@@ -133,7 +133,7 @@ def compare(old: Stored, new: Stored, before: str = "", after: str = "") -> Comp
         found = [Pair(olds[before], news[after], How.HAND)]
     else:
         found = pairs(olds.values(), list(news.values()))
-    only_old = [name for name in olds if name not in {pair.old.name for pair in found}]
+    only_old = [name for name in olds if name not in {pair.old.name for pair in found} and not after]
     only_new = [name for name in news if name not in {pair.new.name for pair in found}]
     tests = {pair.new.name: len(pair.old.tests) for pair in found}
     losses = [
@@ -141,8 +141,13 @@ def compare(old: Stored, new: Stored, before: str = "", after: str = "") -> Comp
         *chain.from_iterable(_untold(column, tests.get(name, 0)) for name, column in news.items()),
         *chain.from_iterable(map(_no_longer, found)),
     ]
-    losses += [Loss(Kind.INCOMPLETE, "", line) for line in _doubts(new, {loss.kind for loss in losses})]
-    changes = list(chain.from_iterable(map(_changes, found)))
+    losses += [
+        Loss(Kind.INCOMPLETE, "", line) for line in _doubts(new, {loss.kind for loss in losses}, after)
+    ]
+    changes = [
+        *chain.from_iterable(map(_changes, found)),
+        *chain.from_iterable(_failing(news[name]) for name in only_new),
+    ]
     losses.sort(key=_order)
     changes.sort(key=_order)
     return Comparison(old.name, new.name, found, losses, changes, only_old, only_new, list(_notes(old, new)))
@@ -206,23 +211,22 @@ _END: dict[End | None, str] = {
 }
 
 
-def _doubts(new: Stored, known: Collection[Kind]) -> Iterator[str]:
-    """Give why the whole new run may tell less than it seems to, unless its kernels say so already."""
+def _doubts(new: Stored, known: Collection[Kind], chosen: str) -> Iterator[str]:
+    """Give why the whole new run may tell less than it seems to, unless its kernels say so already.
+
+    How the run ended is not said of a kernel that was `chosen`: what it lacks itself is known.
+    """
     if new.balance.unknown:
         yield new.balance.unknown
-    elif new.balance.how is None and Kind.INCOMPLETE not in known:
-        yield _END[None]
-    if new.balance.strangers:
-        yield f"{count(new.balance.strangers, 'result')} of tests that were not planned"
-    if new.left_out:
-        yield f"{run.RESULTS}: {new.left_out[0]}{', and more' if len(new.left_out) > 1 else ''}"
+    yield from new.balance.gaps
+    if not (chosen or new.balance.unknown or Kind.INCOMPLETE in known):
+        yield from filter(None, [_END.get(new.balance.how)])
 
 
 def _notes(old: Stored, new: Stored) -> Iterator[str]:
     for one in (old, new) if old != new else (old,):
         ended = "" if one.balance.unknown else _END.get(one.balance.how, "")
-        lines = [*one.balance.reservations, *([] if one.balance.complete else filter(None, [ended]))]
-        if lines:
+        if lines := [*one.balance.reservations, *filter(None, [ended])]:
             yield f"{one.name}: {'; '.join(lines)}"
     suites = [said(one.manifest.suites) for one in (old, new) if one.manifest]
     if len(set(suites)) > 1:
@@ -245,13 +249,20 @@ def _changes(pair: Pair) -> Iterator[Change]:
             yield Change(kind, pair.new.name, before.get(test), after.get(test))
 
 
+def _failing(column: Column) -> Iterator[Change]:
+    """Give what ends badly on a kernel with which nothing is compared."""
+    for result in column.tests.values():
+        if result.words.bad:
+            yield Change(Kind.NEWLY_FAILING, column.name, None, result)
+
+
 def _kind(old: Result | None, new: Result | None) -> Kind | None:
     if new is None:
         return Kind.GONE
     if old is None:
         return Kind.NEWLY_FAILING if new.words.bad else Kind.ADDED
     if old.status is new.status:
-        return _kind_of_skip(old, new) if new.status is Status.SKIP else None
+        return _kind_of_same(old, new)
     if new.words.bad and rank(new.status) > rank(old.status):
         return Kind.REGRESSION
     if new.status is Status.SKIP:
@@ -261,19 +272,25 @@ def _kind(old: Result | None, new: Result | None) -> Kind | None:
     return Kind.NEW_KNOWN_ISSUE if _works_no_more(old, new) else Kind.CHANGED
 
 
-def _kind_of_skip(old: Result, new: Result) -> Kind | None:
-    """Judge a skip by its typed reason: its text is for people, and may get better words."""
-    if (old.reason and old.reason.kind) == (new.reason and new.reason.kind):
-        return None
-    return Kind.LOST_FEATURE if _lacks_feature(new) else Kind.OTHER_SKIP
+def _kind_of_same(old: Result, new: Result) -> Kind | None:
+    """Judge a status that is the same for another reason; its text is for people, and may get better words."""
+    if new.words.bad:
+        return Kind.REGRESSION if COMPLAINED in new.message and COMPLAINED not in old.message else None
+    if new.status is Status.SKIP and _reason(old) != _reason(new):
+        return Kind.LOST_FEATURE if _lacks_feature(new) else Kind.OTHER_SKIP
+    return Kind.CHANGED if old.reason != new.reason else None
+
+
+def _reason(result: Result) -> str:
+    return result.reason.kind if result.reason else ""
 
 
 def _lacks_feature(result: Result) -> bool:
-    return result.reason is not None and result.reason.kind == "not-implemented"
+    return _reason(result) == "not-implemented"
 
 
 def _works_no_more(old: Result, new: Result) -> bool:
-    return new.status is Status.XFAIL and old.status in (Status.PASS, Status.XPASS)
+    return new.status is Status.XFAIL and old.status in (Status.PASS, Status.XPASS, Status.SKIP)
 
 
 # ---- the run to compare with ----

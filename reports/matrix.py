@@ -10,7 +10,7 @@ from typing import Any
 
 from helpers.contract.behaviours import Behaviour
 from helpers.contract.manifest import Balance, End
-from helpers.contract.results import Result, kernels
+from helpers.contract.results import NO_BOOT, Result, kernels
 from helpers.contract.sources import Kind as Firmness
 from helpers.contract.status import Status, combined, rank
 from reports import names
@@ -66,6 +66,11 @@ class Row:
         return any(not one.not_run for found in self.results.values() for one in found)
 
     @cached_property
+    def is_boot(self) -> bool:
+        """Whether it stands for kernels that did not come up."""
+        return self.behaviour.id == NO_BOOT
+
+    @cached_property
     def failing(self) -> list[str]:
         """The kernels that do something else, beyond doubt."""
         beyond_doubt = {Status.FAIL, Status.PANIC}  # whatever became of its other tests
@@ -101,7 +106,7 @@ class Matrix:
     """A run: its kernels are the columns, behaviours the rows, interface by interface.
 
     `balance` says whether it is complete, as far as that is known, and `consoles` has the paths of each kernel's
-    console logs in the run's directory.
+    console logs in the run's directory. `tests` says which they are.
     """
 
     run: str
@@ -110,11 +115,18 @@ class Matrix:
     comparison: Comparison | None = None
     balance: Balance = WHOLE
     consoles: Mapping[str, list[str]] = field(default_factory=dict)
+    tests: str = ""
 
     @property
     def interfaces(self) -> dict[str, list[Row]]:
         """The rows of each interface."""
         return {name: list(rows) for name, rows in groupby(self.rows, lambda row: row.behaviour.suite)}
+
+    @cached_property
+    def unbooted(self) -> list[str]:
+        """The kernels that did not come up, and ran no test at all."""
+        boots = {name for row in self.rows if row.is_boot for name in row.results}
+        return [kernel.name for kernel in self.kernels if kernel.name in boots and not kernel.ran]
 
     @cached_property
     def broken(self) -> list[Row]:
@@ -163,6 +175,7 @@ def build(
     whole: bool = False,
     balance: Balance = WHOLE,
     consoles: Mapping[str, list[str]] | None = None,
+    tests: str = "",
 ) -> Matrix:
     """Return the matrix of a run, unless it is to be `whole` without the interfaces that nothing was run of."""
     found: dict[str, dict[str, list[Result]]] = {}
@@ -178,7 +191,7 @@ def build(
     )
     rows = [Row(behaviour, found.get(behaviour.id, {})) for behaviour in [*known, *unknown]]
     columns = [_kernel(*item) for item in by_kernel.items()]
-    return Matrix(run, columns, rows, comparison, balance, consoles or {})
+    return Matrix(run, columns, rows, comparison, balance, consoles or {}, tests)
 
 
 def _unknown(name: str, found: dict[str, list[Result]]) -> Behaviour:
@@ -207,7 +220,8 @@ def document(matrix: Matrix) -> dict[str, Any]:
     return {
         "format": 1,
         "run": matrix.run,
-        "headline": matrix.balance.headline,
+        "headline": one_line(matrix.balance.headline),
+        "suite": one_line(matrix.tests),
         "earlier": matrix.comparison.old if matrix.comparison else None,
         "kinds": {firmness: firmness.basis for firmness in Firmness},
         "kernels": [

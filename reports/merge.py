@@ -2,7 +2,7 @@
 """Several runs made one: those that the jobs of a CI system made, one per kernel or per machine."""
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, combinations, count
 from pathlib import Path
@@ -65,6 +65,10 @@ def renamed(sources: Sequence[Source], names: Sequence[str]) -> list[Source]:
         if word not in found or kernel not in found[word].stored.columns or not name:
             raise MergeError(
                 f"--rename {words}: say RUN:KERNEL=NAME, with one of the runs and a kernel of it"
+            )
+        if not run.is_plain(name):
+            raise MergeError(
+                f"--rename {words}: a kernel's name has letters, digits and . _ + - and is no file's"
             )
         if name in found[word].stored.columns:
             raise MergeError(f"--rename {words}: {word} has another kernel {name}")
@@ -140,6 +144,8 @@ def merge(sources: Sequence[Source], target: Path) -> Stored:
     Raises OSError; MergeError if there is a run.
     """
     target.mkdir(parents=True, exist_ok=True)
+    if (target / manifest.FILE).exists() and not (target / run.RESULTS).exists():
+        raise MergeError(f"{target} holds a {manifest.FILE} already; name another directory")
     results = _worst(one for side in sources for one in side.stored.results)
     try:
         write(target / run.RESULTS, results)
@@ -167,12 +173,13 @@ def _plan(sources: Sequence[Source], results: Sequence[Result]) -> Manifest | No
     """Return what all runs planned together; None if none of them says what it had planned."""
     if not any(side.stored.manifest for side in sources):
         return None
-    plans = [side.stored.manifest or _guessed(side.stored) for side in sources]
-    there = [side.stored.manifest for side in sources if side.stored.manifest and not side.missing] or plans
+    plans = [_filled(side.stored.manifest or _guessed(side.stored)) for side in sources]
     suites = tuple(dict.fromkeys(suite for side in sources for suite in side.suites))
+    there = [plan for side, plan in zip(sources, plans, strict=True) if not side.missing]
     joined = Manifest(
         suite=suites[0] if len(suites) == 1 else Suite(),
         mixed=suites if len(suites) > 1 else (),
+        gaps=tuple(dict.fromkeys(chain.from_iterable(map(_gaps, sources)))),
         machine=_common((plan.machine for plan in there), Machine()),
         started=min(filter(None, (plan.started for plan in plans)), default=""),
         ended=max(plan.ended for plan in plans),
@@ -185,9 +192,30 @@ def _plan(sources: Sequence[Source], results: Sequence[Result]) -> Manifest | No
         joined = replace(
             joined, planned=joined.planned | planned, behaviours=joined.behaviours | plan.behaviours
         )
-    ended = not any(side.missing for side in sources) and all(plan.how is not None for plan in plans)
-    whole = ended and manifest.balance(joined, results).complete
+    if any(side.missing or not side.stored.manifest for side in sources):
+        return replace(joined, how=None)
+    whole = all(plan.how is not None for plan in plans) and manifest.balance(joined, results).complete
     return joined if whole else replace(joined, how=min((plan.how for plan in plans), key=_ENDS.index))
+
+
+def _filled(plan: Manifest) -> Manifest:
+    """Return a plan in which a kernel that collected no tests should have run those of the others."""
+    asked = manifest.union(plan.planned)
+    return replace(
+        plan, planned={name: asked if tests is None else tests for name, tests in plan.planned.items()}
+    )
+
+
+def _gaps(side: Source) -> Iterator[str]:
+    """Give what a run lacks that no other can make up for, as nobody knows which tests these are."""
+    yield from side.problems
+    if plan := side.stored.manifest:
+        yield from plan.gaps
+        for kernel, tests in plan.planned.items():
+            if tests is None and not side.missing:
+                yield f"{kernel}: its tests were never collected in {side.word}"
+        if plan.how in (None, End.ABORTED) and not side.stored.balance.lacking:
+            yield f"{side.word}: {'the run was killed' if plan.how is None else 'the run was aborted'}"
 
 
 def _united(one: Kernel, other: Kernel) -> Kernel:
@@ -242,7 +270,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def missing(sources: Sequence[Source], merged: Stored) -> list[str]:
     """Return a line for each run that is not there, and each kernel that has not run what was planned."""
-    lines = [line for side in sources for line in side.problems]
+    lines = [*merged.balance.gaps] or [line for side in sources for line in side.problems]
     for name, column in merged.columns.items():
         if column.boot:
             lines.append(f"{name}: no test ran: {column.boot.headline}")

@@ -13,7 +13,7 @@ from helpers.contract.sources import Kind
 from helpers.contract.status import MEANING, VOCABULARY, Status
 from reports import diff, evidence
 from reports.matrix import Kernel, Matrix, Row, build, document
-from reports.missing import balance
+from reports.missing import balance, tests
 from reports.run import PAGE, consoles, replace_file
 from reports.sources import references
 from reports.text import count, markdown, one_line, printable
@@ -44,18 +44,23 @@ def verdict(matrix: Matrix) -> str:
     """Say in a sentence what came out, first of all if not all came out."""
     if not matrix.kernels:
         return "No results."
-    return " ".join(
-        [*(f"{one[:1].upper()}{one[1:]}." for one in matrix.balance.reservations), _verdict(matrix)]
-    )
+    said = [f"{line[:1].upper()}{line[1:]}." for line in map(one_line, matrix.balance.reservations)]
+    if matrix.unbooted:
+        said.append(f"{one_line(' '.join(matrix.unbooted))} did not boot.")
+    return " ".join([*said, _verdict(matrix)])
 
 
 def _verdict(matrix: Matrix) -> str:
-    run = sum(1 for row in matrix.rows if row.ran)
-    where = f"{count(run, 'behaviour')} on {count(len(matrix.kernels), 'kernel')}"
-    wrong = [row for row in matrix.broken if row.breaking]
-    other = [row for row in matrix.broken if row.failing and not row.breaking]
-    rest = len(matrix.broken) - len(wrong) - len(other)
-    if not matrix.broken:
+    run = [row for row in matrix.rows if row.ran and not row.is_boot]
+    if not run:
+        return "No test ran."
+    booted = count(len(matrix.kernels) - len(matrix.unbooted), "kernel")
+    where = f"{count(len(run), 'behaviour')} on {booted}{_apart(run)}"
+    broken = [row for row in matrix.broken if not row.is_boot]
+    wrong = [row for row in broken if row.breaking]
+    other = [row for row in broken if row.failing and not row.breaking]
+    rest = len(broken) - len(wrong) - len(other)
+    if not broken:
         return f"{'Nothing' if matrix.balance.complete else 'Nothing that ran'} is broken: {where}."
     differ = "differs" if len(other) == 1 else "differ"
     also = [(len(other), f"{differ} from what was observed"), (rest, "could not be judged")]
@@ -64,9 +69,16 @@ def _verdict(matrix: Matrix) -> str:
         return f"No kernel breaks a behaviour, but {but}: {where}."
     kernels = {name for row in wrong for name in row.breaking}
     verb = "breaks" if len(kernels) == 1 else "break"
-    broken = f"{verb} {len(wrong)} of {count(run, 'behaviour')}"
-    text = f"{len(kernels)} of {count(len(matrix.kernels), 'kernel')} {broken}"
+    text = f"{len(kernels)} of {booted} {verb} {len(wrong)} of {count(len(run), 'behaviour')}"
     return "; ".join([text, *(f"{number} more {what}" for number, what in also if number)]) + "."
+
+
+def _apart(rows: Sequence[Row]) -> str:
+    """Say how many behaviours are not broken, and not verified everywhere either."""
+    known = sum(Status.XFAIL in row.statuses.values() for row in rows)
+    skipped = sum({*row.statuses.values()} == {Status.SKIP} for row in rows)
+    found = [(known, "with a known issue"), (skipped, "skipped on every kernel")]
+    return "".join(f", {number} {what}" for number, what in found if number)
 
 
 def part(row: Row, kernel: str) -> str:
@@ -135,6 +147,7 @@ def write(results: Sequence[Result], run: Path, comparison: diff.Comparison | No
         comparison,
         balance=balance(run, results),
         consoles={kernel: consoles(run, kernel) for kernel in kernels(results)},
+        tests=tests(run),
     )
     texts = {
         PAGE: html(matrix),

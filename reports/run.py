@@ -15,6 +15,18 @@ RESULTS = "results.jsonl"
 LATEST = "latest"
 PAGE = "matrix.html"
 
+_FILES = (
+    ".json",
+    ".jsonl",
+    ".html",
+    ".md",
+    ".xml",
+    ".txt",
+    ".yaml",
+    ".mjs",
+    "allure-results",
+    "allure-report",
+)
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
@@ -67,9 +79,14 @@ def runs(out: Path = OUT) -> list[Path]:
     return sorted(found, key=lambda run: run.name)
 
 
+def is_plain(kernel: str) -> bool:
+    """Whether a kernel's name can be that of its directory: no odd name, and no file of a run has it."""
+    return bool(_PLAIN.fullmatch(kernel)) and not kernel.endswith(_FILES)
+
+
 def kernel_directory(run: Path, kernel: str) -> Path:
     """Return where the files of one kernel lie: for an odd name a directory in the run all the same, and its own."""
-    if _PLAIN.fullmatch(kernel):
+    if is_plain(kernel):
         return run / kernel
     digest = sha256(kernel.encode(errors="replace")).hexdigest()[:8]
     return run / f"{re.sub('[^A-Za-z0-9]+', '_', kernel).strip('_')[:50]}-{digest}"

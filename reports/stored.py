@@ -11,6 +11,7 @@ from helpers.contract.manifest import read as read_manifest
 from helpers.contract.results import NO_BOOT, Result, in_order, kernels, read
 from helpers.contract.status import Status
 from reports import run
+from reports.missing import gaps
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Stored:
     @cached_property
     def balance(self) -> Balance:
         """What is missing, as far as that is known."""
-        return Reading(self.manifest, self.unknown).balance(self.results)
+        return Reading(self.manifest, self.unknown).balance(self.results, gaps(self.left_out))
 
     @cached_property
     def columns(self) -> dict[str, Column]:

@@ -11,7 +11,7 @@ from helpers.contract.results import Result, kernels
 from helpers.contract.status import Status, rank
 from reports import evidence
 from reports.matrix import build
-from reports.names import short
+from reports.names import is_test, short
 from reports.text import count, one_line, printable
 
 
@@ -62,7 +62,7 @@ def _counts(statuses: Iterable[Status]) -> str:
 def summary(
     results: Sequence[Result], columns: int | None = None, known: evidence.Catalogue = evidence.NONE
 ) -> list[Line]:
-    """Return what failed, worst first, what did not run, why tests were skipped, and a table of the kernels.
+    """Return what failed, worst first, what did not run, why tests did not count, and a table of the kernels.
 
     The table says how many behaviours are how on each kernel, and less if it would be wider than `columns`.
     """
@@ -70,7 +70,7 @@ def summary(
         return [Line("no results")]
     parts = [
         list(_failures(results, known)),
-        *(list(part(results)) for part in (_not_run, _skips, _new_features)),
+        *(list(part(results)) for part in (_not_run, _excused, _new_features)),
         _table(results, columns),
     ]
     lines = [line for part in parts if part for line in (*part, Line(""))]
@@ -95,21 +95,22 @@ def _not_run(results: Sequence[Result]) -> Iterator[Line]:
     """Give each reason once, with the kernel and the number of tests that it kept from running."""
     missing = [result for result in results if result.not_run]
     for kernel, tests in kernels(missing).items():
-        for reason, number in Counter(result.headline for result in tests).items():
+        for reason, number in Counter(result.headline for result in tests if is_test(result.test)).items():
             yield Line(one_line(f"{kernel}: {count(number, 'test')} {reason or 'not run'}"), "red")
 
 
-def _skips(results: Sequence[Result]) -> Iterator[Line]:
-    """Give each reason once, with the kernels and the number of tests that it kept from running."""
-    reasons: dict[str, list[Result]] = {}
+_EXCUSED = {Status.SKIP: "skipped", Status.XFAIL: "failed as expected"}
+
+
+def _excused(results: Sequence[Result]) -> Iterator[Line]:
+    """Give each reason once, with the kernels and the number of tests that did not count because of it."""
+    reasons: dict[tuple[str, str], list[Result]] = {}
     for result in results:
-        if result.status is Status.SKIP:
-            reasons.setdefault(result.headline, []).append(result)
-    for reason, skipped in reasons.items():
-        tests = len({result.test for result in skipped})
-        text = (
-            f"skipped on {' '.join(kernels(skipped))}: {reason or 'no reason given'} ({count(tests, 'test')})"
-        )
+        if result.status in _EXCUSED:
+            reasons.setdefault((_EXCUSED[result.status], result.headline), []).append(result)
+    for (word, reason), found in sorted(reasons.items(), key=lambda one: one[0][0] != "skipped"):
+        tests = count(len({result.test for result in found}), "test")
+        text = f"{word} on {' '.join(kernels(found))}: {reason or 'no reason given'} ({tests})"
         yield Line(one_line(text), "yellow")
 
 

@@ -139,6 +139,8 @@ class Conversation:
     @_hear.register
     def _phase(self, event: protocol.Phase) -> None:
         self._expect_running(event.index)
+        if self._torn_down:
+            raise Nonsense("a report of a test that was over")
         self._tell(Said(self._life, event, self._ids[event.index]))
         self._torn_down = event.when == "teardown"
 

@@ -98,33 +98,56 @@ class KnownIssue:
 
     @property
     def text(self) -> str:
-        """The defect in one line."""
-        return f"{self.reason} ({self.link}; seen in {', '.join(map(str, self.seen))})"
+        """The defect in one line, which also says that somebody must look at it again."""
+        expired = f"; expired on {self.expires}: look at it again" if self.expires < _today() else ""
+        return f"{self.reason} ({self.link}; seen in {', '.join(map(str, self.seen))}{expired})"
 
 
 def read(path: Path) -> str:
-    """Return the text of a file of known issues, once it was found right. Raises KnownIssuesError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise KnownIssuesError(f"{path}: {error}") from error
-    parse(text, str(path))
+    """Return the text of a user's file of known issues, once it was found right, and none has expired.
+
+    Raises KnownIssuesError.
+    """
+    text = _read(path)
+    for number, issue in enumerate(parse(text, str(path)), start=1):
+        if issue.expires < _today():
+            raise KnownIssuesError(
+                f"{path}: issue {number}: expired on {issue.expires}: look at it again, and set another date"
+            )
     return text
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise KnownIssuesError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise KnownIssuesError(f"{path}: {error}") from error
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(tz=dt.UTC).date()
 
 
 def of_suites(suites: Path = SUITES) -> list[KnownIssue]:
     """Return the known issues that lie beside the suites; where no file is, none. Raises KnownIssuesError."""
     path = suites / FILE
-    return parse(read(path), str(path)) if path.exists() else []
+    return parse(_read(path), str(path)) if path.exists() else []
 
 
 def parse(text: str, name: str) -> list[KnownIssue]:
     """Return the known issues of a text in TOML; `name` is its file's, for messages. Raises KnownIssuesError."""
     try:
-        entries = tomllib.loads(text).get("issue", [])
-        return [_issue(f"{name}: issue {number}", entry) for number, entry in enumerate(entries, start=1)]
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise KnownIssuesError(f"{name}: {error}") from error
+    if unknown := values.keys() - {"issue"}:
+        raise KnownIssuesError(f"{name}: unknown key {min(unknown)!r}; each defect is an [[issue]]")
+    entries = values.get("issue", [])
+    if not isinstance(entries, list):
+        raise KnownIssuesError(f"{name}: issue: each defect is an [[issue]]")
+    return [_issue(f"{name}: issue {number}", entry) for number, entry in enumerate(entries, start=1)]
 
 
 def of(issues: Iterable[KnownIssue], test: str, release: Release | None) -> KnownIssue | None:
@@ -169,8 +192,8 @@ def _pattern(value: object) -> str:
 
 
 def _date(value: object) -> dt.date:
-    if not isinstance(value, dt.date):
-        raise ValueError("must be a date")  # noqa: TRY004
+    if type(value) is not dt.date:  # a time of day is one too
+        raise ValueError("must be a date")
     return value
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, get_origin, get_type_hints
 
-from helpers.contract.results import NO_TEST, Result
+from helpers.contract.results import NO_BOOT, NO_TEST, NOT_ENDED, Result
 from helpers.contract.status import Status
 
 FILE = "manifest.json"
@@ -94,7 +94,8 @@ class Manifest:
     """One run. `started` and `ended` are ISO 8601 in UTC; without `how` the run was killed, or still goes on.
 
     `behaviours` has those that each planned test verifies, by node id. `mixed` has the tests of the runs that were
-    merged although their tests were not the same; `suite` says nothing then.
+    merged although their tests were not the same; `suite` says nothing then. `gaps` has a line for each thing that a
+    merged run lacks, whatever else it has.
     """
 
     kernels: dict[str, Kernel] = field(default_factory=dict)
@@ -102,6 +103,7 @@ class Manifest:
     behaviours: dict[str, tuple[str, ...]] = field(default_factory=dict)
     suite: Suite = Suite()
     mixed: tuple[Suite, ...] = ()
+    gaps: tuple[str, ...] = ()
     machine: Machine = Machine()
     started: str = ""
     ended: str = ""
@@ -145,28 +147,31 @@ class Account:
 class Balance:
     """What a run has done of what it should have.
 
-    `doubts` are lines that say why the tests that ran may tell less than they seem to, and `strangers` is the number of
-    results that belong to no planned test. Where nobody knows what was planned `unknown` says why, and nothing else is
-    said.
+    `gaps` are lines that say what else is missing, or what is too much; `doubts` say why tests that ran may tell less
+    than they seem to. Where nobody knows what was planned `unknown` says why.
     """
 
     kernels: dict[str, Account] = field(default_factory=dict)
     how: End | None = None
-    strangers: int = 0
+    gaps: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     unknown: str = ""
 
     @property
     def complete(self) -> bool:
-        """Whether everything that was planned ran, nothing else did, and the run came to an end."""
-        accounts = self.kernels.values()
-        lacking = any(one.not_run or one.planned is None for one in accounts)
-        return self.how is not None and not lacking and not self.strangers and not self.unknown
+        """Whether everything that was planned ran, nothing else did, and the run came to its end."""
+        return self.how is End.COMPLETE and not (self.lacking or self.gaps or self.unknown)
+
+    @property
+    def lacking(self) -> bool:
+        """Whether a test that was planned did not run."""
+        return any(one.not_run or one.planned is None for one in self.kernels.values())
 
     @property
     def reservations(self) -> list[str]:
         """What one must know before one believes the results; empty if there is nothing."""
-        return [*([] if self.complete else [self.unknown or self._ran]), *self.doubts]
+        found = [] if self.complete else [self.unknown or self._incomplete]
+        return [*found, *(self.gaps if self.unknown or self.lacking else self.gaps[1:]), *self.doubts]
 
     @property
     def headline(self) -> str:
@@ -174,11 +179,15 @@ class Balance:
         return "; ".join([*([COMPLETE] if self.complete else []), *self.reservations])
 
     @property
-    def _ran(self) -> str:
+    def _incomplete(self) -> str:
         known = [one.planned for one in self.kernels.values() if one.planned is not None]
         ran = sum(one.ran for one in self.kernels.values())
         planned = str(sum(known)) if known else "an unknown number of"
-        return f"incomplete: {ran} of {planned} tests ran"
+        if self.lacking:
+            return f"incomplete: {ran} of {planned} tests ran"
+        if self.gaps:
+            return f"incomplete: {self.gaps[0]}"
+        return f"incomplete: {_WHY[self.how]} after all {planned} tests"
 
 
 COMPLETE = "complete"
@@ -194,17 +203,27 @@ def balance(manifest: Manifest, results: Iterable[Result]) -> Balance:
     for result in results:
         if not result.test.startswith(NO_TEST):
             ran.setdefault(result.kernel, {})[result.test] = result.status is not Status.NOT_RUN
-    asked = _union(manifest.planned)
-    strangers = sum(len(_strangers(manifest, kernel, tests)) for kernel, tests in ran.items())
+    asked = union(manifest.planned)
     return Balance(
         {
             kernel: _account(asked if tests is None else tests, ran.get(kernel, {}))
             for kernel, tests in manifest.planned.items()
         },
         manifest.how,
-        strangers,
-        tuple(_doubts(manifest, strangers)),
+        (*manifest.gaps, *_gaps(manifest, ran)),
+        tuple(_doubts(manifest)),
     )
+
+
+def _gaps(manifest: Manifest, ran: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    for kernel, tests in manifest.planned.items():
+        if tests == ():
+            yield f"{kernel}: no test was planned"
+    strangers = sum(len(_strangers(manifest, kernel, tests)) for kernel, tests in ran.items())
+    if strangers == 1:
+        yield "1 result is of a test that was not planned"
+    elif strangers:
+        yield f"{strangers} results are of tests that were not planned"
 
 
 def _strangers(manifest: Manifest, kernel: str, tests: Iterable[str]) -> set[str]:
@@ -213,14 +232,7 @@ def _strangers(manifest: Manifest, kernel: str, tests: Iterable[str]) -> set[str
     return {test for test in tests if "::" in test} - set(planned) if planned is not None else set()
 
 
-def _doubts(manifest: Manifest, strangers: int) -> Iterator[str]:
-    if strangers:
-        one = strangers == 1
-        yield (
-            "1 result is of a test that was not planned"
-            if one
-            else f"{strangers} results are of tests that were not planned"
-        )
+def _doubts(manifest: Manifest) -> Iterator[str]:
     if manifest.mixed:
         yield f"the tests are not the same everywhere: {said(manifest.mixed)}"
     if unheld := [name for name, kernel in manifest.kernels.items() if kernel.baseline == NO_BASELINE]:
@@ -234,7 +246,7 @@ def _account(planned: Sequence[str] | None, ran: Mapping[str, bool]) -> Account:
     return Account(len(planned), len(planned) - len(not_run), not_run)
 
 
-def _union(planned: Planned) -> tuple[str, ...] | None:
+def union(planned: Planned) -> tuple[str, ...] | None:
     """Return the tests of all kernels, each once; None if no kernel collected any."""
     known = [tests for tests in planned.values() if tests is not None]
     return tuple(dict.fromkeys(test for tests in known for test in tests)) if known else None
@@ -256,25 +268,39 @@ def _why(manifest: Manifest, kernel: str) -> str:
 
 
 def completed(manifest: Manifest, results: Sequence[Result]) -> list[Result]:
-    """Return the results, and behind them one with the status NOT_RUN for each test that has none."""
+    """Return the results, and behind them one with the status NOT_RUN for each test that has none.
+
+    Where nobody knows which tests these are, or none is missing and the run is incomplete all the same, one for each
+    kernel stands for them: no format may look whole.
+    """
     there = {(result.kernel, result.test) for result in results}
-    return [
-        *results,
-        *(
-            Result(
-                kernel=kernel,
-                release=manifest.kernels[kernel].release,
-                accel=manifest.kernels[kernel].accel,
-                test=test,
-                behaviours=list(manifest.behaviours.get(test, ())),
-                status=Status.NOT_RUN,
-                message=f"not run: {_why(manifest, kernel)}",
-            )
-            for kernel, account in balance(manifest, results).kernels.items()
-            for test in account.not_run
-            if (kernel, test) not in there
-        ),
+    found = balance(manifest, results)
+    made = [
+        _not_run(manifest, kernel, test, _why(manifest, kernel), manifest.behaviours.get(test, ()))
+        for kernel, account in found.kernels.items()
+        for test in account.not_run
+        if (kernel, test) not in there
     ]
+    seen = made or any(result.status is Status.NOT_RUN for result in results)
+    made += [
+        _not_run(manifest, kernel, NOT_ENDED, found.reservations[0])
+        for kernel, account in found.kernels.items()
+        if (account.planned is None or not (found.complete or seen)) and (kernel, NO_BOOT) not in there
+    ]
+    return [*results, *made]
+
+
+def _not_run(manifest: Manifest, kernel: str, test: str, why: str, behaviours: Iterable[str] = ()) -> Result:
+    known = manifest.kernels[kernel]
+    return Result(
+        kernel=kernel,
+        release=known.release,
+        accel=known.accel,
+        test=test,
+        behaviours=list(behaviours),
+        status=Status.NOT_RUN,
+        message=f"not run: {why}",
+    )
 
 
 # ---- the stored form ----
@@ -283,7 +309,7 @@ def completed(manifest: Manifest, results: Sequence[Result]) -> list[Result]:
 def dump(manifest: Manifest) -> bytes:
     """Return the stored form: what all kernels have in common stands there once."""
     values = asdict(manifest)
-    common = _union(manifest.planned) or ()
+    common = union(manifest.planned) or ()
     behaviours = values.pop("behaviours")
     values["planned"] = {
         "tests": {test: behaviours.get(test, ()) for test in common},
@@ -312,9 +338,11 @@ class Reading(NamedTuple):
     manifest: Manifest | None
     unknown: str = ""
 
-    def balance(self, results: Iterable[Result]) -> Balance:
-        """Return what is missing, as far as that is known."""
-        return balance(self.manifest, results) if self.manifest else Balance(unknown=self.unknown)
+    def balance(self, results: Iterable[Result], gaps: Iterable[str] = ()) -> Balance:
+        """Return what is missing, as far as that is known; `gaps` are lines about what else there is not."""
+        if self.manifest is None:
+            return Balance(gaps=tuple(gaps), unknown=self.unknown)
+        return balance(replace(self.manifest, gaps=(*self.manifest.gaps, *gaps)), results)
 
 
 def read(directory: Path) -> Reading:
@@ -335,16 +363,17 @@ def _parsed(content: bytes) -> Manifest:
     except (ValueError, RecursionError):
         raise ManifestError("not JSON") from None
     _check("manifest", values, dict)
-    if values.get("format") != FORMAT:
+    if type(values.get("format")) is not int or values["format"] != FORMAT:
         raise ManifestError(f"format {values.get('format')!r:.20}, and {FORMAT} is the one that is known")
     kernels = [_kernel(f"kernels[{number}]", one) for number, one in _each("kernels", values)]
     planned = _check("planned", values.get("planned"), dict)
     tests = _check("planned.tests", planned.get("tests"), dict)
     own = _check("planned.kernels", planned.get("kernels"), dict)
-    if odd := {kernel.name for kernel in kernels} ^ own.keys():
+    names = [kernel.name for kernel in kernels]
+    if odd := {*names} ^ own.keys() or {name for name in names if names.count(name) > 1}:
         raise ManifestError(f"planned.kernels and kernels do not agree about {min(odd)!r:.40}")
     how = values.get("how")
-    if how is not None and how not in set(End):
+    if how is not None and how not in list(map(str, End)):
         raise ManifestError(f"how is {how!r:.40}")
     return Manifest(
         kernels={kernel.name: kernel for kernel in kernels},
@@ -352,6 +381,7 @@ def _parsed(content: bytes) -> Manifest:
         behaviours={test: _texts(f"planned.tests[{test!r:.80}]", named) for test, named in tests.items()},
         suite=_made(Suite, "suite", values.get("suite", {})),
         mixed=tuple(_made(Suite, f"mixed[{number}]", one) for number, one in _each("mixed", values)),
+        gaps=_texts("gaps", values.get("gaps", [])),
         machine=_made(Machine, "machine", values.get("machine", {})),
         started=_check("started", values.get("started", ""), str),
         ended=_check("ended", values.get("ended", ""), str),

@@ -19,6 +19,8 @@ NO_TEST = "vm::"
 """What stands for a test where there is none begins so."""
 NO_BOOT = f"{NO_TEST}boot"
 """Stands for a test in the results of a kernel that did not come up."""
+NOT_ENDED = f"{NO_TEST}run"
+"""Stands for the rest of a run of which nobody knows what it was."""
 HARNESS = f"{NO_TEST}harness"
 """Stands for a test where the harness itself failed, and no test was running."""
 
@@ -150,7 +152,8 @@ class Journal:
 
     def add(self, result: Result) -> None:
         """Keep `result` and write it."""
-        self._results[result.kernel, result.test] = result
+        key = result.kernel, result.test
+        self._results[key] = worse(self._results.get(key, result), result)
         self._unwritten.append(dump(result))
         self._write()
 

@@ -142,6 +142,7 @@ def test_a_splat_is_explained_by_who_knows_each_line(lines, explained):
         ('tests = ["suites/a/test_b.py::test_c*"]', "tests = []", "tests: must be a list of texts"),
         ('"6.17.5"', '"6.17.y"', "fixed: '6.17.y' is not a release"),
         ("expires = 2027-06-01", 'expires = "tomorrow"', "expires: must be a date"),
+        ("expires = 2027-06-01", "expires = 2027-06-01T12:00:00", "expires: must be a date"),
         ('reason = "it counts wrong"', 'reason = " "', "reason: must be a text"),
         ("[[issue]]", "[[issue]]\npanics = 1", "panics: must be true or false"),
         ("[[issue]]", "[[issue", "file: "),
@@ -190,3 +191,28 @@ def test_ours_name_tests_that_there_are(issue):
         function = re.match(r"\w+", name)
         assert function
         assert f"def {function[0]}" in Path(known_issues.SUITES.parent, file).read_text()
+
+
+def test_one_that_has_expired_excuses_nothing_of_a_users_list(tmp_path):
+    (tmp_path / "list.toml").write_text(ENTRY.replace("2027-06-01", "2020-06-01"))
+    with pytest.raises(
+        KnownIssuesError, match=r"list.toml: issue 1: expired on 2020-06-01: look at it again"
+    ):
+        known_issues.read(tmp_path / "list.toml")
+
+
+def test_one_that_has_expired_says_so_wherever_it_is_shown():
+    assert changed("2027-06-01", "2020-06-01").text.endswith("; expired on 2020-06-01: look at it again)")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("[[issues]]\n", "unknown key 'issues'; each defect is an [[issue]]"),
+        ("issue = 5\n", "issue: each defect is an [[issue]]"),
+        ("[issue]\n", "issue: each defect is an [[issue]]"),
+    ],
+)
+def test_a_list_that_says_nothing_is_refused(text, error):
+    with pytest.raises(KnownIssuesError, match=re.escape(f"file: {error}")):
+        known_issues.parse(text, "file")

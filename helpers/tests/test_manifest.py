@@ -52,12 +52,12 @@ HEADLINES = {
     "another kernel's": (
         PLANNED,
         [*ALL, *ran("6.1", "a.py::x")],
-        "incomplete: 3 of 3 tests ran; 1 result is of a test that was not planned",
+        "incomplete: 1 result is of a test that was not planned",
     ),
     "other tests": (
         PLANNED,
         [*ALL, *ran("6.12", "c.py::1", "c.py::2")],
-        "incomplete: 3 of 3 tests ran; 2 results are of tests that were not planned",
+        "incomplete: 2 results are of tests that were not planned",
     ),
     "of several commits": (
         replace(PLANNED, suite=Suite(), mixed=(Suite("0123456789abcdef", changed=True), Suite())),
@@ -69,8 +69,36 @@ HEADLINES = {
         [*ALL[1:], *ran("6.12", "a.py::x", status=Status.NOT_RUN)],
         "incomplete: 2 of 3 tests ran",
     ),
-    "killed at the end": (replace(PLANNED, how=None), ALL, "incomplete: 3 of 3 tests ran"),
-    "interrupted at the end": (replace(PLANNED, how=End.INTERRUPTED), ALL, "complete"),
+    "killed at the end": (
+        replace(PLANNED, how=None),
+        ALL,
+        "incomplete: the run was killed after all 3 tests",
+    ),
+    "interrupted at the end": (
+        replace(PLANNED, how=End.INTERRUPTED),
+        ALL,
+        "incomplete: the run was interrupted after all 3 tests",
+    ),
+    "aborted at the end": (
+        replace(PLANNED, how=End.ABORTED),
+        ALL,
+        "incomplete: the run was aborted after all 3 tests",
+    ),
+    "a kernel of which nothing was planned": (
+        PLANNED.with_kernel(Kernel("7.2")).with_tests("7.2", {}),
+        ALL,
+        "incomplete: 7.2: no test was planned",
+    ),
+    "what a merged run lacks": (
+        replace(PLANNED, gaps=("no run 7.2", "b: no manifest")),
+        ALL,
+        "incomplete: no run 7.2; b: no manifest",
+    ),
+    "what a merged run lacks beside tests": (
+        replace(PLANNED, gaps=("no run 7.2",)),
+        ALL[1:],
+        "incomplete: 2 of 3 tests ran; no run 7.2",
+    ),
     "nothing was collected": (manifest("6.12"), [], "incomplete: 0 of an unknown number of tests ran"),
     "a kernel that does not boot should have run the tests of the others": (
         manifest("6.12", "7.2").with_tests("6.12", TESTS),
@@ -117,6 +145,19 @@ def test_what_did_not_run_becomes_a_result_that_says_why(how, why):
     *_, last = completed(replace(PLANNED, how=how), ALL[:2])
     assert (last.test, last.status, last.behaviours) == ("b.py::z", Status.NOT_RUN, ["B-Z", "B-Y"])
     assert (last.release, last.message) == ("6.12.5", f"not run: {why}")
+
+
+@pytest.mark.parametrize("case", HEADLINES)
+def test_no_format_looks_whole_unless_the_run_is(case):
+    plan, results, headline = HEADLINES[case]
+    bad = [one for one in completed(plan, results) if one.not_run or one.test == "vm::boot"]
+    assert bool(bad) == headline.startswith("incomplete")
+
+
+def test_what_nobody_planned_stands_for_itself():
+    (only,) = completed(manifest("6.12"), [])
+    assert (only.kernel, only.test, only.status) == ("6.12", "vm::run", Status.NOT_RUN)
+    assert only.message == "not run: incomplete: 0 of an unknown number of tests ran"
 
 
 def test_a_kernel_that_came_to_no_tests_says_so():
@@ -202,6 +243,16 @@ DAMAGED = {
         "planned.kernels and kernels do not agree about '6.12'",
     ),
     "an empty plan": (having({}, "planned", "kernels", "6.12"), "planned.kernels['6.12'].without is None"),
+    "a number that looks like the format": (
+        {**GOOD, "format": True},
+        "format True, and 1 is the one that is known",
+    ),
+    "a kernel that is there twice": (
+        having(GOOD["kernels"][0], "kernels", 0) | {"kernels": GOOD["kernels"] * 2},
+        "planned.kernels and kernels do not agree about '6.12'",
+    ),
+    "an end that is a list": (having(["complete"], "how"), "how is ['complete']"),
+    "a gap that is a number": ({**GOOD, "gaps": [3]}, "gaps is 3"),
     "an unknown end": (having("fine", "how"), "how is 'fine'"),
     "a changed that is a word": (having("no", "suite", "changed"), "suite.changed is 'no'"),
     "a start that is a number": (having(3, "started"), "started is 3"),

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.contract import manifest
 from helpers.contract.manifest import End, Kernel, Manifest, Suite
-from helpers.contract.results import Reason, Result, write
+from helpers.contract.results import COMPLAINED, Reason, Result, write
 from helpers.contract.status import Status
 from reports import diff
 from reports.__main__ import main
@@ -50,10 +50,10 @@ def whole(*results: Result, name: str = "run") -> Stored:
         ("fail", "panic", "regression"),
         ("panic", "fail", "changed"),
         ("fail", "error", "changed"),
-        ("fail", "xfail", "changed"),
         ("pass", "xfail", "new known issue"),
         ("xpass", "xfail", "new known issue"),
-        ("skip", "xfail", "changed"),
+        ("skip", "xfail", "new known issue"),
+        ("fail", "xfail", "changed"),
         ("fail", "pass", "fixed"),
         ("xfail", "pass", "fixed"),
         ("skip", "pass", "no longer skipped"),
@@ -99,7 +99,28 @@ def test_the_words_of_a_reason_may_change() -> None:
     one, other = (
         replace(result("skip"), reason=Reason("kconfig", text)) for text in ("no audit", "audit: no")
     )
-    assert not compare([one], [other]).changes
+    comparison = compare([one], [other])
+    assert [change.kind for change in comparison.changes] == ["changed"]
+    assert not comparison.alarming
+
+
+def test_a_complaint_of_the_kernel_is_more_than_a_wrong_answer() -> None:
+    wrong = result("fail")
+    complained = replace(wrong, message=f"{COMPLAINED} BUG: KASAN: use-after-free in fsnotify")
+    assert [change.kind for change in compare([wrong], [complained]).changes] == ["regression"]
+    assert not compare([complained], [wrong]).changes
+
+
+def test_a_kernel_that_is_new_alarms_by_what_fails_on_it() -> None:
+    old, fine = result("pass"), result("pass", "7.4")
+    assert not compare([old], [old, fine]).alarming
+    bad = compare([old], [old, result("fail", "7.4", "a.py::y")])
+    assert [(change.kind, change.kernel) for change in bad.changes] == [("newly failing", "7.4")]
+
+
+def test_a_kernel_that_was_left_out_by_hand_is_not_missing() -> None:
+    both = whole(result("pass"), result("pass", "7.2"))
+    assert not diff.compare(both, both, "", "7.2").losses
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -153,6 +174,7 @@ LOSSES = {
     "incomplete": (TWO, stored("pass", planned=2), "incomplete"),
     "interrupted": (TWO, stored("pass", planned=2, how=End.INTERRUPTED), "incomplete"),
     "killed": (TWO, stored("pass", "pass", how=None), "incomplete"),
+    "aborted after the last test": (TWO, stored("pass", "pass", how=End.ABORTED), "incomplete"),
     "lost baseline": (TWO, stored("pass", "pass", baseline=""), "lost baseline"),
     "held against nothing": (TWO, stored("pass", "pass", baseline="none"), "lost baseline"),
     "a new kernel that does not boot": (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.contract.manifest import FILE, NO_MANIFEST, End, dump
+from helpers.contract.manifest import FILE, NO_MANIFEST, End, Manifest, Suite, dump
 from helpers.contract.results import read
 from reports.__main__ import main
 from reports.evidence import catalogue
@@ -243,3 +243,10 @@ def test_without_node_the_reason_is_a_line(
     monkeypatch.setenv("PATH", "/nonexistent")
     assert main(["--out", str(tmp_path), "allure", "--html", "run"]) == 2
     assert capsys.readouterr().err == "reports: npx is missing: install Node.js 20 or newer with npm\n"
+
+
+def test_the_page_says_of_which_tests_it_is(worse: Path) -> None:
+    (worse / "latest" / FILE).write_bytes(dump(Manifest(suite=Suite("0123456789abcdef", changed=True))))
+    assert main(["--out", str(worse), "matrix"]) == 0
+    for name in ("matrix.html", "matrix.md", "matrix.json"):
+        assert "commit 0123456789ab, changed" in (worse / "latest" / name).read_text()

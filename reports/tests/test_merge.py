@@ -358,3 +358,80 @@ def test_both_consoles_of_a_kernel_are_kept(tmp_path: Path) -> None:
         "console.log": "6.12 booted in a",
         "console-2.log": "6.12 booted in b",
     }
+
+
+# ---- what a merge can not make up for ----
+
+
+def shard(directory: Path, *results: Result, **kernels: tuple[str, ...] | None) -> Path:
+    """A job that was interrupted while some of its kernels, those of None, had not collected their tests."""
+    plan = Manifest(suite=Suite("c"), how=End.INTERRUPTED)
+    for name, tests in kernels.items():
+        plan = plan.with_kernel(Kernel(name))
+        plan = plan if tests is None else plan.with_tests(name, dict.fromkeys(tests, ()))
+    return job(directory, *results, plan=plan)
+
+
+def test_a_kernel_that_came_to_no_tests_lacks_those_of_its_own_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = shard(tmp_path / "one", result("a"), a=("a.py::x",))
+    other = shard(tmp_path / "other", result("b", test="a.py::y"), a=None, b=("a.py::y",))
+    for name, order in (("ab", (one, other)), ("ba", (other, one))):
+        assert merge(tmp_path / name, *order) == 1
+        said = capsys.readouterr().err
+        assert "missing: a: 1 of 2 tests ran" in said
+        assert f"missing: a: its tests were never collected in {other}" in said
+        (row,) = (
+            one
+            for one in json.loads((tmp_path / name / "matrix.json").read_text())["kernels"]
+            if one["name"] == "a"
+        )
+        assert row["planned"] - row["ran"] == 1
+
+
+def cut_off(run: Path) -> None:
+    with (run / "results.jsonl").open("ab") as file:
+        file.write(b'{"kern')
+
+
+DAMAGE = {
+    "a line cut off": (
+        cut_off,
+        "line 3 left out: cut off",
+    ),
+    "no manifest": (lambda run: (run / manifest.FILE).unlink(), "no manifest"),
+    "no results": (lambda run: (run / "results.jsonl").unlink(), "no run "),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_what_is_missing_is_said_for_good(tmp_path: Path, case: str) -> None:
+    """Also where another run has the same tests: nobody knows what else there was."""
+    one, other = (whole(tmp_path / name, Kernel("6.12")) for name in ("one", "other"))
+    damage, said = DAMAGE[case]
+    damage(other)
+    assert merge(tmp_path / "all", one, other) == 1
+    assert merge(tmp_path / "again", tmp_path / "all", one) == 1
+    for made in ("all", "again"):
+        headline = json.loads((tmp_path / made / "matrix.json").read_text())["headline"]
+        assert headline.startswith("incomplete: ")
+        assert said in headline
+    assert main(["diff", str(one), str(tmp_path / "again")]) == 1
+
+
+def test_a_foreign_manifest_is_not_taken_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = whole(tmp_path / "one", Kernel("6.12"))
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / manifest.FILE).write_bytes((one / manifest.FILE).read_bytes())
+    assert merge(tmp_path / "all", one) == 2
+    assert "holds a manifest.json already; name another directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["6.12\x1b[2J", "a/b", "..", "results.jsonl", "matrix.html", ""])
+def test_a_name_that_is_none_is_refused(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = whole(tmp_path / "one", Kernel("6.12"))
+    assert merge(tmp_path / "all", one, "--rename", f"{one}:6.12={name}") == 2
+    assert "--rename" in capsys.readouterr().err

@@ -106,6 +106,15 @@ def test_a_fault_costs_the_test_that_ran(tmp_path, name):
     assert passed(events) == [TESTS[0], *TESTS[2:]]
 
 
+def test_a_guest_that_goes_back_on_its_word_changes_no_result(tmp_path):
+    fault = after_one(lambda g: [g.phase(1, when) for when in ("call", "teardown", "call")])
+    events = told(tmp_path, fault, good)
+    (loss,) = lost(events)
+    assert (loss.ending, loss.test) == (Ending.NONSENSE, "")
+    assert "a report of a test that was over" in loss.reason
+    assert passed(events) == TESTS
+
+
 def test_nothing_goes_on_after_the_last_test(tmp_path):
     def guest(guest: Guest) -> None:
         guest.begin()
