@@ -7,6 +7,7 @@ Source: flock(2); a lock belongs to an open directory, and programs that are sta
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -69,6 +70,13 @@ def remove(directory: Path) -> int | None:
         return size
     finally:
         os.close(held)
+
+
+def destroy(directory: Path) -> None:
+    """Remove a directory in which others may still make files: they no longer find it."""
+    with contextlib.suppress(OSError):
+        directory = directory.rename(directory.with_name(f"{HIDDEN}{directory.name}"))
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def sweep(parent: Path, pattern: str) -> dict[Path, int]:

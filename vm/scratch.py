@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,12 @@ def place() -> Path:
     )
 
 
+_made: set[Path] = set()
+"""Those of this process that there are."""
+_guard = threading.Lock()
+_over = threading.Event()
+
+
 class Scratch:
     """A directory that is removed with what is in it.
 
@@ -53,11 +60,16 @@ class Scratch:
 
     def __init__(self) -> None:
         """Make it. Raises VmError or OSError when that is not possible."""
-        self.path, self._held = claims.make(place(), PREFIX)
+        with _guard:
+            if _over.is_set():
+                raise VmError("this process is about to end")
+            self.path, self._held = claims.make(place(), PREFIX)
+            _made.add(self.path)
 
     def remove(self) -> None:
         """Remove it; once is enough, more does no harm."""
         shutil.rmtree(self.path, ignore_errors=True)
+        _made.discard(self.path)
         if self._held >= 0:
             os.close(self._held)
             self._held = -1
@@ -73,9 +85,18 @@ def directory() -> Iterator[Path]:
         scratch.remove()
 
 
+def end() -> None:
+    """Remove those of this process, which can make no more: it is about to end, whatever its threads do meanwhile."""
+    with _guard:
+        _over.set()
+    for path in list(_made):
+        claims.destroy(path)
+
+
 def sweep() -> dict[Path, int]:
     """Remove what runs have left that were cut off; return the directories and their sizes in bytes."""
     removed: dict[Path, int] = {}
     for candidate in _candidates():
-        removed |= claims.sweep(candidate, f"{PREFIX}*")
+        for name in (PREFIX, f"{claims.HIDDEN}{PREFIX}"):
+            removed |= claims.sweep(candidate, f"{name}*")
     return removed

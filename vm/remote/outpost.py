@@ -20,7 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from vm import accel, cache, scratch, tools
+from vm import accel, cache, claims, scratch, tools
 from vm.bootimage import Kernel
 from vm.errors import BootError, VmError
 from vm.hardware import Hardware
@@ -39,8 +39,8 @@ SPARE = 64 << 20
 
 CONSOLE = "console.log"
 
-_living: dict[Machine, Path] = {}
-"""The VMs that there are, and the directory of each beside its own."""
+_living: set[Machine] = set()
+"""The VMs that there are."""
 
 
 def settle() -> None:
@@ -53,14 +53,15 @@ def settle() -> None:
 def end(_: str = "") -> None:
     """End every VM with its files, and then this process.
 
-    The threads that own them may wait for a connection that is stuck; where they do the same, nothing is done twice.
+    The threads that own them may wait for a connection that is stuck, or be about to begin one; where they do the same,
+    nothing is done twice.
     """
-    for machine, directory in list(_living.items()):
+    for machine in list(_living):
         with contextlib.suppress(Exception):
             machine.kill()
-        shutil.rmtree(directory, ignore_errors=True)
+    scratch.end()
     for directory in list(parts.making):
-        shutil.rmtree(directory, ignore_errors=True)
+        claims.destroy(directory)
     os._exit(1)
 
 
@@ -196,7 +197,7 @@ def live(channel: Any) -> None:
         except (VmError, OSError) as error:
             channel.send(packed("failed", reason=str(error)))
             return
-        _living[machine] = directory
+        _living.add(machine)
         account = _Account(channel, machine, directory / CONSOLE)
 
         def hear(message: bytes | None) -> None:
@@ -217,7 +218,7 @@ def live(channel: Any) -> None:
         finally:
             account.stop()
             machine.kill()
-            del _living[machine]
+            _living.discard(machine)
 
 
 def _machine(wanted: dict[str, Any], directory: Path) -> Machine:

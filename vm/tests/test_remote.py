@@ -5,6 +5,8 @@ import contextlib
 import inspect
 import os
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from queue import SimpleQueue
@@ -487,3 +489,36 @@ def test_a_vm_can_not_have_waited_for_longer_than_it_is_there(vm):
     machine = vm(lambda word: [wire.packed("starved", seconds=1e300), *well(word)])
     machine.start()
     assert machine.starved() < 1e6
+
+
+# --- its end ------------------------------------------------------------------------------------------------------
+
+ENDING = """
+import sys, threading
+from pathlib import Path
+from vm import scratch
+from vm.remote import outpost
+
+path = scratch.Scratch().path  # of a VM that is about to be described: nobody knows it yet
+
+def write():
+    number = 0
+    while True:
+        try:
+            (path / f"{number}").touch()
+        except FileNotFoundError:
+            pass
+        number += 1
+
+threading.Thread(target=write, daemon=True).start()
+while not list(path.iterdir()):
+    pass
+outpost.end()
+"""
+
+
+def test_an_outpost_that_ends_leaves_nothing_of_a_vm_that_is_being_made(tmp_path):
+    """Another thread writes into its directory all the time."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(sessions.PROJECT)}
+    ended = subprocess.run([sys.executable, "-c", ENDING], env=environment, timeout=60, check=False)
+    assert (ended.returncode, list(tmp_path.iterdir())) == (1, [])

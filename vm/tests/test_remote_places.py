@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs over several machines: network namespaces with sshd, real VMs, real faults."""
 
+import contextlib
 import os
 import signal
 from typing import Any
@@ -147,8 +148,15 @@ def verdicts(same_kernel, tmp_path_factory):
     return run.statuses(NAMES[0])
 
 
-def is_clean(machine):
-    return (machine.processes(), machine.files()) == ({}, [])
+def left(*found):
+    """What lies about on machines, or still runs there."""
+    return {one.name: (one.processes(), one.files()) for one in found if one.processes() or one.files()}
+
+
+def wait_until_clean(*found, patience=30):
+    with contextlib.suppress(AssertionError):
+        sessions.wait_until(lambda: not left(*found), "clean machines", patience=patience)
+    assert left(*found) == {}
 
 
 def busy(machines):
@@ -163,7 +171,7 @@ def test_three_machines_give_the_verdicts_of_this_one(start, three, same_kernel,
     run.wait()
     assert {name: run.statuses(name) for name in NAMES} == dict.fromkeys(NAMES, verdicts), run.output
     assert all((run.results / name / "console.log").stat().st_size for name in NAMES)
-    sessions.wait_until(lambda: all(map(is_clean, three)), "the machines to be clean", patience=30)
+    wait_until_clean(*three)
 
 
 def test_a_machine_that_is_cut_off_costs_what_ran_there(start, three, same_kernel, verdicts):
@@ -174,7 +182,7 @@ def test_a_machine_that_is_cut_off_costs_what_ran_there(start, three, same_kerne
     machine.unplug()
     try:
         run.wait()
-        sessions.wait_until(lambda: is_clean(machine), "its end there", patience=2 * pulse.SILENCE)
+        wait_until_clean(machine, patience=2 * pulse.SILENCE)
     finally:
         machine.plug()
     lost = [record for record in run.records() if record["status"] == "lost"]
@@ -204,7 +212,7 @@ def test_a_slow_machine_delays_nobody(net, start):
     machine = net.add(path=f"{path}:{machines.PATH}")
     run = start("--kernel", "6.12", SUITE, "--vm-jobs", "1", on=[machine]).wait()
     assert (run.code, machine.name in run.output) == (0, True), run.output
-    sessions.wait_until(lambda: is_clean(machine), "its end there", patience=30)
+    wait_until_clean(machine)
     assert list((machine.own / "cache" / "parts").iterdir()) == []
 
 
@@ -218,7 +226,7 @@ def endless(start, three):
 
 def test_a_connection_that_ends_costs_one_test(endless, three):
     (machine := busy(three)).hang_up()
-    sessions.wait_until(lambda: is_clean(machine), "its end there", patience=30)
+    wait_until_clean(machine)
     endless.wait()
     assert list(endless.statuses("6.12").values()) == ["pass", "lost", "pass"], endless.output
     (message,) = [record["message"] for record in endless.records() if record["status"] == "lost"]
@@ -240,6 +248,6 @@ def test_without_any_machine_left_the_rest_is_not_run(start, three):
 def test_a_run_that_ends_leaves_nothing_there(endless, three, number):
     endless.process.send_signal(number)
     endless.wait()
-    sessions.wait_until(lambda: all(map(is_clean, three)), "the machines to be clean", patience=30)
+    wait_until_clean(*three)
     assert "Traceback" not in endless.output
     assert endless.statuses("6.12")["endless.py::test_before"] == "pass"
