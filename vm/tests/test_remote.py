@@ -18,7 +18,7 @@ import execnet.gateway_bootstrap
 import pytest
 from execnet.gateway_base import Message, dumps_internal
 
-from vm import cache
+from vm import cache, image
 from vm.bootimage import Kernel
 from vm.errors import BootError, MachineLostError, VmError
 from vm.hardware import Hardware
@@ -519,6 +519,6 @@ outpost.end()
 
 def test_an_outpost_that_ends_leaves_nothing_of_a_vm_that_is_being_made(tmp_path):
     """Another thread writes into its directory all the time."""
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(sessions.PROJECT)}
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(image.PROJECT)}
     ended = subprocess.run([sys.executable, "-c", ENDING], env=environment, timeout=60, check=False)
     assert (ended.returncode, list(tmp_path.iterdir())) == (1, [])
