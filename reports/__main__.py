@@ -329,7 +329,8 @@ def _export(chosen: argparse.Namespace) -> None:
         written = [allure.render(directory)]
         print(f"to open it: npx allure@3 open {written[0]}", file=sys.stderr)
     if chosen.command == "failed" and not any(path.stat().st_size for path in written):
-        print("no failed tests", file=sys.stderr)
+        said = "; ".join(["no failed tests", *missing.reservations(directory, results)])
+        print(said, file=sys.stderr)
     for path in written:
         print(path)
 

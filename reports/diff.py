@@ -150,7 +150,16 @@ def compare(old: Stored, new: Stored, before: str = "", after: str = "") -> Comp
     ]
     losses.sort(key=_order)
     changes.sort(key=_order)
-    return Comparison(old.name, new.name, found, losses, changes, only_old, only_new, list(_notes(old, new)))
+    return Comparison(
+        old.name,
+        new.name,
+        found,
+        losses,
+        changes,
+        only_old,
+        only_new,
+        [*_notes(old, new), *_baselines(found)],
+    )
 
 
 def _order(one: Loss | Change) -> int:
@@ -231,6 +240,13 @@ def _notes(old: Stored, new: Stored) -> Iterator[str]:
     suites = [said(one.manifest.suites) for one in (old, new) if one.manifest]
     if len(set(suites)) > 1:
         yield f"the tests are not the same: {' → '.join(suites)}"
+
+
+def _baselines(found: Sequence[Pair]) -> Iterator[str]:
+    for pair in found:
+        names = [column.kernel.baseline for column in (pair.old, pair.new)]
+        if all(names) and NO_BASELINE not in names and len({*names}) > 1:
+            yield f"{pair.new.name} is held against another baseline: {' → '.join(names)}"
 
 
 # ---- test by test ----

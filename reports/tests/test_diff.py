@@ -283,6 +283,11 @@ def test_what_one_should_know_is_noted() -> None:
     assert new.startswith("new: no manifest")
 
 
+def test_another_baseline_is_noted() -> None:
+    noted = diff.compare(stored("pass", baseline="Linux 7.2.1"), stored("pass", baseline="5.10")).notes
+    assert noted == ["6.1 is held against another baseline: Linux 7.2.1 → 5.10"]
+
+
 def test_of_many_tests_that_are_gone_some_are_named() -> None:
     many = [result("pass", test=f"a.py::{n}") for n in range(100)]
     lines = diff.as_text(compare(many, many[:1])).splitlines()

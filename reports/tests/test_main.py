@@ -217,7 +217,7 @@ def test_that_nothing_failed_is_said(out: Path, capsys: pytest.CaptureFixture[st
     line = '{"format": 1, "kernel": "6.12", "test": "a.py::test_a", "status": "pass"}\n'
     (out / "latest" / "results.jsonl").write_text(line)
     assert main(["--out", str(out), "failed"]) == 0
-    assert capsys.readouterr().err == "no failed tests\n"
+    assert capsys.readouterr().err == f"no failed tests; {NO_MANIFEST}\n"
 
 
 def test_trace(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
