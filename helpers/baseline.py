@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a kernel must be able to do: by its release, or by a list that somebody has reviewed.
+"""The features that a kernel must have: those of its release, or those of a reviewed list.
 
-Support is probed (helpers.features), so that back-ports count; what a kernel has lost is told by what it must have.
-That follows from its release, which is its own word, and from its configuration:
+Support is probed (helpers.features), so that back-ported features count. A probe alone cannot tell a feature that was
+lost from one that never existed: the baseline says which features must be there. It follows from the release that the
+kernel reports and from its configuration:
 
-- it must have what came with its release or an earlier one, and what its stable series got by its point release;
-- of that it need not have what takes an option that it was built without;
-- it must always have fanotify and permission events, for which every distribution sets the options.
+- required are the features of its release and of earlier ones, and those that its stable series got by its point
+  release;
+- a feature is not required if it needs an option that the kernel was built without;
+- fanotify and permission events are always required: every distribution sets their options.
 
-A distribution's kernel may have more than its release says. `baselines/<name>.toml` are lists of what kernels were
-seen to have:
+A distribution's kernel may have more than its release says. The lists `baselines/<name>.toml` hold the features that
+probes found in kernels:
 
     release = "6.12.117"
     features = ["REPORT_PIDFD", "UNPRIVILEGED_GROUPS"]
@@ -30,23 +32,23 @@ from helpers.contract.releases import Release, point
 
 LISTS = Path(__file__).parent / "baselines"
 REFERENCE = "-reference"
-"""What the release of a kernel with the proposals ends with, perhaps with a word behind it."""
+"""The suffix of the release of a reference kernel; another word may follow it."""
 
 _PERMISSIONS = "FANOTIFY_ACCESS_PERMISSIONS"
 
 
 class BaselineError(Exception):
-    """There is no such list, or it is wrong; the message says which and what to do."""
+    """A list does not exist or is invalid; the message says which, and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What is known of a feature.
+    """What is known about a feature.
 
     Attributes:
-        what: the feature, for people.
-        since: the mainline release that it came with, then the stable releases that got it; none for a proposal.
-        option: the option, without CONFIG_, that it takes, or "".
+        what: the name of the feature, for messages.
+        since: the first mainline release, then the stable releases that it was back-ported to; empty for a proposal.
+        option: the option that it needs, without CONFIG_, or "".
         core: whether every kernel must have it, whatever its configuration.
     """
 
@@ -56,7 +58,7 @@ class Facts:
     core: bool = False
 
     def __str__(self) -> str:
-        """Return the feature, the release that brought it and the option that it takes."""
+        """Return the feature, its first release and the option that it needs."""
         option = f"with CONFIG_{self.option}" if self.option else ""
         return ", ".join(filter(None, [self.what, *self.since[:1], option]))
 
@@ -66,16 +68,16 @@ def _of(what: str, *since: str, option: str = "", core: bool = False) -> Facts:
 
 
 class Feature(Enum):
-    """Features which some kernels lack. Sources: those of the behaviours that ask for them.
+    """Features that some kernels lack. Sources: those of the behaviours that require them.
 
-    Up to 6.0 the stable releases are those that the manual pages name. A comment marks those in which a feature was
-    seen, while nobody has looked at the release before.
+    Up to 6.0 the stable releases are those that the manual pages name. "seen in" marks a stable release in which a
+    feature was found, while the release before it was not checked.
     """
 
     FANOTIFY = _of("fanotify", "2.6.37", option="FANOTIFY", core=True)
     PERMISSION_EVENTS = _of("permission events", "2.6.37", option=_PERMISSIONS, core=True)
     ENABLE_AUDIT = _of("FAN_ENABLE_AUDIT", "4.15", option="AUDITSYSCALL")
-    UNPRIVILEGED_GROUPS = _of("fanotify groups for everybody", "5.13", "5.10.220")
+    UNPRIVILEGED_GROUPS = _of("unprivileged fanotify groups", "5.13", "5.10.220")
     REPORT_PIDFD = _of("FAN_REPORT_PIDFD", "5.15", "5.10.220")
     FS_ERROR = _of("FAN_FS_ERROR", "5.16", "5.15.154", "5.10.220")
     REPORT_TARGET_FID = _of("FAN_REPORT_TARGET_FID", "5.17", "5.15.154", "5.10.220")
@@ -84,25 +86,23 @@ class Feature(Enum):
     IGNORE = _of("FAN_MARK_IGNORE", "6.0", "5.15.154", "5.10.220")
     FDINFO_INO = _of("inode numbers in /proc/PID/fdinfo", "5.14")
     RESPONSE_INFO = _of("FAN_INFO", "6.3", option=_PERMISSIONS)
-    SPLICE_EVENTS = _of("events of what splice(2) reads", "6.5")
-    WEAK_FSID = _of("marks on inodes without a usable fsid, in groups of file handles", "6.8")
+    SPLICE_EVENTS = _of("FAN_ACCESS events of splice(2)", "6.5")
+    WEAK_FSID = _of("inode marks without a usable fsid in groups that report file handles", "6.8")
     REPORT_FD_ERROR = _of("FAN_REPORT_FD_ERROR", "6.13", "6.12.4", "6.6.66")
     PRE_ACCESS = _of("FAN_PRE_ACCESS", "6.14", option=_PERMISSIONS)
     PERMISSION_AT_OPEN = _of(
-        "reading needs no permission in files opened before their filesystem was watched",
+        "opt-in for permission events at file open, per filesystem",
         *("6.14", "6.12.105"),
         option=_PERMISSIONS,
     )
     REPORT_MNT = _of("FAN_REPORT_MNT", "6.15")
     PERMISSION_BY_FILE = _of(
-        "reading needs no permission in files opened before they were watched", "6.17", option=_PERMISSIONS
+        "opt-in for permission events at file open, per file", "6.17", option=_PERMISSIONS
     )
     PERMISSION_WATCHDOG = _of("fs.fanotify.watchdog_timeout", "6.18", option=_PERMISSIONS)
-    USERNS_MARKS = _of(
-        "marks on filesystems and mounts of one's own user namespace", "6.16", option="USER_NS"
-    )
-    UNPRIVILEGED_MNT = _of("FAN_REPORT_MNT groups for everybody", "6.16")
-    PIDFD_THREAD = _of("pidfds of threads and of all scopes of signals", "6.9")
+    USERNS_MARKS = _of("mount and filesystem marks by root of a user namespace", "6.16", option="USER_NS")
+    UNPRIVILEGED_MNT = _of("unprivileged FAN_REPORT_MNT groups", "6.16")
+    PIDFD_THREAD = _of("PIDFD_THREAD and the scopes of pidfd_send_signal(2)", "6.9")
     KCMP = _of("kcmp(2)", "3.5", option="KCMP")
     SOCKET_PIDFD = _of("SO_PEERPIDFD and SO_PASSPIDFD", "6.5", option="UNIX")
     PIDFD_NAMESPACES = _of("PIDFD_GET_*_NAMESPACE", "6.11", option="NAMESPACES")
@@ -112,37 +112,38 @@ class Feature(Enum):
     PIDFD_SELF = _of("PIDFD_SELF", "6.15")
     PIDFD_INFO_COREDUMP = _of("PIDFD_INFO_COREDUMP", "6.16")
     PIDFD_XATTRS = _of("extended attributes of pidfds", "6.17")
-    PIDFD_SELF_MOVED = _of("PIDFD_SELF_THREAD_GROUP is -10001", "6.17")
+    PIDFD_SELF_MOVED = _of("PIDFD_SELF_THREAD_GROUP as -10001", "6.17")
     PIDFD_INFO_CHECKED = _of(
-        "PIDFD_GET_INFO is known by its size and direction too", "6.18", "6.17.13"
+        "size and direction checks of PIDFD_GET_INFO", "6.18", "6.17.13"
     )  # seen in 6.17.13
     PIDFD_INFO_SUPPORTED_MASK = _of("PIDFD_INFO_SUPPORTED_MASK", "6.19")
     PIDFD_INFO_EREMOTE = _of(
-        *("PIDFD_GET_INFO of foreign pid namespaces is EREMOTE", "7.0", "6.19.10", "6.18.14"), option="PID_NS"
+        *("EREMOTE of PIDFD_GET_INFO for foreign pid namespaces", "7.0", "6.19.10", "6.18.14"),
+        option="PID_NS",
     )
     SHUTDOWN_ERROR = _of("FAN_FS_ERROR when a filesystem is shut down", "7.0")
     CLONE_AUTOREAP = _of("CLONE_AUTOREAP and CLONE_PIDFD_AUTOKILL", "7.1")
-    EXIT_SIGNAL_CHECK = _of("clone(2) refuses exit signals that do not exist", "7.1")
+    EXIT_SIGNAL_CHECK = _of("rejection of invalid exit signals by clone(2)", "7.1")
     PIDFD_WITH_TID = _of("FAN_REPORT_PIDFD with FAN_REPORT_TID", "7.2")
-    PIDFD_OF_REAPED = _of("pidfds of processes which were reaped before the read", "7.2")
+    PIDFD_OF_REAPED = _of("pidfds of processes reaped before the read", "7.2")
     QUEUE_FD = _of("restartable permission events (control fd, queue fd), a proposal")
     FASTPATH = _of("fanotify fastpath handlers, a proposal")
     FASTPATH_HANDLERS = _of("the fastpath handlers of this project, built as modules for this kernel")
 
     @property
     def facts(self) -> Facts:
-        """What is known of the feature."""
+        """What is known about the feature."""
         return self.value
 
 
 @dataclasses.dataclass(frozen=True)
 class Baseline:
-    """What a kernel is held against.
+    """The features that a kernel is required to have.
 
     Attributes:
-        name: what it is called in reports; NO_BASELINE where a kernel is held against nothing.
-        features: what the kernel must have.
-        options: the options that the kernel was built with, None where nobody could see them.
+        name: its name in reports; NO_BASELINE if nothing is required.
+        features: the required features.
+        options: the options that the kernel was built with, None if its configuration cannot be read.
     """
 
     name: str
@@ -150,28 +151,28 @@ class Baseline:
     options: frozenset[str] | None = None
 
     def lacks_option(self, feature: Feature) -> bool:
-        """Tell whether the kernel was built without what a feature takes."""
+        """Return whether the kernel was built without the option that a feature needs."""
         option = feature.facts.option
         return bool(option) and self.options is not None and option not in self.options
 
     def reproach(self, feature: Feature) -> str:
-        """Return in one line what is wrong about a kernel that lacks a feature of its baseline."""
+        """Return the message, one line, for a required feature that the kernel lacks."""
         facts = feature.facts
         if self.lacks_option(feature):
             what = f"this kernel was built without CONFIG_{facts.option}: it has no {facts.what}"
         else:
-            unseen = " (its configuration is not to be seen)" if facts.option and self.options is None else ""
-            what = f"lost feature: {facts}, does not answer{unseen}"
+            unseen = " (its configuration cannot be read)" if facts.option and self.options is None else ""
+            what = f"lost feature: {facts}, is missing{unseen}"
         return f"{what}; {self.name} {results.MUST_HAVE}"
 
 
 def of_release(release: Release | None, options: frozenset[str] | None) -> Baseline:
-    """Return what a kernel of this release must have that was built with these options; nothing without a release."""
+    """Return what a kernel of this release, built with these options, must have; nothing if `release` is None."""
     if release is None:
         return Baseline(NO_BASELINE, frozenset(), options)
     known = Baseline("", frozenset(), options)
     features = {each for each in Feature if _is_due(each, release) and not _is_excused(each, known)}
-    unseen = "" if options is not None else ", configuration not seen"
+    unseen = "" if options is not None else ", configuration unknown"
     return Baseline(f"Linux {release.number}{unseen}", frozenset(features), options)
 
 
@@ -186,9 +187,9 @@ def _is_excused(feature: Feature, known: Baseline) -> bool:
 
 
 def read(word: str) -> Mapping[str, Any] | None:
-    """Return the list that --baseline names, in a form that travels to a VM; None for "", the release's own.
+    """Return the list that --baseline names, in a form that can be sent to a VM; None for "", which means the release.
 
-    `word` is none, the name of a reviewed list, or the path of a list. Raises BaselineError.
+    `word` is "none", the name of a reviewed list, or the path of a list. Raises BaselineError.
     """
     if word == NO_BASELINE:
         return {"name": NO_BASELINE, "features": []}
@@ -200,7 +201,7 @@ def read(word: str) -> Mapping[str, Any] | None:
         features = tomllib.loads(path.read_text(encoding="utf-8")).get("features")
     except (OSError, UnicodeDecodeError) as error:
         known = ", ".join(results.in_order(reviewed))
-        raise BaselineError(f"{word} is no list that can be read; known are {known} and none") from error
+        raise BaselineError(f"{word}: cannot be read as a list; known lists are {known} and none") from error
     except tomllib.TOMLDecodeError as error:
         raise BaselineError(f"{word}: {error}") from error
     if not isinstance(features, list) or not features:
@@ -214,7 +215,7 @@ _chosen: list[Baseline] = []
 
 
 def choose(wanted: Mapping[str, Any] | None) -> None:
-    """Hold the kernel against what `read` has returned, for the rest of the session."""
+    """Use what `read` has returned as the baseline for the rest of the session."""
     current.cache_clear()
     _chosen[:] = [] if wanted is None else [listed(wanted["name"], wanted["features"])]
 
@@ -226,5 +227,5 @@ def listed(name: str, features: Iterable[str]) -> Baseline:
 
 @functools.cache
 def current() -> Baseline:
-    """Return what the running kernel is held against."""
+    """Return the baseline of the running kernel."""
     return _chosen[0] if _chosen else of_release(releases.running(), configuration.options())

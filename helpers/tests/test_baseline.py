@@ -66,8 +66,8 @@ def test_fanotify_and_permission_events_are_asked_for_whatever_the_options(featu
 
 def test_a_reproach_says_when_no_configuration_was_seen() -> None:
     held = baseline.of_release(Release.parse("6.18.1"), None)
-    assert held.name == "Linux 6.18.1, configuration not seen"
-    assert "kcmp(2), 3.5, with CONFIG_KCMP, does not answer (its configuration is not to be seen)" in (
+    assert held.name == "Linux 6.18.1, configuration unknown"
+    assert "kcmp(2), 3.5, with CONFIG_KCMP, is missing (its configuration cannot be read)" in (
         held.reproach(Feature.KCMP)
     )
 
@@ -97,7 +97,7 @@ def test_no_list() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "is no list that can be read; known are 5.10, 6.1, 6.12"),
+        (None, "cannot be read as a list; known lists are 5.10, 6.1, 6.12"),
         ("features = [", "mine.toml: "),
         ("feature = []", "features must be a list of names"),
         ('features = ["REPORT_MMT"]', "unknown feature REPORT_MMT"),

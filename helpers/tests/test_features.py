@@ -93,7 +93,7 @@ def test_lost_feature_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     probe(monkeypatch, answers_no)
     for ask in (features.has, features.require):
         with pytest.raises(
-            LostFeature, match=r"lost feature: FAN_REPORT_MNT.* does not answer; list must have it"
+            LostFeature, match=r"lost feature: FAN_REPORT_MNT.* is missing; list must have it"
         ):
             ask(FEATURE)
 

@@ -57,7 +57,7 @@ def refuse(flags: int, answer: int) -> None:
 @pytest.mark.parametrize(
     ("flags", "errno", "options", "code", "said"),
     [
-        (FAN_REPORT_PIDFD, EINVAL, [], 1, "lost feature: FAN_REPORT_PIDFD, 5.15, does not answer; Linux "),
+        (FAN_REPORT_PIDFD, EINVAL, [], 1, "lost feature: FAN_REPORT_PIDFD, 5.15, is missing; Linux "),
         (
             FAN_REPORT_PIDFD,
             EINVAL,
@@ -65,7 +65,7 @@ def refuse(flags: int, answer: int) -> None:
             0,
             "not-implemented: FAN_REPORT_PIDFD, 5.15 (",
         ),
-        (0, ENOSYS, [], 1, "lost feature: fanotify, 2.6.37, with CONFIG_FANOTIFY, does not answer"),
+        (0, ENOSYS, [], 1, "lost feature: fanotify, 2.6.37, with CONFIG_FANOTIFY, is missing"),
         (0, ENOSYS, ["--baseline", "none"], 0, ": fanotify, 2.6.37, with CONFIG_FANOTIFY ("),
     ],
     ids=["a-flag", "a-flag-that-may-be-missing", "fanotify", "fanotify-that-may-be-missing"],
