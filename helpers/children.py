@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Running a function in a forked child: its result or its exception comes back, and so does its death.
+"""Running a function in a forked child, and returning its result, its exception, or how it died.
 
-The child starts as a copy of the test. What it does to its credentials, namespaces, limits or descriptors
-ends with it. An unprivileged one may find that it can import nothing more.
+The child starts as a copy of the test. Changes to its credentials, namespaces, limits or descriptors end with it. An
+unprivileged child may be unable to import further modules.
 """
 
 import os
@@ -24,14 +24,14 @@ _LENGTH = struct.Struct("=Q")
 class ChildDied(AssertionError):  # noqa: N818 - what happened
     """The child ended without an answer; the message has the signal's name or the exit status.
 
-    What its own code raises comes back. What ends it without a word is the kernel.
+    Exceptions of its own code are returned, so a child without an answer was ended by the kernel.
     """
 
 
 def fork() -> int:
-    """Call fork(2), in a process which may have threads: the child must not need any lock but its own."""
+    """Call fork(2) in a process that may have threads: the child must not need a lock that another thread may hold."""
     with warnings.catch_warnings():
-        # Python 3.12 warns about the thread by which execnet listens; it holds no lock that a child takes.
+        # Python 3.12 warns because of execnet's receiver thread, which holds no lock that a child takes.
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
 
@@ -56,10 +56,10 @@ def in_child(function: Callable[[], T], *steps: Callable[[], object], deadline: 
 
 
 def attempt(function: Callable[[], object]) -> bytes:
-    """Call a function, and return what came of it in a form that travels between processes."""
+    """Call a function, and return its result or exception in a form that can be sent to another process."""
     try:
         return pickle.dumps((True, function()))
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the other process
+    except BaseException as error:  # noqa: BLE001 - the other process raises it again
         return _pickle_error(error)
 
 
@@ -109,7 +109,7 @@ def _listen(child: int, reader: int, deadline: float) -> bytes:
         raise
     _, status = os.waitpid(child, 0)
     if message is None:
-        raise ChildDied(f"the child gave no answer: {describe_death(status)}")
+        raise ChildDied(f"the child ended without an answer: {describe_death(status)}")
     return message
 
 

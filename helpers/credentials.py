@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Steps by which a forked child gives up privilege; see helpers.children.in_child.
+"""Steps that a forked child takes to drop privilege; see helpers.children.in_child.
 
 in_child(probe, unprivileged)
 in_child(probe, without(CAP_AUDIT_WRITE))
@@ -15,7 +15,7 @@ from helpers.syscalls import syscall
 from helpers.uapi import CLONE_NEWUSER, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, Capability
 
 Step = Callable[[], None]
-"""What a child does to itself before it calls its function."""
+"""A function that a child calls before its own function."""
 
 NOBODY = 65534
 """The user and group that `unprivileged` becomes."""
@@ -25,16 +25,16 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 
 def unprivileged() -> None:
-    """Become user and group 65534 without supplementary groups and without any capability."""
+    """Become user and group 65534, without supplementary groups and capabilities."""
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
-    # The change of user made the process undumpable, and its /proc/self files root's: proc(5).
+    # The change of user makes the process undumpable, and then root owns its /proc/self files: proc(5).
     syscall("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
 def user(uid: int) -> Step:
-    """Return a step which becomes another user and keeps every capability: limits are counted by user."""
+    """Return a step that becomes another user and keeps every capability: limits are counted per user."""
 
     def become() -> None:
         syscall("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
@@ -45,7 +45,7 @@ def user(uid: int) -> Step:
 
 
 def without(*capabilities: Capability) -> Step:
-    """Return a step which removes capabilities from the effective and permitted sets with a raw capset(2)."""
+    """Return a step that removes capabilities from the effective and permitted sets with a raw capset(2)."""
 
     dropped = sum(1 << capability for capability in capabilities)
 
@@ -56,9 +56,9 @@ def without(*capabilities: Capability) -> Step:
 
 
 def user_namespace(also: int = 0) -> Step:
-    """Return a step into a new user namespace, as its root; `also` are further CLONE_NEW* namespaces it owns.
+    """Return a step into a new user namespace, as its root; `also` are CLONE_NEW* flags of namespaces that it owns.
 
-    The caller's own user and group are the only ones mapped: user_namespaces(7).
+    Only the caller's own user and group are mapped: user_namespaces(7).
     """
 
     def enter() -> None:

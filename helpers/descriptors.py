@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A process's own descriptors and memory: which are open, a table without room, a buffer without room."""
+"""Open descriptors of this process, a full descriptor table, and a buffer that ends at an unmapped page."""
 
 import contextlib
 import ctypes
@@ -17,14 +17,14 @@ _KCMP_FILE = 0
 
 
 def open_descriptors() -> frozenset[int]:
-    """The numbers of this process's open descriptors."""
+    """Return the numbers of this process's open descriptors."""
     listed = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
-    # The listing itself had a descriptor, which is among them and closed by now.
+    # The list includes the descriptor of the directory itself, which is closed by now.
     return frozenset(fd for fd in listed if is_open(fd))
 
 
 def is_open(fd: int) -> bool:
-    """Tell whether a number is that of an open descriptor."""
+    """Return whether a number is that of an open descriptor."""
     try:
         os.fstat(fd)
     except OSError:
@@ -33,13 +33,13 @@ def is_open(fd: int) -> bool:
 
 
 def same_description(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Tell whether two descriptors, each given as (pid, number), are of one open file description (kcmp(2))."""
+    """Return whether two descriptors, each given as (pid, number), share an open file description (kcmp(2))."""
     return syscall("kcmp", one[0], other[0], _KCMP_FILE, one[1], other[1]) == 0
 
 
 @contextlib.contextmanager
 def exhausted(free: int = 0) -> Iterator[None]:
-    """Leave room for exactly `free` more descriptors in this process's table, for the body of a `with`."""
+    """Leave exactly `free` free descriptors in this process's table for the body of a `with`."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     fillers: list[int] = []
     try:
@@ -57,10 +57,10 @@ def exhausted(free: int = 0) -> Iterator[None]:
 
 
 class GuardedBuffer:
-    """Memory for exactly `room` bytes: the kernel cannot write one more without EFAULT."""
+    """Memory for exactly `room` bytes: writing one more fails with EFAULT."""
 
     def __init__(self, room: int) -> None:
-        """Place the bytes right before a page that nobody may touch."""
+        """Place the bytes right before a page without access."""
         self._memory = mmap.mmap(-1, 2 * mmap.PAGESIZE)
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         syscall("mprotect", start + mmap.PAGESIZE, mmap.PAGESIZE, 0)
@@ -68,7 +68,7 @@ class GuardedBuffer:
         self.address = start + mmap.PAGESIZE - room
 
     def read_from(self, fd: int, count: int) -> int:
-        """Call read(2) with this buffer, which is said to hold `count` bytes; return how many were read."""
+        """Call read(2) with this buffer and a length of `count`; return the number of bytes read."""
         return syscall(
             "read", fd, self.address, count, shown=lambda: f"read({fd}, <{self.room} bytes of room>, {count})"
         )

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An unexpected answer of the kernel, told by names.
+"""Unexpected answers of the kernel, with flags and errnos by name.
 
 An answer is an errno as an integer, and OK (0) for success, so that tables of expected answers read like the
 manual: `(FAN_CLASS_CONTENT | FAN_REPORT_FID, EINVAL)`.
 
-A test that ends with an OSError has got an answer that it did not expect, whichever system call gave it: `judged` makes
-it an UnexpectedAnswer. That holds for the calls of Python's os module too, and for fixtures. A group that listens
-decides what open(2) answers, a mark what umount(2) does, and in a VM there is nobody else who could refuse a call.
+A test that ends with an OSError got an answer that it did not expect, whichever system call failed: `judged` turns it
+into an UnexpectedAnswer. That includes calls of Python's os module and calls in fixtures: a group can make open(2)
+fail and a mark umount(2), and in a VM nothing else makes a call fail.
 """
 
 import contextlib
@@ -27,26 +27,26 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 OK = 0
-"""The answer of a call which succeeds."""
+"""The answer of a successful call."""
 
-# Where two names share a number Python knows the one which the manual pages of these interfaces do not use.
+# Of two names for one number, errno.errorcode has the one that the manual pages of these interfaces do not use.
 _NAMES = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP"}
 
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _PACKAGES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purelib"))
 _MESSENGERS = ("helpers/children.py", "helpers/actors.py")
-"""The modules which raise what a child has raised."""
+"""The modules that raise a child's exception again."""
 
 
 class UnexpectedAnswer(AssertionError):  # noqa: N818 - an answer, not an error of ours
-    """The kernel answered, but not what it promises.
+    """The kernel's answer is not the expected one.
 
-    `behaviours` are the ids of those that were seen broken, where a test asks for many; () stands for all of them.
+    `behaviours` are the ids of those that were found broken, if a test checks many; () means all of the test's.
     """
 
     def __init__(self, text: str, behaviours: Iterable[str] = ()) -> None:
-        """Say what the kernel answered, and perhaps which behaviours that breaks."""
+        """Set the message, and the behaviours that are broken."""
         super().__init__(text)
         self.behaviours = tuple(dict.fromkeys(behaviours))
 
@@ -57,8 +57,8 @@ def errno_name(answer: int) -> str:
 
 
 def spell(value: object) -> str:
-    """Return an argument the way a person would write it: flags, signals and callables by name."""
-    if isinstance(value, IntEnum):  # signal.Signals and its like print as numbers
+    """Return an argument as a person would write it: flags, signals and callables by name."""
+    if isinstance(value, IntEnum):  # str() of signal.Signals and other IntEnums is a number
         return value.name
     owner = f"{value.__self__}." if isinstance(value, MethodType) else ""
     return owner + str(getattr(value, "__name__", value))
@@ -70,7 +70,7 @@ def spell_call(call: Callable[..., object], arguments: Iterable[object]) -> str:
 
 
 def outcome(call: Callable[P, object], *arguments: P.args, **keywords: P.kwargs) -> int:
-    """Make a call and return its answer; what the call returns is closed if it can be, and forgotten."""
+    """Make a call and return its answer; close its result if it has a close method."""
     try:
         result = call(*arguments, **keywords)
     except OSError as error:
@@ -81,7 +81,7 @@ def outcome(call: Callable[P, object], *arguments: P.args, **keywords: P.kwargs)
 
 
 def expect(answer: int, call: Callable[P, object], *arguments: P.args, **keywords: P.kwargs) -> None:
-    """Make a call and hold the kernel to this answer; raise UnexpectedAnswer otherwise."""
+    """Make a call; raise UnexpectedAnswer unless it gives this answer."""
     __tracebackhide__ = True
     actual = outcome(call, *arguments, **keywords)
     if actual != answer:
@@ -91,7 +91,7 @@ def expect(answer: int, call: Callable[P, object], *arguments: P.args, **keyword
 
 @contextlib.contextmanager
 def expect_errno(answer: int, what: str) -> Iterator[None]:
-    """Hold the body to an errno; `what` names the call for the message. Raise UnexpectedAnswer otherwise."""
+    """Raise UnexpectedAnswer unless the body fails with this errno; `what` names the call for the message."""
     try:
         yield
     except OSError as error:
@@ -105,15 +105,15 @@ def expect_errno(answer: int, what: str) -> Iterator[None]:
 
 
 def _answer(error: OSError) -> int:
-    if error.errno is None:  # Not from a system call, so no answer of the kernel.
+    if error.errno is None:  # Not from a system call, so not an answer of the kernel.
         raise error
     return error.errno
 
 
 def judged(error: BaseException) -> BaseException:
-    """Return the exception by which a test is judged that this one ended: an answer of the kernel as such.
+    """Return the exception to report for a test that ended with `error`: UnexpectedAnswer if the kernel failed a call.
 
-    Any other exception is the suite's own, and returned as it is; of a group each is looked at.
+    Any other exception is an error of the suite, and returned unchanged. In a group each exception is converted.
     """
     if isinstance(error, BaseExceptionGroup):
         parts = [judged(each) for each in error.exceptions]
@@ -128,7 +128,7 @@ def judged(error: BaseException) -> BaseException:
 
 
 def _is_of_the_kernel(error: OSError) -> bool:
-    """Tell whether the kernel refused a call, and not a program that is not there, or a disk that is full."""
+    """Return whether the kernel failed a call; a missing program and a full disk do not count."""
     frames = traceback.extract_tb(error.__traceback__)
     a_program = bool(frames) and Path(frames[-1].filename).name == "subprocess.py"
     no_room = error.errno in _NO_ROOM and not _names_its_call(error)
@@ -136,12 +136,12 @@ def _is_of_the_kernel(error: OSError) -> bool:
 
 
 def _names_its_call(error: OSError) -> bool:
-    """Tell whether helpers.syscalls made the call, and the error has it with its arguments."""
+    """Return whether helpers.syscalls made the call, so that the error has it with its arguments."""
     return error.strerror != os.strerror(error.errno or 0)
 
 
 def _told(error: OSError) -> str:
-    """Return the call, its flags and the errno; of Python's own calls the line where they are made."""
+    """Return the call, its flags and the errno; for a call by Python, the source line that makes it."""
     if _names_its_call(error):
         return str(error.strerror)
     ours = [
@@ -155,7 +155,7 @@ def _told(error: OSError) -> str:
 
 
 class Deviation(NamedTuple):
-    """An answer that the rules of an interface do not give: the behaviour that decides, and call and answers."""
+    """An answer that does not follow the rules of an interface: the behaviour of the rule, and the call and answers."""
 
     behaviour: str
     text: str
@@ -165,7 +165,7 @@ _SHOWN = 3
 
 
 def hold_to_rules(found: Sequence[Deviation]) -> None:
-    """Fail for the behaviours that were found broken, and for no other; show some answers of each."""
+    """Raise UnexpectedAnswer for exactly the behaviours that were found broken, with some answers of each."""
     __tracebackhide__ = True
     table: dict[str, list[str]] = {}
     for each in found:
@@ -179,11 +179,11 @@ def hold_to_rules(found: Sequence[Deviation]) -> None:
 
 
 Row = tuple[object, ...]
-"""Arguments of a call, and as the last column the answer."""
+"""The arguments of a call, and in the last column the expected answer."""
 
 
 def parameter_id(name: str, value: object) -> str | None:
-    """Return how a parameter of a test stands in its id, or None where pytest knows: errnos and signals by name.
+    """Return the text of a parameter in a test's id, errnos and signals by name; None for pytest's default.
 
     A parameter called `answer` is an answer of the kernel, as everywhere here.
     """

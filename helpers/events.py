@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From the bytes which read(2) returns on a group to events. Refuses whatever fanotify(7) does not allow."""
+"""Parses the bytes that read(2) returns on a group into events. Rejects whatever fanotify(7) does not allow."""
 
 import ctypes
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from helpers.uapi import (
 )
 
 ALIGNMENT = 4
-"""Every record, and so every event, is a multiple of this long (FANOTIFY_EVENT_ALIGN in the kernel)."""
+"""The length of every record, and so of every event, is a multiple of this (FANOTIFY_EVENT_ALIGN in the kernel)."""
 
 _NAMED = (FAN_EVENT_INFO_TYPE_DFID_NAME, FAN_EVENT_INFO_TYPE_OLD_DFID_NAME, FAN_EVENT_INFO_TYPE_NEW_DFID_NAME)
 
@@ -37,17 +37,17 @@ R = TypeVar("R")
 
 
 class MalformedEvent(AssertionError):  # noqa: N818 - what it is
-    """The buffer is not a sequence of well-formed events; the message says at which offset, and why."""
+    """The buffer has a malformed event; the message has the offset and the reason."""
 
     def __init__(self, offset: int, what: str) -> None:
-        """Say what is wrong, and where."""
+        """Set the offset in bytes, and the reason."""
         super().__init__(f"offset {offset}: {what}")
         self.offset = offset
 
 
 @dataclass(frozen=True)
 class FidRecord:
-    """FID, DFID and the three DFID_NAME records: a filesystem, a file handle and perhaps a name."""
+    """FID, DFID and the three DFID_NAME records: an fsid, a file handle and, in the latter, a name."""
 
     type: InfoType
     fsid: tuple[int, int]
@@ -58,7 +58,7 @@ class FidRecord:
 
 @dataclass(frozen=True)
 class PidfdRecord:
-    """PIDFD: a descriptor, FAN_NOPIDFD, FAN_EPIDFD, or a negated errno in a FAN_REPORT_FD_ERROR group."""
+    """PIDFD: a pidfd, FAN_NOPIDFD, FAN_EPIDFD, or a negated errno in a FAN_REPORT_FD_ERROR group."""
 
     pidfd: int
     type: InfoType = field(default=FAN_EVENT_INFO_TYPE_PIDFD, repr=False)
@@ -66,7 +66,7 @@ class PidfdRecord:
 
 @dataclass(frozen=True)
 class ErrorRecord:
-    """ERROR: the first error of a filesystem, and how many there were."""
+    """ERROR: the first error on a filesystem, and the number of errors."""
 
     error: int
     count: int
@@ -75,7 +75,7 @@ class ErrorRecord:
 
 @dataclass(frozen=True)
 class RangeRecord:
-    """RANGE: the bytes about to be accessed."""
+    """RANGE: the range of the file that is about to be accessed, in bytes."""
 
     offset: int
     count: int
@@ -84,7 +84,7 @@ class RangeRecord:
 
 @dataclass(frozen=True)
 class MntRecord:
-    """MNT: the mount's unique id, as STATX_MNT_ID_UNIQUE gives it."""
+    """MNT: the mount's unique id, as STATX_MNT_ID_UNIQUE returns it."""
 
     mnt_id: int
     type: InfoType = field(default=FAN_EVENT_INFO_TYPE_MNT, repr=False)
@@ -92,7 +92,7 @@ class MntRecord:
 
 @dataclass(frozen=True)
 class UnknownRecord:
-    """A record of a type which this suite does not know, with the bytes after its header."""
+    """A record of an unknown type, with the bytes after its header."""
 
     type: int
     payload: bytes
@@ -103,7 +103,7 @@ Record = FidRecord | PidfdRecord | ErrorRecord | RangeRecord | MntRecord | Unkno
 
 @dataclass(frozen=True)
 class Event:
-    """One event; `offset` is where it began in its buffer and `raw` all of its bytes."""
+    """One event; `offset` is its offset in the buffer, and `raw` its bytes."""
 
     mask: Mask
     fd: int
@@ -114,7 +114,7 @@ class Event:
 
     @property
     def types(self) -> list[int]:
-        """The types of the records in the order of the buffer."""
+        """The types of the records, in the order of the buffer."""
         return [record.type for record in self.records]
 
     def one(self, kind: type[R]) -> R:
@@ -130,13 +130,13 @@ class Event:
 
     @property
     def descriptors(self) -> list[int]:
-        """Every descriptor which the kernel opened for the reader of this event."""
+        """The descriptors that the kernel opened for the reader of this event."""
         fields = [self.fd, *(record.pidfd for record in self.records if isinstance(record, PidfdRecord))]
         return [fd for fd in fields if fd >= 0]
 
 
 def parse(buffer: bytes) -> list[Event]:
-    """Return the events of one read(2); raise MalformedEvent at the first byte that is not as it must be."""
+    """Return the events of one read(2); raise MalformedEvent at the first error."""
     events, offset = [], 0
     while offset < len(buffer):
         event = _event(buffer, offset)
@@ -194,7 +194,7 @@ def _record(kind: int, buffer: bytes, offset: int, end: int) -> Record:
             return RangeRecord(accessed.offset, accessed.count)
         case InfoType.FAN_EVENT_INFO_TYPE_MNT:
             mount = _whole(InfoMnt, buffer, offset, end)
-            _require(mount.hole == 0, offset, f"the hole in a MNT record holds {mount.hole:#x}")
+            _require(mount.hole == 0, offset, f"the padding of a MNT record is {mount.hole:#x}, not 0")
             return MntRecord(mount.mnt_id)
         case InfoType():
             return _fid(kind, buffer, offset, end)
@@ -210,11 +210,11 @@ def _fid(kind: InfoType, buffer: bytes, offset: int, end: int) -> FidRecord:
     size = fixed.handle_bytes
     _require(size <= MAX_HANDLE_SZ, offset, f"{what}: handle_bytes is {size}, more than {MAX_HANDLE_SZ}")
     start = offset + ctypes.sizeof(InfoFid)
-    _require(start + size <= end, offset, f"{what}: a handle of {size} bytes does not fit")
+    _require(start + size <= end, offset, f"{what}: the handle of {size} bytes does not fit")
     handle, rest, name = buffer[start : start + size], buffer[start + size : end], None
     if kind in _NAMED:
         name, nul, rest = rest.partition(b"\0")
-        _require(bool(name and nul), offset, f"{what}: no name that ends with NUL")
+        _require(bool(name and nul), offset, f"{what}: no NUL-terminated name")
     _require(not rest.strip(b"\0"), offset, f"{what}: padding {rest!r} is not zero")
     _require(len(rest) < ALIGNMENT, offset, f"{what}: {len(rest)} bytes of padding")
     return FidRecord(kind, tuple(fixed.fsid), fixed.handle_type, handle, name)
@@ -228,7 +228,7 @@ def _whole(struct: type[Struct], buffer: bytes, offset: int, end: int) -> Struct
 
 def _struct(struct: type[Struct], buffer: bytes, offset: int, end: int, what: str) -> Struct:
     size = ctypes.sizeof(struct)
-    _require(end - offset >= size, offset, f"{what}: {end - offset} bytes are left, it takes {size}")
+    _require(end - offset >= size, offset, f"{what}: needs {size} bytes, {end - offset} are left")
     return struct.from_buffer_copy(buffer, offset)
 
 

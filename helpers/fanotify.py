@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""fanotify_init(2), fanotify_mark(2) and a group which closes everything that it delivered."""
+"""fanotify_init(2), fanotify_mark(2), and a group that closes the descriptors of its events."""
 
 import contextlib
 import ctypes
@@ -25,7 +25,7 @@ from helpers.uapi import (
 from helpers.waiting import readable
 
 BUFFER_SIZE = 65536
-"""Bytes offered to read(2) unless a test says otherwise; holds some 2,000 of the smallest events."""
+"""Default length for read(2), in bytes; enough for more than 2,000 of the smallest events."""
 
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -49,8 +49,7 @@ def fanotify_mark(group: int, flags: int, mask: int, path: Path | None = None, d
 class FanotifyGroup:
     """A fanotify group, and the descriptors of the events that were read from it.
 
-    A context manager: leaving it closes the group and every descriptor it delivered, except those that were
-    given up with `disown`.
+    A context manager: leaving it closes the group and the descriptors of its events, except those passed to `disown`.
     """
 
     def __init__(self, flags: int = 0, event_f_flags: int = 0) -> None:
@@ -71,11 +70,11 @@ class FanotifyGroup:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the group and what it delivered."""
+        """Close the group and the descriptors of its events."""
         self.close()
 
     def __repr__(self) -> str:
-        """Return the flags it was made with, by name."""
+        """Return the fanotify_init flags, by name."""
         return f"<group {self.flags}>"
 
     def fileno(self) -> int:
@@ -83,7 +82,7 @@ class FanotifyGroup:
         return self.fd
 
     def close(self) -> None:
-        """Close the group, then what it delivered. Closing it again does nothing."""
+        """Close the group, then the descriptors of its events. Closing it again does nothing."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -97,12 +96,12 @@ class FanotifyGroup:
         self._asked |= int(mask) if flags & FAN_MARK_ADD else 0
 
     def read_bytes(self, size: int = BUFFER_SIZE) -> bytes:
-        """Call read(2) once and return its bytes; the caller owns the descriptors in them."""
+        """Call read(2) once and return its bytes; the caller must close the descriptors in them."""
         __tracebackhide__ = True
         return os.read(self.fd, size)
 
     def read(self, size: int = BUFFER_SIZE) -> list[Event]:
-        """Call read(2) once and return its events; raise MalformedEvent if they are not well-formed."""
+        """Call read(2) once and return its events; raise MalformedEvent if they are malformed."""
         __tracebackhide__ = True
         events = parse(self.read_bytes(size))
         for event in events:
@@ -110,29 +109,29 @@ class FanotifyGroup:
         return events
 
     def wait(self) -> Self:
-        """Wait until there is an event to read; raise DeadlinePassed if none comes."""
+        """Wait until the group is readable; raise DeadlinePassed otherwise."""
         __tracebackhide__ = True
         readable(self, f"an event of {self}, asked for {Mask(self._asked)}")
         return self
 
     def read_one(self) -> Event:
-        """Wait for an event, read once and return the only one; raise AssertionError if there are several."""
+        """Wait for an event, read once and return it; raise AssertionError if there are several."""
         events = self.wait().read()
         assert len(events) == 1, f"expected one event, read {events}"
         return events[0]
 
     def assert_empty(self) -> None:
-        """Hold a FAN_NONBLOCK group to having nothing to read."""
+        """Raise UnexpectedAnswer if a FAN_NONBLOCK group has an event to read."""
         with contextlib.suppress(BlockingIOError):
             raise UnexpectedAnswer(f"expected no event, read {self.read()}")
 
     def disown(self, fd: int) -> int:
-        """Return a delivered descriptor which from now on the caller closes."""
+        """Return a descriptor of an event; from now on the caller must close it."""
         self._delivered.remove(fd)
         return fd
 
     def respond(self, fd: int, response: int) -> int:
-        """Answer the permission event of this fd; return what write(2) returns."""
+        """Write the response to the permission event of this fd; return the result of write(2)."""
         return os.write(self.fd, bytes(PermissionResponse(fd, ctypes.c_uint32(response).value)))
 
 
@@ -140,7 +139,7 @@ class FanotifyGroup:
 def watching(
     path: Path, mask: int, flags: int = FAN_NONBLOCK, event_f_flags: int = 0, mark: int = FAN_MARK_INODE
 ) -> Iterator[FanotifyGroup]:
-    """Have a group with one mark, of these fanotify_init flags, for the body of a `with`."""
+    """Make a group with these fanotify_init flags and one mark, for the body of a `with`."""
     with FanotifyGroup(flags, event_f_flags) as group:
         group.mark(FAN_MARK_ADD | mark, mask, path)
         yield group

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""fanotify fastpath handlers, a proposal: kernel modules which judge the events of a group before they are queued.
+"""fanotify fastpath handlers, a proposal: kernel modules that filter the events of a group before they are queued.
 
 Source: "fanotify: Introduce fanotify fastpath handler", version 2, with its review. Names and numbers are those of
 `helpers.proposals`. Every call raises OSError with the kernel's errno.
@@ -24,7 +24,7 @@ _NO_VERSION = 0xFFFFFFFF
 
 
 class Presence(Enum):
-    """What a kernel knows of fastpath handlers."""
+    """Whether a kernel has fastpath handlers."""
 
     ABSENT = auto()
     PRESENT = auto()
@@ -32,14 +32,14 @@ class Presence(Enum):
 
 
 def directory() -> Path:
-    """Return where sysfs lists the handlers: one directory each."""
+    """Return the sysfs directory that has one directory for each handler."""
     return Path(proposals.fastpath().directory)
 
 
 def arguments(name: str, **fields: Field) -> bytes:
-    """Return struct fanotify_fastpath_args; `fields` are members other than their defaults, by name.
+    """Return struct fanotify_fastpath_args; `fields` are the members that differ from their defaults.
 
-    A member that the chosen version of the proposal does not have is left out.
+    Members that the chosen version of the proposal does not have are left out.
     """
     table = proposals.fastpath()
     values: dict[str, Field] = {
@@ -55,12 +55,12 @@ def arguments(name: str, **fields: Field) -> bytes:
 
 
 def attach_raw(group: int, args: bytes | int) -> None:
-    """Attach what a structure says, or what lies at an address."""
+    """Call the ioctl that attaches a handler, with a structure or with an address."""
     fcntl.ioctl(group, proposals.fastpath().add, args)
 
 
 def attach(group: FanotifyGroup, name: str, data: bytes = b"", **fields: Field) -> None:
-    """Attach a handler to a group; `data` are arguments of its own, `fields` other members of the structure."""
+    """Attach a handler to a group; `data` are the handler's arguments, `fields` other members of the structure."""
     buffer = ctypes.create_string_buffer(data, len(data)) if data else None
     address = ctypes.addressof(buffer) if buffer else 0
     given: dict[str, Field] = {"init_args": address, "init_args_size": len(data), **fields}
@@ -74,7 +74,7 @@ def detach(group: FanotifyGroup) -> None:
 
 @contextmanager
 def attached(group: FanotifyGroup, name: str, data: bytes = b"") -> Iterator[None]:
-    """Have a handler attached for the body of a `with`."""
+    """Attach a handler for the body of a `with`."""
     attach(group, name, data)
     try:
         yield
@@ -83,16 +83,16 @@ def attached(group: FanotifyGroup, name: str, data: bytes = b"") -> Iterator[Non
 
 
 def number(value: int) -> bytes:
-    """Return an int as the test handlers take it: a verdict, a descriptor."""
+    """Return the bytes of an int, the form in which the test handlers take a verdict or a descriptor."""
     return struct.pack("=i", value)
 
 
 def detect() -> Presence:
-    """Find out by calling whether this kernel has fastpath handlers, without attaching any."""
+    """Probe whether this kernel has fastpath handlers, without attaching one."""
     with FanotifyGroup() as group:
         answer = outcome(attach_raw, group.fd, arguments("", version=_NO_VERSION))
-    # With a version of the structure that has none, the handler without a name is what does not exist.
+    # A version of the proposal without a version member fails with ENOENT, because no handler has an empty name.
     if answer not in (EINVAL, ENOENT):
-        assert answer != OK, "a handler without a name was attached"
+        assert answer != OK, "a handler with an empty name was attached"
         return Presence.ABSENT
     return Presence.PRESENT if directory().exists() else Presence.COMPILED_OUT

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What `/proc/PID/fdinfo/FD` says about pidfds and fanotify groups (proc_pid_fdinfo(5)).
+"""Parses `/proc/PID/fdinfo/FD` of pidfds and fanotify groups (proc_pid_fdinfo(5)).
 
-The parsers are strict: a line they do not know, or a number in the wrong base, is an answer of the kernel
-that nobody documented, and therefore an AssertionError.
+The parsers are strict: an unknown line, or a number in the wrong base, is undocumented behaviour of the kernel and
+raises AssertionError.
 """
 
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class File:
-    """The lines that every descriptor has. `ino` is None before Linux 5.14, which has no such line."""
+    """The lines that every descriptor has. `ino` is None before Linux 5.14, which does not show it."""
 
     pos: int
     flags: int
@@ -23,9 +23,9 @@ class File:
 
 @dataclass(frozen=True)
 class Pidfd(File):
-    """A pidfd: `nspid` holds one number for each pid namespace, from the one of the procfs mount downwards.
+    """A pidfd: `nspid` has one pid for each pid namespace, from that of the procfs mount down to the process's own.
 
-    -1 stands for a process that was reaped, 0 for one that the procfs mount's namespace cannot see.
+    -1 means that the process was reaped, 0 that the pid namespace of the procfs mount cannot see it.
     """
 
     pid: int
@@ -34,7 +34,7 @@ class Pidfd(File):
 
 @dataclass(frozen=True)
 class Mark:
-    """What the marks of all kinds have in common."""
+    """The fields that marks of all types have."""
 
     mflags: int
     mask: int
@@ -53,7 +53,7 @@ class InodeMark(Mark):
 
 @dataclass(frozen=True)
 class MountMark(Mark):
-    """A mark on a mount; `mnt_id` is the number in `/proc/PID/mountinfo`."""
+    """A mark on a mount; `mnt_id` is the mount id in `/proc/PID/mountinfo`."""
 
     mnt_id: int
 
@@ -67,7 +67,7 @@ class FilesystemMark(Mark):
 
 @dataclass(frozen=True)
 class MountNamespaceMark(Mark):
-    """A mark on a mount namespace (since Linux 6.15); `mnt_ns` is the number in `/proc/PID/ns/mnt`."""
+    """A mark on a mount namespace (since Linux 6.15); `mnt_ns` is the inode number of `/proc/PID/ns/mnt`."""
 
     mnt_ns: int
 
@@ -82,29 +82,29 @@ class Group(File):
 
 
 def read_text(fd: int, process: Path = Path("/proc/self")) -> str:
-    """The text about descriptor `fd` of `process`, a directory of any procfs mount."""
+    """Return the fdinfo of descriptor `fd` of `process`, its directory in any procfs mount."""
     return (process / "fdinfo" / str(fd)).read_text("ascii")
 
 
 def read_pidfd(fd: int, process: Path = Path("/proc/self")) -> Pidfd:
-    """What the procfs of `process` says about its pidfd `fd`."""
+    """Return the fdinfo of the pidfd `fd` of `process`, its directory in any procfs mount."""
     return parse_pidfd(read_text(fd, process))
 
 
 def read_group(fd: int, process: Path = Path("/proc/self")) -> Group:
-    """What the procfs of `process` says about its fanotify group `fd`."""
+    """Return the fdinfo of the fanotify group `fd` of `process`, its directory in any procfs mount."""
     return parse_group(read_text(fd, process))
 
 
 def parse_pidfd(text: str) -> Pidfd:
-    """Take the text about a pidfd apart."""
+    """Parse the fdinfo of a pidfd; raise AssertionError."""
     file, rest = _file(text)
     pid, nspid = _fields(rest, r"Pid:\t(-?\d+)\nNSpid:\t(-?\d+(?:\t-?\d+)*)\n")
     return Pidfd(*file, int(pid), tuple(int(number) for number in nspid.split("\t")))
 
 
 def parse_group(text: str) -> Group:
-    """Take the text about a fanotify group apart."""
+    """Parse the fdinfo of a fanotify group; raise AssertionError."""
     file, rest = _file(text)
     group, *lines = rest.splitlines()
     flags, event_flags = _fields(group, rf"fanotify flags:{_HEX} event-flags:{_HEX}")
@@ -114,7 +114,7 @@ def parse_group(text: str) -> Group:
 
 
 def kernel_device(major: int, minor: int) -> int:
-    """Encode a device number as the kernel does inside, and as `sdev` shows it."""
+    """Encode a device number as the kernel does internally, and as `sdev` shows it."""
     return major << 20 | minor
 
 
@@ -122,7 +122,7 @@ _HEX = r"([0-9a-f]+)"
 _MASKS = rf"mflags:{_HEX} mask:{_HEX} ignored_mask:{_HEX}"
 _HANDLE = rf"fhandle-bytes:{_HEX} fhandle-type:{_HEX} f_handle:{_HEX}"
 _OTHER_MARKS: tuple[tuple[str, int, Callable[[int, int, int, int], Mark]], ...] = (
-    # the marked object, the base its number is written in, what it makes
+    # pattern of the marked object, base of its number, class
     (r"mnt_id:([0-9a-f]+)", 16, MountMark),
     (r"sdev:([0-9a-f]+)", 16, FilesystemMark),
     # Decimal, although Documentation/filesystems/proc.rst says that all numbers are hexadecimal.
@@ -131,7 +131,7 @@ _OTHER_MARKS: tuple[tuple[str, int, Callable[[int, int, int, int], Mark]], ...] 
 
 
 def _file(text: str) -> tuple[tuple[int, int, int, int | None], str]:
-    """The numbers of the common lines, and the text after them."""
+    """Return the numbers of the common lines, and the text after them."""
     found = re.match(r"pos:\t(\d+)\nflags:\t(0[0-7]*)\nmnt_id:\t(\d+)\n(?:ino:\t(\d+)\n)?", text)
     assert found, f"does not begin with the lines of every descriptor: {text!r}"
     pos, flags, mnt_id, ino = found.groups()
@@ -154,5 +154,5 @@ def _mark(line: str) -> Mark:
 
 def _fields(text: str, pattern: str) -> tuple[str, ...]:
     found = re.fullmatch(pattern, text)
-    assert found, f"{text!r} does not look like {pattern!r}"
+    assert found, f"{text!r} does not match {pattern!r}"
     return found.groups()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Filesystems of a test's own: mounts, and disk filesystems on loop devices."""
+"""Filesystems for tests: mounts, and disk filesystems on loop devices."""
 
 import contextlib
 import ctypes
@@ -18,17 +18,17 @@ from helpers.syscalls import syscall
 from helpers.uapi import AT_FDCWD
 
 MNT_DETACH = 0x2
-"""umount2(2): unmount now what is busy, as soon as it is no longer."""
+"""umount2(2): detach the mount now, and unmount it when it is no longer busy."""
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 0x1, 0x20, 0x1000, 0x2000, 0x4000, 0x40000
 """Flags of mount(2)."""
 
 _STATX_MNT_ID_UNIQUE = 0x4000
 _STATX_SIZE, _STX_MNT_ID = 256, slice(0x90, 0x98)
 
-# _IOW(0x94, 14, struct btrfs_ioctl_vol_args), linux/btrfs.h: a descriptor, and a name in 4088 bytes.
+# _IOW(0x94, 14, struct btrfs_ioctl_vol_args), linux/btrfs.h: a descriptor, and a name of up to 4088 bytes.
 _BTRFS_IOC_SUBVOL_CREATE = 1 << 30 | 4096 << 16 | 0x94 << 8 | 14
 
-# _IOR('X', 125, __u32), which xfs calls XFS_IOC_GOINGDOWN and others have taken over, and its strictest way.
+# _IOR('X', 125, __u32), XFS_IOC_GOINGDOWN of xfs, which other filesystems have too; flag: do not flush the log.
 _FS_IOC_SHUTDOWN, _NO_LOG_FLUSH = 2 << 30 | 4 << 16 | ord("X") << 8 | 125, 2
 
 # linux/loop.h: ioctls, the offset of lo_flags in struct loop_config, the size of that structure.
@@ -53,14 +53,14 @@ def umount(target: Path, flags: int = 0) -> None:
 
 
 def unique_mount_id(path: Path) -> int:
-    """Return the id of the mount that a path is on, which is never used again (STATX_MNT_ID_UNIQUE, 6.8)."""
+    """Return the id of the mount that a path is on, which is never reused (STATX_MNT_ID_UNIQUE, since 6.8)."""
     buffer = ctypes.create_string_buffer(_STATX_SIZE)
     syscall("statx", AT_FDCWD, os.fsencode(path), 0, _STATX_MNT_ID_UNIQUE, buffer)
     return int.from_bytes(buffer.raw[_STX_MNT_ID], sys.byteorder)
 
 
 def mount_id(path: Path) -> int:
-    """Return the id of the mount that a path is on, as /proc/self/mountinfo has it."""
+    """Return the id of the mount that a path is on, as in /proc/self/mountinfo."""
     fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         found = re.search(r"^mnt_id:\t(\d+)$", fdinfo.read_text(fd), re.MULTILINE)
@@ -71,14 +71,14 @@ def mount_id(path: Path) -> int:
 
 
 def mount_point(path: Path) -> Path:
-    """Return where the mount that a path is on is mounted."""
+    """Return the mount point of the mount that a path is on."""
     return Path(_mountinfo(path)[4])
 
 
 def device_number(path: Path) -> tuple[int, int]:
     """Return the major and minor number of the filesystem that a path is on.
 
-    Those of stat(2) can be others: on btrfs they are of the subvolume.
+    Those of stat(2) can differ: on btrfs they belong to the subvolume.
     """
     major, minor = _mountinfo(path)[2].split(":")
     return int(major), int(minor)
@@ -92,7 +92,7 @@ def _mountinfo(path: Path) -> list[str]:
 
 @contextlib.contextmanager
 def mounted(source: str, target: Path, kind: str, flags: int = 0, data: str = "") -> Iterator[Path]:
-    """Mount for as long as the context lasts; the target is made if it is not there.
+    """Mount a filesystem for the body of a `with`; make the target directory if necessary.
 
     Skips the test if the kernel has no such filesystem (ENODEV of mount(2)).
     """
@@ -110,9 +110,9 @@ def mounted(source: str, target: Path, kind: str, flags: int = 0, data: str = ""
 
 
 _MKFS = {
-    # size in MiB, and the command without the name of the image
+    # size in MiB, and the command, to which the image is added
     "ext4": (16, ["mkfs.ext4", "-q", "-F"]),
-    # The features are left out which Linux 5.10 does not have, or calls experimental.
+    # Without the features that Linux 5.10 does not have, or calls experimental.
     "xfs": (16, ["mkfs.xfs", "-q", "-m", "bigtime=0,inobtcount=0", "-i", "nrext64=0"]),
     "btrfs": (110, ["mkfs.btrfs", "-q"]),
 }
@@ -121,13 +121,13 @@ DISK_FILESYSTEMS = tuple(_MKFS)
 FILESYSTEMS = ("tmpfs", *DISK_FILESYSTEMS, "btrfs-subvolume", "overlay")
 """The filesystems on which tests can run."""
 
-# By these mkfs.xfs recognises a test suite, and makes it a filesystem smaller than 300 MiB.
+# With these variables set mkfs.xfs makes a filesystem smaller than 300 MiB: it takes the caller for fstests.
 _MKFS_ENVIRONMENT = {"TEST_DIR": "/", "TEST_DEV": "/", "QA_CHECK_FS": "/"}
 
 
 @contextlib.contextmanager
 def disk(directory: Path, kind: str) -> Iterator[Path]:
-    """Mount a new disk filesystem on a loop device below `directory`, for as long as the context lasts."""
+    """Mount a new disk filesystem on a loop device below `directory`, for the body of a `with`."""
     with mounted_image(disk_image(directory, kind), kind) as target:
         yield target
 
@@ -145,7 +145,7 @@ def subvolume(path: Path) -> Path:
 
 @contextlib.contextmanager
 def overlay(layers: Path, target: Path) -> Iterator[Path]:
-    """Mount an overlayfs whose layers are in `layers`, a new directory, for as long as the context lasts."""
+    """Mount an overlayfs for the body of a `with`; its layers are in `layers`, a new directory."""
     directories = [layers / name for name in ("lower", "upper", "work")]
     options = "lowerdir={},upperdir={},workdir={}".format(*directories)
     with contextlib.ExitStack() as undo:
@@ -157,7 +157,7 @@ def overlay(layers: Path, target: Path) -> Iterator[Path]:
 
 
 def shut_down(mount_point: Path) -> None:
-    """Make a filesystem as if its disk were gone; skip the test if it cannot be shut down."""
+    """Shut a filesystem down, as if its disk had been removed; skip the test if it does not support that."""
     directory = os.open(mount_point, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.ioctl(directory, _FS_IOC_SHUTDOWN, _NO_LOG_FLUSH.to_bytes(4, sys.byteorder))
@@ -170,7 +170,7 @@ def shut_down(mount_point: Path) -> None:
 
 
 def disk_image(directory: Path, kind: str) -> Path:
-    """Make a disk filesystem in a file of a directory, and return the file."""
+    """Make a disk filesystem in a new file of a directory, and return the file."""
     mebibytes, command = _MKFS[kind]
     image = directory / f"{kind}.img"
     with image.open("wb") as file:
@@ -183,16 +183,16 @@ def disk_image(directory: Path, kind: str) -> Path:
 
 @contextlib.contextmanager
 def mounted_image(image: Path, kind: str) -> Iterator[Path]:
-    """Mount the filesystem of a file beside the file, on a block device, for as long as the context lasts."""
+    """Mount the filesystem of an image beside the image, on a block device, for the body of a `with`."""
     with block_device(image) as device, mounted(device, image.parent / kind, kind) as target:
         yield target
 
 
 @contextlib.contextmanager
 def block_device(image: Path) -> Iterator[str]:
-    """Give an image as a block device: a loop device, or a scratch disk with a copy where the kernel has no loop.
+    """Provide an image as a block device: a loop device, or a scratch disk with a copy if the kernel has no loop.
 
-    Skips the test if the kernel has neither.
+    Skips the test if there is neither.
     """
     if Path("/dev/loop-control").exists():
         with loop_device(image) as device:
@@ -204,12 +204,12 @@ def block_device(image: Path) -> Iterator[str]:
         yield disk
         with Path(disk).open(
             "rb"
-        ) as written:  # the next user of the image finds in it what this one has left
+        ) as written:  # changes to the disk must be in the image, as with a loop device
             image.write_bytes(written.read(image.stat().st_size))
 
 
 def _claim_scratch_disk(claimed: contextlib.ExitStack) -> str:
-    """Hold a scratch disk that nobody else holds, for as long as the stack lasts; return its path."""
+    """Lock a scratch disk that nobody else has locked, until the stack is closed; return its path."""
     for disk in filter(None, os.environ.get("FAPITEST_SCRATCH_DISKS", "").split(":")):
         with contextlib.suppress(FileNotFoundError, BlockingIOError), Path(disk).open("rb") as held:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -220,7 +220,7 @@ def _claim_scratch_disk(claimed: contextlib.ExitStack) -> str:
 
 @contextlib.contextmanager
 def loop_device(image: Path) -> Iterator[str]:
-    """Attach an image to a free loop device, which the kernel frees after its last user; return its path."""
+    """Attach an image to a free loop device, which the kernel frees on its last close; yield its path."""
     with image.open("r+b") as backing, contextlib.ExitStack() as attached:
         config = bytearray(_LOOP_CONFIG_SIZE)
         config[0:4] = backing.fileno().to_bytes(4, "little")
@@ -239,7 +239,7 @@ def _configure_free(config: bytes, attached: contextlib.ExitStack) -> str:
         try:
             fcntl.ioctl(device, _LOOP_CONFIGURE, config)
         except OSError as error:
-            if error.errno != errno.EBUSY:  # Somebody else took it since we asked.
+            if error.errno != errno.EBUSY:  # Another process has taken the device in the meantime.
                 raise
         else:
             return path

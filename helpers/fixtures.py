@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Directories for tests, which every user may enter, some with file handles; and what a proposal leaves open."""
+"""Fixtures: directories that any user may enter, on several filesystems; and `undecided`."""
 
 import contextlib
 import functools
@@ -18,7 +18,7 @@ Filesystems: TypeAlias = Callable[[str], Path]
 
 @pytest.fixture
 def public_dir() -> Iterator[Path]:
-    """A fresh directory which everybody may enter and list; pytest's own tmp_path is for its owner alone."""
+    """A new directory that any user may enter and list; only the owner may enter pytest's tmp_path."""
     with tempfile.TemporaryDirectory(prefix="fapitest-") as name:
         directory = Path(name)
         directory.chmod(0o755)
@@ -27,16 +27,16 @@ def public_dir() -> Iterator[Path]:
 
 @pytest.fixture
 def ext4_dir(_filesystems: Filesystems) -> Iterator[Path]:
-    """A fresh directory on ext4 which everybody may enter and list.
+    """A new directory on ext4 that any user may enter and list.
 
-    File handles are reported of ext4 on every kernel, of tmpfs only since 5.13.
+    Every kernel can report file handles of ext4; of tmpfs, only since 5.13.
     """
     yield from _fresh(_filesystems("ext4"))
 
 
 @pytest.fixture(params=filesystems.DISK_FILESYSTEMS)
 def disk_dir(_filesystems: Filesystems, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A fresh directory on each disk filesystem in turn."""
+    """A new directory on each disk filesystem in turn."""
     yield from _fresh(_filesystems(request.param))
 
 
@@ -48,13 +48,13 @@ def filesystem(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def filesystem_dir(_filesystems: Filesystems, filesystem: str) -> Iterator[Path]:
-    """A fresh directory on `filesystem`."""
+    """A new directory on `filesystem`."""
     yield from _fresh(_filesystems(filesystem))
 
 
 @pytest.fixture
 def undecided(request: pytest.FixtureRequest) -> None:
-    """Hold only the reference kernel to the test: another may read the proposal otherwise."""
+    """Let the test fail on all kernels but the reference kernel, where the proposal leaves the behaviour open."""
     if not proposals.is_reference():
         reason = "the proposal does not say"
         request.node.add_marker(pytest.mark.xfail(raises=AssertionError, strict=False, reason=reason))
@@ -62,7 +62,7 @@ def undecided(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def _filesystems() -> Iterator[Filesystems]:
-    """Make and mount each filesystem when it is first asked for, and keep it for the session."""
+    """Make and mount each filesystem when it is first used, and keep it for the session."""
     with contextlib.ExitStack() as undo:
         directory = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="fapitest-")))
         directory.chmod(0o755)

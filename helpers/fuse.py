@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A filesystem without a filesystem id: the smallest FUSE server, a child which speaks to /dev/fuse.
+"""A filesystem without an fsid: a minimal FUSE server, a child process that serves /dev/fuse.
 
-statfs(2) gives zero as the f_fsid of every FUSE filesystem, whoever serves it. The protocol is that of fuse(4) and
-linux/fuse.h.
+statfs(2) returns an f_fsid of zero for every FUSE filesystem. The protocol is that of fuse(4) and linux/fuse.h.
 """
 
 import contextlib
@@ -20,7 +19,7 @@ from helpers.errors import outcome
 from helpers.filesystems import mount, mounted
 
 FILES = ("file", "other")
-"""The names in the root directory; the files are empty, and nothing can be written."""
+"""The names in the root directory; the files are empty and read-only."""
 
 
 class _Opcode(IntEnum):
@@ -54,9 +53,9 @@ _STATFS_SIZE, _OPENED_SIZE = 80, 16
 
 @contextlib.contextmanager
 def fuse(target: Path) -> Iterator[Path]:
-    """Mount such a filesystem for as long as the context lasts. Skips the test if the kernel has no FUSE."""
+    """Mount such a filesystem for the body of a `with`. Skips the test if the kernel has no FUSE."""
     target.mkdir(exist_ok=True)
-    # Without a descriptor this is EINVAL, but the module is there, and with it /dev/fuse.
+    # Without a descriptor this fails with EINVAL, but it loads the module, and so makes /dev/fuse.
     if outcome(mount, "fuse", target, "fuse") == errno.ENODEV:
         skips.filesystem("this kernel has no fuse")
     with contextlib.ExitStack() as opened:
@@ -68,7 +67,7 @@ def fuse(target: Path) -> Iterator[Path]:
             mounted("fuse", target, "fuse", data=options),
         ):
             server.start()
-            # From now on it is the server's alone: if that dies, whoever waits for it is told so.
+            # Now only the server has it open: if the server dies, its callers get an error instead of hanging.
             opened.close()
             yield target
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Mount and pid namespaces of a test's own.
+"""Private mount namespaces, and procfs mounts in them.
 
-A process comes into a new pid namespace when it is made (`helpers.pidfd.clone_in`). It moves into a mount
-namespace of its own later, by these steps, which `helpers.children.in_child` takes too.
+These steps move a running process into a new mount namespace; `helpers.children.in_child` accepts them. A new pid
+namespace needs a new process: `helpers.pidfd.clone_in`.
 """
 
 import tempfile
@@ -14,18 +14,18 @@ from helpers.uapi import CLONE_NEWNS
 
 
 def own_mounts() -> None:
-    """Move this process into a mount namespace of its own, whose mounts nobody else gets to see."""
+    """Move this process into a new mount namespace; its mounts do not propagate to others."""
     syscall("unshare", CLONE_NEWNS, shown=lambda: f"unshare({CLONE_NEWNS})")
     mount("none", Path("/"), "none", MS_REC | MS_PRIVATE)
 
 
 def own_proc() -> Path:
-    """Mount a procfs of this process's pid namespace, in a mount namespace of its own; return where.
+    """Mount a procfs of this process's pid namespace in a new mount namespace; return the mount point.
 
-    The mount and its directory go away with the process.
+    The mount and its directory disappear with the process.
     """
     own_mounts()
-    mount("none", Path("/tmp"), "tmpfs")  # noqa: S108 - nobody else sees this one
+    mount("none", Path("/tmp"), "tmpfs")  # noqa: S108 - no other process sees this one
     directory = Path(tempfile.mkdtemp(dir="/tmp"))
     mount("proc", directory, "proc")
     return directory

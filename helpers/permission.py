@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Children whose system call waits for a group's permission: fanotify(7), "Dealing with permission events".
+"""Children whose system call waits for a permission response: fanotify(7), "Dealing with permission events".
 
 with requesting(group, file.read_bytes) as requester:
     group.respond(requester.event.fd, FAN_DENY)
     expect(EPERM, requester.finish)
 
-Whatever happens to the test, a requester that nobody has answered is killed when its context is left.
+Leaving the context of a requester kills it, so a test that fails leaves no blocked process behind.
 """
 
 import contextlib
@@ -18,43 +18,48 @@ from helpers.waiting import is_readable, readable, wait_until
 
 
 class Requester(Actor):
-    """An actor whose act the kernel holds up until a group has answered. `event` is the group's question."""
+    """An actor whose act blocks until a group has responded. `event` is its permission event."""
 
     event: Event
 
     def request(self, group: FanotifyGroup) -> None:
-        """Begin the act, and wait until its question is in the group's queue and the child sleeps."""
+        """Start the act, and wait until its event is in the group's queue and the child is blocked."""
         self.start()
         readable(group, f"the permission event of {self.pid}")
         self.await_blocked()
 
     def block(self) -> None:
-        """Begin the act, and wait until the child sleeps, where nobody can look at the queue: it asked before."""
+        """Start the act, and wait until the child is blocked, when the queue cannot be polled.
+
+        The kernel queues the event before the child blocks.
+        """
         self.start()
         self.await_blocked()
 
     def await_blocked(self) -> None:
-        """Wait until the child waits in the kernel."""
-        wait_until(self.is_blocked, f"{self.pid} waits for permission")
+        """Wait until the child is blocked."""
+        wait_until(self.is_blocked, f"process {self.pid} to block on the permission event")
 
     def is_asked_for(self, group: FanotifyGroup) -> bool:
-        """Begin the act, and tell whether the group is asked; if it is not, the act is done."""
+        """Start the act, and return whether the group gets an event; if it does not, the act is done."""
         self.start()
-        wait_until(lambda: is_readable(group) or self.is_done(), f"{self.pid} asks or acts")
+        wait_until(
+            lambda: is_readable(group) or self.is_done(), f"process {self.pid} to cause an event or to finish"
+        )
         return is_readable(group)
 
     def is_blocked(self) -> bool:
-        """Tell whether the child waits in the kernel, where only a fatal signal reaches it.
+        """Return whether the child is blocked in the kernel, in an uninterruptible but killable sleep.
 
-        Its answer makes it runnable before write(2) returns, so that this is no guess afterwards. An answer to another
-        child makes all that wait for the group look up for a moment: use `await_blocked` then.
+        The response makes the child runnable before write(2) returns, so afterwards the result is reliable. A response
+        to another child wakes all children that wait for this group for a moment: then use `await_blocked`.
         """
         return process_state(self.pid) == "D"
 
 
 @contextlib.contextmanager
 def requesting(group: FanotifyGroup, act: Act) -> Iterator[Requester]:
-    """Have a child act until it waits for the answer of this group, and read the question."""
+    """Start an act in a child, wait until it is blocked, and read its permission event from the group."""
     with Requester(act) as requester:
         requester.request(group)
         requester.event = group.read_one()

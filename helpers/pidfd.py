@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""pidfds in Python: the ways to get one, and what can be done with it.
+"""The system calls that return or take a pidfd.
 
-Sources: pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2), clone(2), waitid(2), and linux/pidfd.h and
-linux/sched.h as of Linux 7.3 for what has no manual page. Every call raises OSError with the kernel's errno.
+Sources: pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2), clone(2), waitid(2), and for what they do not document
+linux/pidfd.h and linux/sched.h as of Linux 7.3. Every call raises OSError with the kernel's errno.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ from helpers.uapi import (
 
 
 class Siginfo(ctypes.Structure):
-    """siginfo_t as far as kill(2), sigqueue(3) and waitid(2) fill it: 128 bytes."""
+    """siginfo_t (128 bytes), with the members that kill(2), sigqueue(3) and waitid(2) set."""
 
     _fields_ = (
         ("si_signo", ctypes.c_int),
@@ -61,13 +61,13 @@ class Siginfo(ctypes.Structure):
 
 
 def pidfd_open(pid: int, flags: int = 0) -> int:
-    """Return a new pidfd of a process, or with PIDFD_THREAD of a thread."""
+    """Return a new pidfd of a process or, with PIDFD_THREAD, of a thread."""
     return syscall("pidfd_open", pid, flags, shown=lambda: f"pidfd_open({pid}, {Pidfd(flags)})")
 
 
 @contextlib.contextmanager
 def pidfd_of(pid: int, flags: int = 0) -> Iterator[int]:
-    """Have a pidfd of a process, or with PIDFD_THREAD of a thread, for the body of a `with`."""
+    """Open a pidfd of a process or, with PIDFD_THREAD, of a thread, for the body of a `with`."""
     fd = pidfd_open(pid, flags)
     try:
         yield fd
@@ -76,12 +76,12 @@ def pidfd_of(pid: int, flags: int = 0) -> Iterator[int]:
 
 
 def own_pidfd() -> contextlib.AbstractContextManager[int]:
-    """Have a pidfd of this process for the body of a `with`."""
+    """Open a pidfd of this process for the body of a `with`."""
     return pidfd_of(os.getpid())
 
 
 def pidfd_send_signal(fd: int, signal: int, info: Siginfo | None = None, flags: int = 0) -> None:
-    """Send a signal, 0 for the mere permission check, to what a pidfd refers to."""
+    """Send a signal through a pidfd; 0 only checks for permission."""
     syscall(
         "pidfd_send_signal",
         fd,
@@ -98,14 +98,14 @@ def pidfd_getfd(fd: int, target: int, flags: int = 0) -> int:
 
 
 def waitid(fd: int, options: int) -> Siginfo:
-    """Wait for the child that a pidfd refers to; `options` are os.WEXITED and its like."""
+    """Wait for the child that a pidfd refers to; `options` are os.WEXITED and so on."""
     info = Siginfo()
     syscall("waitid", P_PIDFD, fd, info, options, None, shown=lambda: f"waitid(P_PIDFD, {fd}, {options:#x})")
     return info
 
 
 class Direction(IntEnum):
-    """Which way the structure of an ioctl goes: _IOC_WRITE and _IOC_READ of linux/ioctl.h."""
+    """Direction bits of an ioctl: _IOC_WRITE and _IOC_READ of linux/ioctl.h."""
 
     NONE = 0
     TO_KERNEL = 1
@@ -114,9 +114,9 @@ class Direction(IntEnum):
 
 
 def request(command: int, size: int = 0, direction: Direction | None = None) -> int:
-    """Return the number of an ioctl of pidfds, as the macros of linux/ioctl.h make it.
+    """Return the number of a pidfd ioctl, as the macros of linux/ioctl.h compute it.
 
-    `size` is that of the structure, in bytes; it goes both ways unless `direction` says otherwise.
+    `size` is that of the structure, in bytes; the default direction is _IOWR with a structure, _IO without.
     """
     if direction is None:
         direction = Direction.BOTH if size else Direction.NONE
@@ -124,7 +124,7 @@ def request(command: int, size: int = 0, direction: Direction | None = None) -> 
 
 
 def get_info(fd: int, ask: int = 0, *, size: int = ctypes.sizeof(InfoResult)) -> InfoResult:
-    """Ask PIDFD_GET_INFO (since 6.13) for the PIDFD_INFO_* bits of `ask`, with a structure of `size` bytes."""
+    """Call PIDFD_GET_INFO (since 6.13) with the PIDFD_INFO_* bits of `ask` and a structure of `size` bytes."""
     buffer = bytearray(max(size, ctypes.sizeof(InfoResult)))
     InfoResult.from_buffer(buffer).mask = ask
     fcntl.ioctl(fd, request(PIDFD_GET_INFO, size), buffer)
@@ -132,7 +132,7 @@ def get_info(fd: int, ask: int = 0, *, size: int = ctypes.sizeof(InfoResult)) ->
 
 
 def poll(fd: int) -> Poll:
-    """Return what poll(2) reports of a descriptor right now."""
+    """Return the events that poll(2) reports for a descriptor right now."""
     polled = select.poll()
     polled.register(fd, select.POLLIN)
     return Poll(dict(polled.poll(0)).get(fd, 0))
@@ -150,31 +150,31 @@ NAMESPACES = {
     "user": PIDFD_GET_USER_NAMESPACE,
     "uts": PIDFD_GET_UTS_NAMESPACE,
 }
-"""What `get_namespace` knows: namespaces by their names in /proc/PID/ns."""
+"""The ioctls of `get_namespace`, by the namespace's name in /proc/PID/ns."""
 
 
 def get_namespace(fd: int, name: str, argument: int = 0) -> int:
-    """Return a descriptor of a namespace, named as in /proc/PID/ns, of a pidfd's process (since 6.11)."""
+    """Return a descriptor of a namespace of a pidfd's process, by its name in /proc/PID/ns (since 6.11)."""
     return fcntl.ioctl(fd, request(NAMESPACES[name]), argument)
 
 
 def clone(
     flags: int, parent_tid: "int | ctypes.c_int" = 0, child: Callable[[], object] = lambda: None
 ) -> int:
-    """clone(2) without a new stack: fork this process, and return the pid of the child, which runs `child`.
+    """Call clone(2) without a new stack, like fork(2); return the pid of the child, which calls `child`.
 
-    `flags` hold the exit signal too, as in C; `parent_tid` is where the kernel stores an int, or any address.
+    `flags` includes the exit signal, as in C. The kernel stores an int at `parent_tid`, a ctypes object or an address.
     """
     _refuse_shared_memory(flags)
     address = parent_tid if isinstance(parent_tid, int) else ctypes.addressof(parent_tid)
-    # aarch64 has tls before child_tid, the other way round than x86_64; both are 0 here.
+    # The order of tls and child_tid depends on the architecture; both are 0 here.
     return _fork(
         child, f"clone({Clone(flags & ~0xFF)}, {int(flags) & 0xFF})", "clone", flags, 0, address, 0, 0
     )
 
 
 def clone3(args: CloneArgs, child: Callable[[], object] = lambda: None, *, size: int | None = None) -> int:
-    """clone3 as `clone`; `size` is what the kernel is told of the size of `args`."""
+    """Like `clone`, with clone3; `size` is the size of `args` that the kernel is told."""
     _refuse_shared_memory(args.flags)
     shown = f"clone3({Clone(args.flags)}, exit_signal={args.exit_signal})"
     size = ctypes.sizeof(args) if size is None else size
@@ -182,21 +182,21 @@ def clone3(args: CloneArgs, child: Callable[[], object] = lambda: None, *, size:
 
 
 def clone_with_pidfd(child: Callable[[], object], flags: int = 0, signal: int = SIGCHLD) -> tuple[int, int]:
-    """Fork with CLONE_PIDFD, and return the pid of the child, which runs `child`, and its pidfd."""
+    """Fork with CLONE_PIDFD; return the pid of the child, which calls `child`, and its pidfd."""
     fd = ctypes.c_int(-1)
     pid = clone(CLONE_PIDFD | flags | signal, fd, child)
     return pid, fd.value
 
 
 def clone_in(namespaces: int, child: Callable[[], object]) -> int:
-    """Fork into new namespaces, the CLONE_NEW* flags, and return the pid of the child, which runs `child`."""
+    """Fork into new namespaces, given as CLONE_NEW* flags; return the pid of the child, which calls `child`."""
     return clone(namespaces | SIGCHLD, child=child)
 
 
 def clone_as(pid: int, child: Callable[[], object], pidfd: ctypes.c_int | None = None) -> int:
-    """Fork with a chosen pid (set_tid of clone3, since 5.5), and return it; EEXIST if it is taken.
+    """Fork a child with this pid (set_tid of clone3, since 5.5), and return it; fails with EEXIST if it is in use.
 
-    The child runs `child`. `pidfd` is where the kernel stores a pidfd of it (CLONE_PIDFD).
+    The child calls `child`. If `pidfd` is given, the kernel stores a pidfd of the child in it (CLONE_PIDFD).
     """
     numbers = (ctypes.c_int * 1)(pid)
     args = CloneArgs(exit_signal=SIGCHLD, set_tid=ctypes.addressof(numbers), set_tid_size=1)
@@ -207,10 +207,12 @@ def clone_as(pid: int, child: Callable[[], object], pidfd: ctypes.c_int | None =
 
 def _refuse_shared_memory(flags: int) -> None:
     if flags & CLONE_VM:
-        raise ValueError("two interpreters cannot share one memory: CLONE_VM needs helpers.tracee")
+        raise ValueError(
+            "two Python interpreters cannot share one address space: CLONE_VM needs helpers.tracee"
+        )
 
 
-# PyDLL, because the child must hold the interpreter's lock: nobody is left there to hand it over.
+# PyDLL keeps the GIL during the call: the child must hold it, since no other thread exists there to release it.
 _python = ctypes.PyDLL(None, use_errno=True)
 _raw = _python["syscall"]
 _raw.restype = ctypes.c_long
@@ -219,9 +221,9 @@ _raw.restype = ctypes.c_long
 def _fork(child: Callable[[], object], shown: str, name: str, *arguments: int) -> int:
     _python.PyOS_BeforeFork()
     call = (ctypes.c_long(number(name)), *map(ctypes.c_ulong, arguments))
-    # No bytecode may come between the call and PyOS_AfterFork_Child: the child could be asked there to hand the
-    # interpreter's lock to a thread that only its parent has, and would wait for ever. So C goes from the one to
-    # the other, with the answer of the call, and takewhile lets only the child go on, whose answer is 0.
+    # No bytecode may run between the call and PyOS_AfterFork_Child: the child's interpreter could then release the
+    # GIL to a thread that exists only in the parent, and deadlock. So the C code of map() makes the call and passes
+    # its result on, and takewhile() lets only the child, where it is 0, call PyOS_AfterFork_Child.
     answers, answer = tee(map(_raw, *([argument] for argument in call)))
     deque(map(_python.PyOS_AfterFork_Child, takewhile(not_, answers)), maxlen=0)
     pid: int = next(answer)
@@ -235,12 +237,12 @@ def _fork(child: Callable[[], object], shown: str, name: str, *arguments: int) -
 
 
 def _run(child: Callable[[], object]) -> NoReturn:
-    # Nothing of the parent's, neither its fixtures nor its buffers, may be unwound or flushed a second time.
+    # The child must not tear down the parent's fixtures or flush its buffers a second time: hence os._exit().
     status = 1
     try:
         child()
         status = 0
-    except BaseException:  # noqa: BLE001 - whatever it is, it ends here
+    except BaseException:  # noqa: BLE001 - it must not reach the parent's code
         traceback.print_exc()
     finally:
         os._exit(status)

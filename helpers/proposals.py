@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The names and numbers of interfaces that no released kernel has: one table, of which others may be chosen.
+"""The names and numbers of proposed interfaces, which no released kernel has.
 
-`proposals.toml` has the versions that the suites were written for; `--interface FILE.toml` replaces keys of it.
+`proposals.toml` has those for which the suites were written; `--interface FILE.toml` overrides some of its keys.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ Tables = Mapping[str, Mapping[str, Any]]
 
 
 class ProposalError(Exception):
-    """A table of names and numbers is wrong; the message names the file and the key."""
+    """A table of names and numbers is invalid; the message names the file and the key."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ _chosen: dict[str, dict[str, Any]] = {}
 
 
 def read(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the tables of a file; raise ProposalError at the first key or value that none of them can have."""
+    """Return the tables of a file; raise ProposalError at the first invalid key or value."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
@@ -83,7 +83,7 @@ def _check(path: Path, name: str, key: str, value: object) -> None:
 
 
 def choose(tables: Tables) -> None:
-    """Have these tables replace what `proposals.toml` says, for the rest of the session."""
+    """Override keys of `proposals.toml` with these tables for the rest of the session."""
     _chosen.clear()
     _chosen.update({name: dict(table) for name, table in tables.items()})
 
@@ -103,5 +103,5 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def is_reference() -> bool:
-    """Tell whether this is a kernel which this project built: there even what the proposals leave open is decided."""
+    """Return whether this is a kernel built by this project, which also decides what the proposals leave open."""
     return baseline.REFERENCE in os.uname().release

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Restartable permission events, a proposal: a group's control descriptor, and the queue that is opened on it.
+"""Restartable permission events, a proposal: a group's control descriptor, and the queue that it opens.
 
-The control descriptor carries the marks and keeps the group alive. Events are read from a queue, and answered
-there; what is unanswered when the queue is released waits at the head of the next one. Source: "fanotify:
-introduce restartable permission events", with its review. Names and numbers are those of `helpers.proposals`.
+Marks are added through the control descriptor, which also keeps the group alive. Events are read from a queue, and
+responses written to it; when the queue is released, unanswered events move to the head of the next one. Source:
+"fanotify: introduce restartable permission events", with its review. Names and numbers: `helpers.proposals`.
 
 with ControlGroup() as control:
     control.mark(FAN_MARK_ADD, FAN_OPEN_PERM, file)
@@ -29,7 +29,7 @@ CONTENT = FAN_CLASS_CONTENT | FAN_NONBLOCK
 
 
 class Presence(Enum):
-    """What a kernel makes of the flag of fanotify_init(2)."""
+    """Whether a kernel has restartable permission events."""
 
     ABSENT = auto()
     PRESENT = auto()
@@ -37,12 +37,12 @@ class Presence(Enum):
 
 
 def open_queue(control: int) -> int:
-    """Have the kernel open the queue of a control descriptor; return the queue's, or raise OSError."""
+    """Open the queue of a control descriptor; return its descriptor, or raise OSError."""
     return fcntl.ioctl(control, proposals.queue_fd().open_queue)
 
 
 class Queue(FanotifyGroup):
-    """The end of a group where events are read and answered. Leaving it closes it and what it delivered."""
+    """The queue of a group. A context manager: leaving it closes the queue and the descriptors of its events."""
 
     def __init__(self, control: "FanotifyGroup | int") -> None:
         """Open the queue of a control descriptor; raise OSError."""
@@ -55,7 +55,7 @@ class Queue(FanotifyGroup):
         return f"<queue of a group {self.flags}>"
 
     def release(self) -> None:
-        """Close the queue alone: descriptors that it delivered stay open, so that no new one gets their numbers."""
+        """Close the queue only: descriptors of its events stay open, so that their numbers are not reused."""
         os.close(self.fd)
         self.fd = -1
 
@@ -74,16 +74,16 @@ class ControlGroup(FanotifyGroup):
 
 @contextlib.contextmanager
 def controlling(path: AnyPath, mask: int = FAN_OPEN_PERM, flags: int = CONTENT) -> Iterator[ControlGroup]:
-    """Have a restartable group with one mark, for the body of a `with`."""
+    """Make a restartable group with one mark, for the body of a `with`."""
     with ControlGroup(flags) as control:
         control.mark(FAN_MARK_ADD, mask, path)
         yield control
 
 
 def detect() -> Presence:
-    """Find out by calling whether this kernel has restartable permission events.
+    """Probe whether this kernel has restartable permission events.
 
-    The bit is free in Linux 7.3, so that a kernel may give it another meaning.
+    Linux 7.3 does not use the flag bit, so a later kernel may give it another meaning.
     """
     try:
         control = ControlGroup()

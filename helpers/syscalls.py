@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Raw system calls: what the C library does not wrap, or wraps with checks of its own."""
+"""Raw system calls: those that the C library does not wrap, or wraps with additional checks."""
 
 import ctypes
 import errno
@@ -54,7 +54,7 @@ _NUMBERS = {
         "write": 64,
         "openat": 56,
         "close": 57,
-        "poll": 73,  # ppoll, with which the C library makes it
+        "poll": 73,  # ppoll: the C library implements poll with it
         "fallocate": 47,
         "mprotect": 226,
         "ioctl": 29,
@@ -95,7 +95,7 @@ _NUMBERS = {
 _libc = ctypes.CDLL(None, use_errno=True)
 
 Argument = int | bytes | ctypes.Array[ctypes.c_char] | ctypes.Structure | None
-"""What a system call can be given: an integer, a string, a buffer or structure by reference, NULL."""
+"""An argument of a system call: an integer, a string, a buffer or structure (passed by reference), or NULL."""
 
 
 def number(name: str) -> int:
@@ -104,11 +104,13 @@ def number(name: str) -> int:
 
 
 def bind(name: str, *types: type) -> Callable[..., int]:
-    """Return the system call as a function which answers as the kernel does: a result, or a negated errno.
+    """Return the system call as a function that returns what the kernel does: a result, or a negated errno.
 
     For loops of many calls. `types` are the ctypes of the arguments.
     """
-    call = _libc["syscall"]  # Indexing gives a function object of our own, whose prototype nobody else sees.
+    call = _libc[
+        "syscall"
+    ]  # Unlike an attribute, indexing makes a new object, so the prototype is not shared.
     call.argtypes = (ctypes.c_long, *types)
     call.restype = ctypes.c_long
     nr = number(name)
@@ -121,9 +123,9 @@ def bind(name: str, *types: type) -> Callable[..., int]:
 
 
 def syscall(name: str, *arguments: Argument, shown: Callable[[], str] | None = None) -> int:
-    """Make a system call and return its result; raise OSError when it fails.
+    """Make a system call and return its result; raise OSError if it fails.
 
-    `shown` gives the call as the error should print it; by default its arguments are printed as they are.
+    `shown` returns the call as the error prints it; by default its arguments are printed as they are.
     """
     __tracebackhide__ = True
     result = bind(name)(*map(_pass, arguments))
@@ -134,7 +136,7 @@ def syscall(name: str, *arguments: Argument, shown: Callable[[], str] | None = N
 
 
 def _pass(argument: Argument) -> object:
-    # A plain int would be passed as C's int and lose its upper half.
+    # ctypes would pass a plain int as a C int and lose its upper half.
     if isinstance(argument, int):
         return ctypes.c_long(argument)
     return ctypes.byref(argument) if isinstance(argument, ctypes.Structure) else argument

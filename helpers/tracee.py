@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A child held between two system calls, which can be made to do what Python cannot do safely (ptrace(2)).
+"""Traced processes (ptrace(2)): a child that makes system calls which Python cannot make safely, and traced exits.
 
-x86_64 only: each machine has its own way to change the number of a system call that is about to begin.
+x86_64 only: how a tracer changes the number of a system call depends on the architecture.
 """
 
 import copy
@@ -30,13 +30,13 @@ _SYSCALL_INSTRUCTION_SIZE = 2
 
 
 class Tracee:
-    """A child process which is held whenever it is not told to go on.
+    """A traced child process, which is stopped except while a method of this class runs it.
 
-    It starts held, waiting to be told to act; `actor` is how it is told so, and how it is ended.
+    It starts stopped, and waits for `actor` to start its act; `actor` also ends it.
     """
 
     def __init__(self, act: Act) -> None:
-        """Fork the child and stop it."""
+        """Fork the child, attach to it and stop it."""
         self.actor = Actor(act)
         self.pid = self.actor.pid
         self.threads: list[int] = []
@@ -57,19 +57,19 @@ class Tracee:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Kill the child with all its threads."""
+        """Kill the child with all its threads, and reap it."""
         self.close()
 
     def close(self) -> None:
         """Kill the child with all its threads, and reap it."""
         os.kill(self.pid, signal.SIGKILL)
-        # A traced thread is its tracer's to wait for, and until then its process cannot be reaped.
+        # The tracer must wait for each traced thread; until then the process cannot be reaped.
         for thread in self.threads:
             _wait_for_end(thread)
         self.actor.close()
 
     def run_to_entry(self, name: str) -> None:
-        """Let the child run until it is about to make this system call, and hold it there."""
+        """Run the child until it enters this system call, and stop it there."""
         nr = number(name)
         while True:
             self._step()
@@ -77,19 +77,19 @@ class Tracee:
                 return
 
     def run_to_exit(self) -> int:
-        """Let the call happen at whose entry the child is held, and hold it again.
+        """Run the child to the exit of the system call at whose entry it is stopped.
 
-        Return what the kernel answered: a result, or a negated errno.
+        Return what the kernel returned: a result, or a negated errno.
         """
-        assert self._inside, "the child is not held at the entry of a system call"
+        assert self._inside, "the child is not stopped at the entry of a system call"
         self._step()
         return _signed(ptrace.ptrace_getregs(self.pid).rax)
 
     def call(self, name: str, *arguments: int) -> int:
-        """Have the child, which is held at the entry of a system call, make another one first.
+        """Make the child, which is stopped at the entry of a system call, make another one first.
 
-        Return what the kernel answered. A thread that the call makes is held too, before its first
-        instruction, and listed in `threads`.
+        Return what the kernel returned: a result, or a negated errno. A thread that the call creates is stopped before
+        its first instruction, and added to `threads`.
         """
         own = ptrace.ptrace_getregs(self.pid)
         other = copy.copy(own)
@@ -113,7 +113,7 @@ class Tracee:
             os.pwrite(memory.fileno(), content, address)
 
     def end_thread(self, thread: int) -> None:
-        """Have a held thread make no other system call than exit(2), and wait until it is gone."""
+        """Make a stopped thread call exit(2), and wait until it has ended."""
         registers = ptrace.ptrace_getregs(thread)
         registers.rdi = 0
         _repeat(thread, registers, number("exit"))
@@ -122,7 +122,7 @@ class Tracee:
         _wait_for_end(thread)
 
     def release(self) -> None:
-        """Let the child run, no longer traced. Its own threads must have ended."""
+        """Detach from the child, which then runs. Threads that `call` has created must have ended."""
         ptrace.ptrace_detach(self.pid)
 
     def _step(self) -> None:
@@ -143,10 +143,10 @@ class Tracee:
 
 
 class Departure:
-    """The end of any process, of which its tracer is told first: held on its way out, then a zombie of its own.
+    """A traced exit: the process stops at PTRACE_EVENT_EXIT, then becomes a zombie that only its tracer can wait for.
 
-    The process runs until somebody else ends it. The steps, each of which waits until it has happened:
-    `hold`, `become_zombie`, `let_go`.
+    The process runs until it exits or is killed. The steps, each of which is synchronous: `hold`, `become_zombie`,
+    `let_go`.
     """
 
     def __init__(self, pid: int) -> None:
@@ -163,35 +163,35 @@ class Departure:
             raise
 
     def __enter__(self) -> Self:
-        """Return the departure."""
+        """Return the traced exit."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Kill the process, and give it to its parent, unless that has happened yet."""
+        """Kill the process and wait for it, unless `let_go` has already."""
         self.close()
 
     def close(self) -> None:
-        """Kill the process, and give it to its parent, unless that has happened yet."""
+        """Kill the process and wait for it, unless `let_go` has already."""
         if self._traced:
             os.kill(self.pid, signal.SIGKILL)
             _wait_for_end(self.pid)
             self._traced = False
 
     def hold(self) -> None:
-        """Wait until the process is on its way out, before it has given anything back, and hold it there."""
+        """Wait until the process stops at PTRACE_EVENT_EXIT, before it has released any resources."""
         while (status := _wait_for_stop(self.pid)) >> 16 != ptrace.PTRACE_EVENT_EXIT:
             ptrace.ptrace_cont(self.pid, os.WSTOPSIG(status))
 
     def become_zombie(self) -> None:
-        """Let the held process exit, and wait until it is a zombie, which its parent is not told of."""
+        """Continue the exit until the process is a zombie; its parent is not notified."""
         ptrace.ptrace_cont(self.pid)
         options = os.WEXITED | os.WNOWAIT | os.WNOHANG | WALL
-        wait_until(lambda: os.waitid(os.P_PID, self.pid, options), f"process {self.pid} exits")
+        wait_until(lambda: os.waitid(os.P_PID, self.pid, options), f"process {self.pid} to exit")
 
     def let_go(self) -> None:
-        """Give the zombie to its parent; if that is this process, it is reaped."""
+        """Wait for the zombie as its tracer: then its parent can reap it, or has, if that is this process."""
         _wait_for_end(self.pid)
         self._traced = False
 
@@ -214,16 +214,16 @@ def _wait_for(task: int) -> int:
         pid, status = os.waitpid(task, os.WNOHANG | WALL)
         return (pid, status) if pid else None
 
-    found = wait_until(changed, f"task {task} stops or ends")
+    found = wait_until(changed, f"task {task} to stop or end")
     assert found
     return found[1]
 
 
 def _repeat(task: int, registers: Any, nr: int) -> None:
-    """Put a task right before the system call instruction that it made last, with this number in hand."""
+    """Move a task back to its last system call instruction, with the number of another system call."""
     registers.rip -= _SYSCALL_INSTRUCTION_SIZE
     registers.rax = nr
-    registers.orig_rax = 2**64 - 1  # No system call is under way which the kernel could restart.
+    registers.orig_rax = 2**64 - 1  # Not in a system call: the kernel must not restart one.
     ptrace.ptrace_setregs(task, registers)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Waiting for a condition with a deadline: the only place where time may pass."""
+"""Waiting for a condition with a deadline. Nothing else in the suites sleeps."""
 
 import os
 import select
@@ -10,13 +10,13 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 SLOW = float(os.environ.get("FAPITEST_SLOW", "1"))
-"""How many times longer everything may take here; the host sets it for emulated machines."""
+"""Factor for all deadlines; the host sets it for emulated machines."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.05
 
 
 class DeadlinePassed(AssertionError):  # noqa: N818 - what happened
-    """What had to happen did not happen in time."""
+    """A condition did not become true before its deadline."""
 
 
 class HasFileno(Protocol):
@@ -27,7 +27,7 @@ class HasFileno(Protocol):
 
 
 def scaled(seconds: float) -> float:
-    """Return a time limit in seconds as this machine needs it."""
+    """Return a deadline in seconds, scaled for this machine."""
     return seconds * SLOW
 
 
@@ -40,22 +40,26 @@ def wait_until(condition: Callable[[], T], what: str, deadline: float = 5) -> T:
     end, pause = time.monotonic() + scaled(deadline), _FIRST_PAUSE
     while not (value := condition()):
         if time.monotonic() > end:
-            raise DeadlinePassed(f"waited {scaled(deadline):g} s in vain: {what}")
+            raise DeadlinePassed(_timed_out(deadline, what))
         time.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
     return value
 
 
 def is_readable(file: int | HasFileno) -> bool:
-    """Tell whether poll(2) reports POLLIN right now."""
+    """Return whether poll(2) reports POLLIN right now."""
     return bool(_poll(file, 0) & select.POLLIN)
 
 
 def readable(file: int | HasFileno, what: str, deadline: float = 5) -> None:
-    """Wait until poll(2) reports anything for the descriptor; raise DeadlinePassed naming `what`."""
+    """Wait until poll(2) reports any event for the descriptor; raise DeadlinePassed naming `what`."""
     __tracebackhide__ = True
     if not _poll(file, scaled(deadline)):
-        raise DeadlinePassed(f"waited {scaled(deadline):g} s in vain: {what}")
+        raise DeadlinePassed(_timed_out(deadline, what))
+
+
+def _timed_out(deadline: float, what: str) -> str:
+    return f"timed out after {scaled(deadline):g} s, waiting for: {what}"
 
 
 def _poll(file: int | HasFileno, seconds: float) -> int:

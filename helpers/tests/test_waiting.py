@@ -25,13 +25,13 @@ def test_wait_until_returns_the_value() -> None:
 
 
 def test_wait_until_names_what_did_not_happen() -> None:
-    with pytest.raises(DeadlinePassed, match=r"^waited 0\.01 s in vain: rain$"):
+    with pytest.raises(DeadlinePassed, match=r"^timed out after 0\.01 s, waiting for: rain$"):
         wait_until(lambda: False, "rain", deadline=0.01)
 
 
 def test_deadlines_stretch_with_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "SLOW", 3)
-    with pytest.raises(DeadlinePassed, match=r"^waited 0\.03 s"):
+    with pytest.raises(DeadlinePassed, match=r"^timed out after 0\.03 s"):
         wait_until(lambda: False, "rain", deadline=0.01)
 
 
@@ -51,5 +51,5 @@ def test_readable_at_the_end_of_a_file() -> None:
 
 
 def test_readable_names_what_did_not_come(pipe: tuple[int, int]) -> None:
-    with pytest.raises(DeadlinePassed, match=r"^waited 0\.01 s in vain: a byte$"):
+    with pytest.raises(DeadlinePassed, match=r"^timed out after 0\.01 s, waiting for: a byte$"):
         readable(pipe[0], "a byte", deadline=0.01)

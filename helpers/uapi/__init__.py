@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel's interface in Python: its constants by their names in C, which they print as, and its structures.
+"""The kernel's interface in Python: constants, named and printed as in C, and structures.
 
     from helpers.uapi import CLONE_PIDFD, FAN_OPEN, FAN_REPORT_PIDFD, O_RDONLY, PIDFD_THREAD
 
-Constants of one word belong to one class: Init(word), Mark, Mask and their like make flags of any number.
-To add one, write it in its class and below that; helpers/tests/test_uapi.py sees that both is done.
+The flags of one argument are a class: Init(number), Mark(number), Mask(number) and so on turn any number into flags.
+A new constant is a member of its class and a name below it; helpers/tests/test_uapi.py checks that it is both.
 """
 
 # ruff: noqa: F403 - a constant is written in two places, not in three

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""linux/fanotify.h as of Linux 7.3; fanotify(7), fanotify_init(2) and fanotify_mark(2) say what it means."""
+"""linux/fanotify.h as of Linux 7.3, documented in fanotify(7), fanotify_init(2) and fanotify_mark(2)."""
 
 import ctypes
 
 from helpers.uapi.names import Constants, Flags
 
 FAN_NOFD = -1
-"""Event descriptor of an event which reports no open file."""
+"""`fd` of an event without a file descriptor."""
 FAN_NOPIDFD = FAN_NOFD
-"""The process is gone, or cannot be seen by the reader."""
+"""`pidfd` if the process has been reaped, or is not visible to the reader."""
 FAN_EPIDFD = -2
-"""The pidfd could not be created."""
+"""`pidfd` if it could not be created."""
 
 FANOTIFY_METADATA_VERSION = 3
-"""It never changed since 2.6.37."""
+"""Unchanged since 2.6.37."""
 
 
 class Init(Flags):
@@ -95,7 +95,7 @@ FAN_MARK_IGNORE_SURV = Mark.FAN_MARK_IGNORE_SURV
 
 
 class Mask(Flags):
-    """Bits of an event mask, of a mark and of an event."""
+    """Bits of the mask of a mark or an event."""
 
     FAN_ACCESS = 0x1
     FAN_MODIFY = 0x2
@@ -154,7 +154,7 @@ FAN_MOVE = Mask.FAN_MOVE
 
 
 class Response(Flags):
-    """Answers to a permission event, fanotify(7) "Dealing with permission events"."""
+    """Responses to a permission event, fanotify(7) "Dealing with permission events"."""
 
     FAN_ALLOW = 0x1
     FAN_DENY = 0x2
@@ -169,12 +169,12 @@ FAN_INFO = Response.FAN_INFO
 
 
 def FAN_DENY_ERRNO(code: int) -> int:  # noqa: N802 - as in C
-    """Deny, and have the blocked call fail with this errno (since 6.14)."""
+    """Return the response that denies and makes the blocked call fail with this errno (since 6.14)."""
     return (code & 0xFF) << 24 | FAN_DENY
 
 
 class InfoType(Constants):
-    """Types of the information records which follow an event's metadata."""
+    """Types of the information records that follow an event's metadata."""
 
     FAN_EVENT_INFO_TYPE_FID = 1
     FAN_EVENT_INFO_TYPE_DFID_NAME = 2
@@ -256,7 +256,7 @@ class InfoRange(ctypes.Structure):
 
 
 class InfoMnt(ctypes.Structure):
-    """struct fanotify_event_info_mnt; the alignment of mnt_id leaves a hole, which is named here."""
+    """struct fanotify_event_info_mnt; `hole` is the padding before mnt_id."""
 
     _fields_ = (("hdr", InfoHeader), ("hole", ctypes.c_uint32), ("mnt_id", ctypes.c_uint64))
 

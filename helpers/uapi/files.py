@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What calls on files take and answer: asm-generic/fcntl.h, linux/fcntl.h, asm-generic/poll.h."""
+"""Constants of calls on files: asm-generic/fcntl.h, linux/fcntl.h, asm-generic/poll.h."""
 
 import os
 import select
@@ -9,13 +9,13 @@ from helpers.uapi.names import Flags
 AT_FDCWD = -100
 AT_SYMLINK_FOLLOW = 0x400
 AT_HANDLE_FID = 0x200
-"""A handle which is good for comparing, and perhaps not for opening (since 6.5)."""
+"""Return a handle that can be compared, and perhaps cannot be opened (since 6.5)."""
 MAX_HANDLE_SZ = 128
 """The longest file handle in bytes, name_to_handle_at(2)."""
 
 
 class Open(Flags):
-    """Flags of open(2), as event_f_flags of fanotify_init(2) and F_GETFL of fcntl(2) carry them."""
+    """Flags of open(2), also used in event_f_flags of fanotify_init(2) and F_GETFL of fcntl(2)."""
 
     O_RDONLY = os.O_RDONLY
     O_WRONLY = os.O_WRONLY
@@ -54,7 +54,7 @@ O_DSYNC = Open.O_DSYNC
 O_ASYNC = Open.O_ASYNC
 O_DIRECT = Open.O_DIRECT
 O_LARGEFILE = Open.O_LARGEFILE
-"""Forced on every event descriptor by 64-bit kernels; Python's os.O_LARGEFILE is 0 there."""
+"""64-bit kernels set it on every event descriptor; Python's os.O_LARGEFILE is 0 there."""
 O_DIRECTORY = Open.O_DIRECTORY
 O_NOFOLLOW = Open.O_NOFOLLOW
 O_NOATIME = Open.O_NOATIME

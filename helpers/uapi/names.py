@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Constants that print as the manual writes them."""
+"""Constants that print as their names in C."""
 
 import functools
 from enum import IntEnum, IntFlag
 
 
 class Constants(IntEnum):
-    """Constants of which a word has one, and which prints as its name."""
+    """Constants that are values, not flags; each prints as its name."""
 
     def __str__(self) -> str:
         """Return the name."""
@@ -16,7 +16,7 @@ class Constants(IntEnum):
 
 
 class Flags(IntFlag):
-    """A flag word which prints as the names of its bits, the way the manual writes them."""
+    """Flags that print as the names of their bits."""
 
     def __str__(self) -> str:
         """Return the names, the widest first, and bits without a name in hexadecimal."""
@@ -27,7 +27,7 @@ class Flags(IntFlag):
 
 @functools.cache
 def _widest_first(kind: type[Flags]) -> list[tuple[int, str]]:
-    # Plain integers: the arithmetic of enums is slow, and everything prints its flags.
+    # Plain integers, because the arithmetic of enums is slow and flags are printed often.
     names = ((int(member), name) for name, member in kind.__members__.items())
     return sorted(names, key=lambda named: (-named[0].bit_count(), named[0]))
 

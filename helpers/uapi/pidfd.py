@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What calls on pidfds take and answer: linux/pidfd.h as of Linux 7.3, and what sockets say of pidfds."""
+"""Constants and structures of pidfds: linux/pidfd.h as of Linux 7.3, and the socket options for pidfds."""
 
 import ctypes
 import os
@@ -14,9 +14,9 @@ SCM_PIDFD = 4
 
 
 class Self(Constants):
-    """Instead of a descriptor: the calling thread (since 6.15) and the calling process (since 6.17).
+    """Used in place of a descriptor: the calling thread (since 6.15) and the calling process (since 6.17).
 
-    Linux 6.15 and 6.16 had -20000 for the process.
+    In Linux 6.15 and 6.16 the value for the process is -20000.
     """
 
     PIDFD_SELF_THREAD = -10000
@@ -28,7 +28,7 @@ PIDFD_SELF_THREAD_GROUP = Self.PIDFD_SELF_THREAD_GROUP
 
 
 class Pidfd(Flags):
-    """Flags of pidfd_open(2), which F_GETFL of fcntl(2) shows again."""
+    """Flags of pidfd_open(2), which F_GETFL of fcntl(2) returns too."""
 
     PIDFD_NONBLOCK = os.O_NONBLOCK
     PIDFD_THREAD = os.O_EXCL
@@ -52,7 +52,7 @@ PIDFD_SIGNAL_PROCESS_GROUP = Scope.PIDFD_SIGNAL_PROCESS_GROUP
 
 
 class Command(Constants):
-    """Commands of ioctl(2) on a pidfd; `helpers.pidfd.request` makes the numbers of them."""
+    """Commands of ioctl(2) on a pidfd; `helpers.pidfd.request` returns their full numbers."""
 
     PIDFD_GET_CGROUP_NAMESPACE = 1
     PIDFD_GET_IPC_NAMESPACE = 2
@@ -81,7 +81,7 @@ PIDFD_GET_INFO = Command.PIDFD_GET_INFO
 
 
 class Info(Flags):
-    """Bits of `InfoResult.mask`: what PIDFD_GET_INFO is asked for, and what it answered."""
+    """Bits of `InfoResult.mask`: the information that PIDFD_GET_INFO is asked for, and that it has returned."""
 
     PIDFD_INFO_PID = 0x1
     PIDFD_INFO_CREDS = 0x2
@@ -119,10 +119,10 @@ PIDFD_COREDUMP_ROOT = Coredump.PIDFD_COREDUMP_ROOT
 
 
 class InfoResult(ctypes.Structure):
-    """struct pidfd_info in its largest published size (88 bytes); ids are numbers.
+    """struct pidfd_info in its largest published size (88 bytes).
 
-    Every kernel with PIDFD_GET_INFO (since 6.13) has the first 64 bytes, up to `exit_code`, which is a wait
-    status as for os.waitstatus_to_exitcode. Which fields are valid is what `mask` says.
+    Every kernel with PIDFD_GET_INFO (since 6.13) has the first 64 bytes, up to `exit_code`, which is a wait status as
+    for os.waitstatus_to_exitcode. `mask` tells which fields are valid.
     """
 
     _fields_ = (

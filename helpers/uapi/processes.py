@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What calls on processes take: linux/sched.h, linux/wait.h, linux/prctl.h, linux/capability.h,
+"""Constants of calls on processes: linux/sched.h, linux/wait.h, linux/prctl.h, linux/capability.h,
 asm-generic/siginfo.h."""
 
 import ctypes
@@ -7,7 +7,7 @@ import ctypes
 from helpers.uapi.names import Constants, Flags
 
 WALL = 0x40000000
-"""__WALL of waitid(2): wait for children with any exit signal, or none."""
+"""__WALL of waitid(2): wait for children with any exit signal or none."""
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -16,7 +16,7 @@ PR_SET_NAME = 15
 
 
 class Clone(Flags):
-    """Flags of clone(2) and unshare(2); those above 32 bits are clone3's (since 7.1)."""
+    """Flags of clone(2) and unshare(2); those above 32 bits are for clone3 only (since 7.1)."""
 
     CLONE_VM = 0x100
     CLONE_FS = 0x200
@@ -73,7 +73,7 @@ class CloneArgs(ctypes.Structure):
 
 
 class SignalCode(Constants):
-    """What si_code of siginfo_t says of where a signal comes from, sigaction(2)."""
+    """Values of si_code in siginfo_t: the origin of a signal, sigaction(2)."""
 
     SI_USER = 0
     SI_KERNEL = 0x80
