@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Decides between KVM and emulation, by trying.
+"""Decides between KVM and emulation by booting a VM.
 
-That /dev/kvm is there does not mean that it works: on some hosts QEMU aborts at once, on others the guest stands still
-without a word. So a VM is booted with it, once; the answer is kept per machine, kernel and QEMU.
+/dev/kvm may exist and not work: on some hosts QEMU aborts at once, on others the guest hangs without console output.
+So one VM is booted with KVM, and the result is cached for this machine, kernel and QEMU.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vm.errors import BootError, VmError
 
 DEVICE = Path("/dev/kvm")
 OLDEST_QEMU = (5, 2)
-"""Debian 11's; older ones lack options that a VM is started with."""
+"""The version of Debian 11; older ones lack options that VMs need."""
 
 
 def qemu_version() -> tuple[int, ...]:
@@ -40,10 +40,10 @@ def qemu_version() -> tuple[int, ...]:
 
 
 def choose(wanted: str, kernel: Kernel) -> str:
-    """Return ``kvm`` or ``tcg``: what is wanted, or for ``auto`` what works here, with a notice when that is emulation.
+    """Return ``kvm`` or ``tcg``: `wanted`, or for ``auto`` what works here, with a notice if that is emulation.
 
     Raises:
-        VmError: QEMU is missing or too old, or KVM is wanted and can not be used.
+        VmError: QEMU is missing or too old, or KVM is wanted and cannot be used.
     """
     version = qemu_version()
     if wanted == "tcg":
@@ -58,13 +58,13 @@ def choose(wanted: str, kernel: Kernel) -> str:
 
 
 def kvm(version: tuple[int, ...], kernel: Kernel, *, again: bool = False) -> tuple[bool, str]:
-    """Return whether a VM really comes up with KVM here, and in words why not."""
+    """Return whether a VM boots with KVM here, and if not, why, as text."""
     if not DEVICE.exists():
         return False, f"this machine has no {DEVICE}"
     if not os.access(DEVICE, os.R_OK | os.W_OK):
         return False, f"{DEVICE} may not be opened by this user; join the group kvm"
     machine = [version, os.uname(), _boot_id(), "2"]
-    # That a VM came up says something about KVM; that it did not may be the kernel's fault.
+    # A successful boot holds for every kernel; a failed one may be the fault of this kernel.
     good, bad = _answer([*machine, True]), _answer([*machine, kernel.key or str(kernel.image)])
     with cache.lock("kvm"), cache.writing():
         if good.exists() and not again:
@@ -96,7 +96,7 @@ def _boot_id() -> str:
 
 
 def _try(kernel: Kernel) -> tuple[bool, str]:
-    from vm.machine import Machine  # noqa: PLC0415  machine needs what this module decides
+    from vm.machine import Machine  # noqa: PLC0415  machine imports this module
 
     with scratch.directory() as directory:
         machine = Machine(kernel, accel="kvm", directory=directory)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""apt as a child process: what it does is shown, it has limits of time, and what went wrong fits into one line."""
+"""Runs apt as a child process: shows its progress, applies timeouts, and reports errors in one line."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from urllib.parse import urlsplit
 from vm.errors import VmError
 
 SILENCE = 20.0
-"""Seconds without a byte after which an archive is taken for out of reach."""
+"""Seconds without data after which an archive counts as unreachable."""
 
 LIMIT = 1800.0
-"""Seconds that apt may take in all, so that an archive that only trickles does not hold a run for ever."""
+"""Timeout for apt as a whole in seconds, so that a very slow archive does not block a run for ever."""
 
 PATIENCE = {"Acquire::http::Timeout": "10", "Acquire::https::Timeout": "10", "Acquire::Retries": "1"}
-"""apt's own limits: by itself it waits four times 30 seconds, for every file."""
+"""apt's own timeouts: its default is four times 30 seconds for every file."""
 
 Progress = Callable[[str, float], None]
-"""Told what is being done and how much of it is done, in per cent."""
+"""Called with what is being done, and how much of it is done, in per cent."""
 
 
 class AptError(VmError):
     """apt could not do something; the text says why.
 
     Attributes:
-        unreachable: whether the archive was out of reach, so that there is no use in asking it again soon.
+        unreachable: whether the archive could not be reached, so that trying again soon is useless.
     """
 
     def __init__(self, reason: str, *, unreachable: bool = False) -> None:
-        """Keep whether it was the way to the archive that failed."""
+        """Set the reason, and whether the archive could not be reached."""
         super().__init__(reason)
         self.unreachable = unreachable
 
@@ -49,15 +49,15 @@ def quiet(_what: str, _percent: float) -> None:
 
 
 def options(settings: dict[str, str]) -> list[str]:
-    """Return settings of apt's configuration as words of a command line."""
+    """Return settings of apt's configuration as command-line options."""
     return [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
 
 
 def ask(*command: str) -> str:
-    """Return what one of apt's programs prints that need not fetch anything.
+    """Return the output of one of apt's programs, for commands that fetch nothing.
 
     Raises:
-        AptError: apt is not there, or fails.
+        AptError: apt is missing, or fails.
     """
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
@@ -79,11 +79,11 @@ def work(
     silence: float | None = None,
     limit: float | None = None,
 ) -> None:
-    """Run one of apt's programs, show its progress as that of `what`, and end it when it passes a limit of time.
+    """Run one of apt's programs, show its progress as that of `what`, and kill it on a timeout.
 
     Raises:
-        AptError: it failed, or nothing came for `silence` seconds, or it took longer than `limit` seconds.
-        OSError: there is no room left to write to.
+        AptError: it failed, reported nothing for `silence` seconds, or took longer than `limit` seconds.
+        OSError: the disk is full.
     """
     reading, writing = os.pipe()
     shown = options({"APT::Status-Fd": str(writing)})
@@ -122,7 +122,7 @@ def _environment() -> dict[str, str]:
 
 
 def _follow(status: int, what: str, progress: Progress, silence: float, limit: float) -> None:
-    """Show what apt reports until it closes its status; it reports twice a second, also when nothing has come."""
+    """Show apt's progress until it closes the status pipe; it reports twice a second, even without new data."""
     heard = time.monotonic()
     end, last, rest = heard + limit, b"", b""
     while (left := min(heard + silence, end) - time.monotonic()) > 0:
@@ -144,10 +144,10 @@ _PLAIN = {
     r"does not have a Release file": "the archive has no such suite",
     r"is not signed|is no longer signed": "it is not signed with a key of Debian's",
 }
-"""What apt says -> what a person needs to know of it."""
+"""apt's message -> the message for the user."""
 
 _OUT_OF_REACH = re.compile(r"Failed to fetch \S+\s+(?!\d{3} |Hash Sum|File has unexpected|Writing)")
-"""apt's word for a file that it could not get, but for those whose archive answered."""
+"""apt's message for a file that it could not fetch, unless the archive answered with an error."""
 
 
 def _failure(said: str) -> Exception:
@@ -157,7 +157,7 @@ def _failure(said: str) -> Exception:
 
 
 def _reason(said: str) -> str:
-    """Return apt's first error, without the addresses in it: they may hold passwords."""
+    """Return apt's first error without addresses, which may have passwords in them."""
     lines = said.splitlines()
     errors = [line[3:] for line in lines if line.startswith("E: ")] or lines[-1:] or ["no reason given"]
     for pattern, plain in _PLAIN.items():

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's archive through apt, with directories of our own.
+"""Fetches from Debian's archive with apt, in private directories.
 
-Nothing of the machine's package management is touched. Where the archive is, and through which proxy and with which
-password it is reached, is what the machine's apt is set up for; whether its lists were ever fetched does not matter.
-apt checks the signatures of what it fetches.
+The machine's package management is not modified. The archive's address, proxy and password are those that the machine's
+apt is configured with; its lists need not have been fetched. apt checks the signatures of what it fetches.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from vm.errors import VmError
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 FRESH = 24 * 3600
-"""Seconds for which the list of a suite's packages is not asked for again."""
+"""Seconds for which the package list of a suite is not fetched again."""
 
 Progress = apt.Progress
 
@@ -43,12 +42,12 @@ class Package:
 
 @dataclass
 class Memory:
-    """What a run has learnt of archives and does not find out again."""
+    """Facts about archives that a run finds out once."""
 
     unreachable: dict[str, str] = field(default_factory=dict)
     """Site -> why it could not be reached."""
     asked: str | None = None
-    """What went wrong when the machine's sources were asked what they are; None: they were not asked."""
+    """The error of fetching the Release files of the machine's sources, or ""; None if they were not fetched."""
 
 
 memory = Memory()
@@ -59,7 +58,7 @@ def _say(text: str) -> None:
 
 
 def _private(directory: Path, *command: str, **settings: str) -> list[str]:
-    """Return a command of apt's that keeps its lists, its cache and its state in `directory`, which is made."""
+    """Return an apt command that keeps its lists, cache and state in `directory`, which is created."""
     lists, packages = directory / "state" / "lists", directory / "cache" / "archives"
     for made in (lists, packages):
         (made / "partial").mkdir(parents=True, exist_ok=True)
@@ -85,12 +84,12 @@ def _private(directory: Path, *command: str, **settings: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Source:
-    """A suite of an archive that the machine's apt is set up for.
+    """A suite of an archive that the machine's apt is configured with.
 
     Attributes:
-        address: as apt needs it, perhaps with a password in it: only `apt.public` of it may be shown.
-        suite: as the source names it.
-        release: how the name of its Release file among apt's lists begins.
+        address: as apt needs it. It may have a password in it: only `apt.public` of it may be shown.
+        suite: the name in the source.
+        release: the prefix of the name of its Release file among apt's lists.
     """
 
     address: str
@@ -107,12 +106,12 @@ class Archives:
 
 
 def archives(progress: Progress = apt.quiet) -> Archives:
-    """Find Debian's archives among the machine's sources: what each one is, its Release file says.
+    """Find Debian's archives among the machine's sources, by their Release files.
 
-    The machine's apt may have fetched that; sources that it has not are asked, once in a run.
+    Release files that the machine's apt has not fetched are fetched once in a run.
 
     Raises:
-        VmError: apt can not read the machine's sources.
+        VmError: apt cannot read the machine's sources.
     """
     with cache.writing():
         sources = _sources()
@@ -151,7 +150,7 @@ def _releases(*options: str) -> list[str]:
 
 
 def _ask(unknown: Iterable[Source], progress: Progress) -> str:
-    """Ask the machine's sources what they are; return what went wrong, which others than Debian's may cause."""
+    """Fetch the Release files of the machine's sources; return the error, which may concern a foreign source."""
     sites = ", ".join(dict.fromkeys(apt.public(source.address) for source in unknown))
     try:
         with cache.lock("apt-sources"):
@@ -162,13 +161,13 @@ def _ask(unknown: Iterable[Source], progress: Progress) -> str:
 
 
 def _facts(sources: Iterable[Source]) -> dict[Source, dict[str, str]]:
-    """Return what the Release files of sources say they are, of those that apt has fetched, for itself or for us.
+    """Return the fields of the Release files of sources, as far as the machine's apt or this project has fetched them.
 
-    That tells where to look. Whether it is Debian's archive, the signatures of its suites tell.
+    They only tell where to look: that an archive is Debian's is proven by the signatures of its suites.
     """
     (_, _, theirs) = apt.ask("apt-config", "shell", "LISTS", "Dir::State::lists/d").partition("=")
     ours = cache.root() / "apt" / "sources" / "state" / "lists"
-    # apt leaves what has come in the last place when another source keeps it waiting until it is ended
+    # if apt was killed while it waited for another source, what it had fetched is still in the last place
     places = (Path(*shlex.split(theirs)), ours, ours / "partial")
     known = {}
     for source in sources:
@@ -181,10 +180,10 @@ def _facts(sources: Iterable[Source]) -> dict[Source, dict[str, str]]:
 
 
 def described() -> str:
-    """Return in one line which archive serves kernels, without passwords.
+    """Return one line that says which archive kernels are fetched from, without passwords.
 
     Raises:
-        VmError: there is no apt, or no archive of Debian's among its sources.
+        VmError: apt is missing, or has no archive of Debian's among its sources.
     """
     found = archives()
     if not (found.main or found.security):
@@ -208,7 +207,7 @@ class Suite:
     """One suite of the archive, with apt's state for it in the cache."""
 
     def __init__(self, name: str) -> None:
-        """Name the suite, such as ``trixie-backports``; nothing is fetched yet."""
+        """Set the name of the suite, such as ``trixie-backports``; nothing is fetched yet."""
         self.name = name
         self.directory = cache.root() / "apt" / name
 
@@ -234,7 +233,7 @@ class Suite:
         return self.directory / "updated"
 
     def unchanged_since(self, moment: float) -> bool:
-        """Whether the suite's list is fresh and no newer than `moment`, so that nothing can have appeared in it."""
+        """Return whether the suite's list is fresh and not newer than `moment`: then it has no new packages."""
         return self._fresh() and self._stamp.stat().st_mtime <= moment
 
     def _fresh(self) -> bool:
@@ -244,8 +243,8 @@ class Suite:
         """Fetch the suite's list of packages, unless that was done within the last day.
 
         Raises:
-            VmError: the archive is not among the machine's sources, can not be reached, does not have the suite, or
-                its signature does not hold.
+            VmError: the archive is not among the machine's sources, cannot be reached or does not have the suite, or
+                its signature is invalid.
         """
         with cache.lock(f"apt-{self.name}"), cache.writing():
             if not again and self._fresh():
@@ -263,7 +262,7 @@ class Suite:
             raise VmError(f"the list of Debian's suite {self.name} can not be fetched: {self._why(failures)}")
 
     def _addresses(self, progress: Progress) -> Iterator[tuple[str, str]]:
-        """Give the addresses to try, and what is to be said when one of them has the suite."""
+        """Yield the addresses to try, each with the notice to show if it has the suite."""
         found = archives(progress)
         yield from ((address, "") for address in (found.security if self._is_security else found.main))
         if self._is_security and not found.security:
@@ -271,7 +270,7 @@ class Suite:
             yield from ((f"{address}-security", _absent("security archive")) for address in found.main)
 
     def _why(self, failures: list[AptError]) -> str:
-        """Return the reason why no address had the suite: an archive out of reach before one without it."""
+        """Return why no address had the suite; an unreachable archive is reported before one without the suite."""
         failures.sort(key=lambda failure: not failure.unreachable)
         if failures and (archives().security or not self._is_security):
             return str(failures[0])
@@ -312,7 +311,7 @@ class Suite:
         """Fetch packages into the directory `target` and return their files; apt checks them against the signed list.
 
         Raises:
-            VmError: the archive can not be reached, or what came is not what the list promises.
+            VmError: the archive cannot be reached, or a file does not match the list.
         """
         wanted = list(names)
         address = self._source.read_text().split()[-3]
@@ -328,7 +327,7 @@ class Suite:
 
 
 def _work(address: str, *command: str, what: str, progress: Progress, directory: Path | None = None) -> None:
-    """Let apt fetch something from an archive, unless that was found to be out of reach."""
+    """Fetch something from an archive with apt, unless the archive is known to be unreachable."""
     site = urlsplit(address).netloc or address
     if reason := memory.unreachable.get(site):
         raise AptError(reason, unreachable=True)
@@ -341,10 +340,10 @@ def _work(address: str, *command: str, what: str, progress: Progress, directory:
 
 
 def suites(names: Iterable[str], *, again: bool = False, progress: Progress = apt.quiet) -> list[Suite]:
-    """Return those of the named suites whose lists of packages can be had, and say which can not.
+    """Return those of the named suites whose lists can be fetched, and show which cannot.
 
     Raises:
-        VmError: none can be had.
+        VmError: no list can be fetched.
     """
     there, failures = [], []
     for suite in map(Suite, names):
@@ -361,7 +360,7 @@ def suites(names: Iterable[str], *, again: bool = False, progress: Progress = ap
 
 
 def newest(packages: Iterable[Package]) -> Package | None:
-    """Return the package with the highest version by Debian's rules of comparison, the signed one of two alike."""
+    """Return the package with the highest version by Debian's rules; of two with the same version, the signed one."""
 
     def compare(one: Package, other: Package) -> int:
         if one.version == other.version:
@@ -372,5 +371,5 @@ def newest(packages: Iterable[Package]) -> Package | None:
 
 
 def is_later(version: str, other: str) -> bool:
-    """Whether a version is later than another by Debian's rules of comparison."""
+    """Return whether a version is later than another by Debian's rules."""
     return subprocess.run(["dpkg", "--compare-versions", version, "gt", other], check=False).returncode == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the time of a run goes, phase by phase. On a busy machine compare ratios, not seconds."""
+"""Measures how long each phase of a run takes. On a busy machine compare ratios, not seconds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SLOWEST = 10
 
 
 def run(name: str, kernel: Kernel, accel: str, *, modules: Sequence[Path] = (), hardware: Hardware) -> int:
-    """Measure boot, a run of the suites and the replacement of a lost VM, and print what each phase took."""
+    """Measure the boot, a run of the suites and the replacement of a lost VM; print how long each phase took."""
     print(f"{kernel.name} ({kernel.origin}), {accel}\n")
     given = [word for source in modules for word in ("--modules", str(source))]
     with directory() as scratch:

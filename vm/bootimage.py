@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is booted: the files of a kernel, and what the header of a boot image says.
+"""The files of a kernel that can be booted, and the header of a boot image.
 
 Source: Documentation/arch/x86/boot.rst.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from vm.errors import VmError
 
 HEAD = 0x10000 + 0x200
-"""How many bytes of a boot image can tell its release: the field kernel_version is an offset of 16 bits."""
+"""Bytes at the start of a boot image that include its release: kernel_version is a 16-bit offset to it."""
 
 _MACHINES = {0x3E: "x86-64", 0xB7: "arm64", 0xF3: "RISC-V", 0x15: "PowerPC 64"}
 _RELEASE = re.compile(r"[!-.0-~]{1,64}")
@@ -25,15 +25,15 @@ class Kernel:
     """A kernel that can be booted.
 
     Attributes:
-        name: what people call it; the name in every result.
+        name: its name for users, and in every result.
         image: the boot image (bzImage).
         modules: archive of the modules that the guest needs.
-        loop: whether loop devices are among them; where they may be missing, a VM gets scratch disks to mount.
-        origin: where it comes from, for people.
-        packages: the version and the names of the packages that it came in; empty for a kernel of the user's.
-        key: what tells its content from any other's, or None for a kernel whose VMs' state is not worth saving.
-        other_names: what it may be called instead when another kernel of the run has its name, best first.
-        given: how the user named it.
+        loop: whether it surely has loop devices; otherwise a VM gets scratch disks to mount.
+        origin: where it comes from, as text for users.
+        packages: the version and the names of its packages; empty for a user's kernel.
+        key: identifies its content, or None for a kernel whose VM states are not saved.
+        other_names: alternative names if another kernel of the run has the same name, best first.
+        given: the name or path that the user gave.
         userland: the base archive to boot it with; None for that of this environment.
     """
 
@@ -56,14 +56,14 @@ def image_release(image: Path) -> str:
 
 
 def image_version(image: Path) -> str:
-    """Return the version (uname -v) that a boot image names in its header, or "" when it names none."""
+    """Return the version (uname -v) in the header of a boot image, or "" if it has none."""
     with image.open("rb") as content:
         _, number, version = _named(content.read(HEAD)).partition("#")
     return f"{number}{version}"
 
 
 def _named(head: bytes) -> str:
-    """Return the text of the header's field kernel_version: release, who built it where, version."""
+    """Return the string at kernel_version of the header: release, builder, version."""
     offset = struct.unpack_from("<H", head, 0x20E)[0]
     if not offset:
         return ""
@@ -75,10 +75,10 @@ def _release(head: bytes) -> str:
 
 
 def check_release(image: bytes, called: str) -> str:
-    """Return the release that a boot image names; it may become part of a path.
+    """Return the release in a boot image's header; it may become part of a path.
 
     Raises:
-        VmError: it is not a plain word.
+        VmError: it has characters that a release may not have.
     """
     release = _release(image)
     if release and (release in {".", ".."} or not _RELEASE.fullmatch(release)):
@@ -97,7 +97,7 @@ def check_image(image: Path) -> None:
 
 
 def check_head(head: bytes, called: str) -> None:
-    """Make sure that a file that begins with `head` is a boot image of this architecture.
+    """Check that a file that begins with `head` is a boot image of this architecture.
 
     Raises:
         VmError: it is not; the text says what it is.

@@ -23,10 +23,10 @@ from vm.catalogue import REFERENCE
 from vm.errors import VmError
 
 PLACE = Path(__file__).parent / "reference"
-"""Where configuration, patches and handlers lie."""
+"""The directory of configuration, patches and handlers."""
 
 HANDLERS = "extra"
-"""The directory of a build tree in which modules are made that are not Linux' own."""
+"""The directory in a build tree for modules that do not belong to Linux."""
 
 _NAME = re.compile(r"ref-(?P<series>\d+\.\d+)(?P<debug>-debug)?")
 _STAMP = "source.json"
@@ -46,12 +46,12 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """What it is called: ``ref-6.12``, ``ref-6.12-debug``."""
+        """Its name: ``ref-6.12``, ``ref-6.12-debug``."""
         return f"ref-{self.series}{'-debug' if self.debug else ''}"
 
     @property
     def directory(self) -> Path:
-        """Where the cache keeps source and trees of the series."""
+        """The directory in the cache with the source and the trees of the series."""
         return cache.root() / "reference" / self.series
 
     @property
@@ -61,7 +61,7 @@ class Reference:
 
     @property
     def patches(self) -> list[Path]:
-        """The patches, in the order in which they apply."""
+        """The patches, in the order in which they are applied."""
         return sorted((PLACE / "patches" / self.series).glob("*.patch"))
 
     @property
@@ -72,7 +72,7 @@ class Reference:
 
     @property
     def inputs(self) -> str:
-        """A digest of all that the project puts into the kernel: another one means another kernel."""
+        """A digest of everything that the project adds to the kernel: if it changes, the kernel must be rebuilt."""
         parts = [*self.patches, *self.fragments, *sorted((PLACE / "handlers").iterdir())]
         content = [(part.name, cache.digest(part)) for part in parts]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
@@ -89,10 +89,10 @@ def named(name: str) -> Reference | None:
 def build(reference: Reference, progress: archive.Progress, *, fresh: bool = False) -> str:
     """Build a reference kernel in its tree and return the version of the source.
 
-    The source that is there is used; `fresh` asks for the newest, which is a whole build.
+    A source in the cache is reused; with `fresh` the newest is fetched, which means a full build.
 
     Raises:
-        VmError: a tool is missing, the source can not be had, a patch does not apply, an option is not taken over,
+        VmError: a tool is missing, the source cannot be fetched, a patch does not apply, an option is not accepted,
             or the compiler fails.
     """
     if absent := tools.missing_for_builds():
@@ -115,7 +115,7 @@ def build(reference: Reference, progress: archive.Progress, *, fresh: bool = Fal
 
 
 def _source(reference: Reference, progress: archive.Progress, *, fresh: bool) -> str:
-    """Make sure that the unpacked source is there and return its version."""
+    """Unpack the source if necessary, and return its version."""
     stamp = reference.directory / _STAMP
     there = json.loads(stamp.read_text())["version"] if stamp.exists() else ""
     if there and not fresh:
@@ -168,19 +168,19 @@ _FAILED = re.compile(r"Hunk #(\d+) FAILED at (\d+)")
 
 
 def touched(patch_text: str) -> dict[str, bool]:
-    """Return the files that a patch changes, and of each whether the patch makes it."""
+    """Return the files that a patch changes, and whether it creates them."""
     found = {m["new"] or m["old"]: m["old"] is None for m in _OLD_AND_NEW.finditer(patch_text)}
     return {path: new for path, new in found.items() if path}
 
 
 def patch(source: Path, pristine: Path, patches: Iterable[Path], version: str) -> None:
-    """Bring a source tree into the state of `patches`, whatever patches it had before.
+    """Apply exactly `patches` to a source tree, whatever patches it had before.
 
-    `pristine` keeps the files as they came; a file that no patch changes any more goes back to that. Files whose
-    content stays the same are not written: make would compile them again.
+    `pristine` keeps the original files; a file that no patch changes any more is restored from it. Files whose content
+    does not change are not written, because make would compile them again.
 
     Raises:
-        VmError: a patch does not apply; the text names the hunk. The tree is as it was then.
+        VmError: a patch does not apply; the text names the hunk, and the tree is unchanged.
     """
     for file in patches:
         for path, new in touched(file.read_text()).items():
@@ -224,7 +224,7 @@ def _apply(file: Path, tree: Path, version: str) -> None:
 
 
 def failure(said: str) -> str:
-    """Return which hunks failed, from what patch(1) said."""
+    """Return the hunks that failed, from the output of patch(1)."""
     file, failed = "", []
     for line in said.splitlines():
         if match := _PATCHING.match(line):
@@ -247,12 +247,12 @@ _OPTION = re.compile(r"^(?:(?P<set>CONFIG_\w+)=.*|# (?P<unset>CONFIG_\w+) is not
 
 
 def options(text: str) -> dict[str, str]:
-    """Return the options of a kernel configuration: name -> the line that sets it; the last one counts."""
+    """Return the options of a kernel configuration: name -> the line that sets it; the last one wins."""
     return {m["set"] or m["unset"]: m[0] for m in _OPTION.finditer(text)}
 
 
 def merged(texts: Iterable[str]) -> str:
-    """Return one configuration of several, of which a later one overrides an earlier one."""
+    """Merge configurations into one; a later one overrides an earlier one."""
     found: dict[str, str] = {}
     for text in texts:
         found |= options(text)
@@ -260,7 +260,7 @@ def merged(texts: Iterable[str]) -> str:
 
 
 def not_taken(wanted: Mapping[str, str], got: Mapping[str, str]) -> list[str]:
-    """Return the lines of `wanted` that a finished configuration does not have; an option that is off may be absent."""
+    """Return the lines of `wanted` that a final configuration does not have; an option that is off may be absent."""
     return [line for name, line in wanted.items() if got.get(name, f"# {name} is not set") != line]
 
 
@@ -302,7 +302,7 @@ def _make(reference: Reference, *targets: str) -> None:
 
 
 def first_error(said: str) -> str:
-    """Return the first line of a build's output that tells of an error."""
+    """Return the first line of a build's output that reports an error."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return next(
         (line for line in lines if re.search(r"\berror\b|\*\*\*", line, re.IGNORECASE)), "".join(lines[-1:])

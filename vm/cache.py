@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The user's cache: kernels, guest images, what was learnt of this machine. Safe for two runs at once."""
+"""The user's cache: kernels, guest images, and facts about this machine. Safe for concurrent runs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from vm.errors import VmError
 MANIFEST = "manifest.json"
 PARTS = "parts"
 ROOMS = ("kernels", "custom", "states", "base", PARTS)
-"""The directories of the cache that hold entries made by `storing`."""
+"""The directories of the cache whose entries are made by `storing`."""
 
 PATIENCE = 3.0
-"""Seconds of waiting for another run after which that is said."""
+"""Seconds of waiting for another run after which a notice is shown."""
 
 _held: dict[tuple[int, int], int] = {}
 
@@ -34,7 +34,7 @@ def root() -> Path:
     """Return the cache directory: ``$FAPITEST_CACHE``, else the user's cache directory for fapitest.
 
     Raises:
-        VmError: it can not be made or written.
+        VmError: it cannot be created or written.
     """
     path = Path(os.environ.get("FAPITEST_CACHE") or platformdirs.user_cache_dir("fapitest"))
     try:
@@ -48,7 +48,7 @@ def root() -> Path:
 
 @contextlib.contextmanager
 def writing() -> Iterator[None]:
-    """Turn a full or read-only cache into one clear line."""
+    """Turn the error of a full or read-only cache into a VmError."""
     try:
         yield
     except OSError as error:
@@ -62,7 +62,7 @@ def writing() -> Iterator[None]:
 
 @contextlib.contextmanager
 def lock(name: str) -> Iterator[None]:
-    """Hold the cache's lock `name`: of two runs that need the same thing the second waits and finds it made."""
+    """Hold the cache's lock `name`: if two runs need the same entry, the second waits for the first to make it."""
     with writing():
         held = _lock(name)
         try:
@@ -82,7 +82,7 @@ def _lock(name: str) -> filelock.BaseFileLock:
 
 @contextlib.contextmanager
 def lock_if_free(name: str) -> Iterator[bool]:
-    """Hold the cache's lock `name` if nobody does; tell whether that is so."""
+    """Hold the cache's lock `name` unless another process does; yield whether it is held."""
     held = _lock(name)
     try:
         held.acquire(timeout=0)
@@ -96,7 +96,7 @@ def lock_if_free(name: str) -> Iterator[bool]:
 
 
 def hold(directory: Path) -> bool:
-    """Keep an entry from being removed until this process ends; False when it is not there any more."""
+    """Keep an entry from being removed until this process ends; return False if it no longer exists."""
     descriptor = claims.claim(directory, alone=False)
     if descriptor is None:
         return False
@@ -109,13 +109,13 @@ def hold(directory: Path) -> bool:
 
 
 def prune(entries: Iterable[Path], keep: int) -> None:
-    """Remove entries but for those in use and the `keep` that were used last, which their time tells."""
+    """Remove all entries except those in use and the `keep` most recently used ones, by their modification time."""
     for entry in by_last_use(entries)[keep:]:
         claims.remove(entry)
 
 
 def by_last_use(entries: Iterable[Path]) -> list[Path]:
-    """Return entries, the one that was used last first."""
+    """Return entries, the most recently used one first."""
     return sorted((entry for entry in entries if entry.is_dir()), key=_last_used, reverse=True)
 
 
@@ -127,7 +127,7 @@ def _last_used(entry: Path) -> float:
 
 
 def sweep() -> dict[Path, int]:
-    """Remove what was being made when a run was cut off; return the directories and their sizes in bytes."""
+    """Remove what killed runs left unfinished; return the directories and their sizes in bytes."""
     removed: dict[Path, int] = {}
     for room in ROOMS:
         removed |= claims.sweep(root() / room, f"{claims.HIDDEN}*")
@@ -141,7 +141,7 @@ def digest(path: Path) -> str:
 
 
 def stored(directory: Path) -> dict[str, Any] | None:
-    """Return the facts kept with `directory` when all its files are there, complete and undamaged; else None."""
+    """Return the facts stored with `directory` if all its files are complete and undamaged, else None."""
     try:
         manifest = json.loads((directory / MANIFEST).read_text())
         intact = all(_unchanged(directory / name, expected) for name, expected in manifest["files"].items())
@@ -151,7 +151,7 @@ def stored(directory: Path) -> dict[str, Any] | None:
 
 
 def _unchanged(path: Path, expected: Mapping[str, Any]) -> bool:
-    """Whether a file is what was stored; the expensive digest is only taken when size or time have changed."""
+    """Return whether a file is unchanged; the digest, which is expensive, is only computed if its time has changed."""
     status = path.stat()
     if status.st_size != expected["size"]:
         return False
@@ -160,9 +160,9 @@ def _unchanged(path: Path, expected: Mapping[str, Any]) -> bool:
 
 @contextlib.contextmanager
 def making(directory: Path) -> Iterator[Path]:
-    """Give an empty directory to fill, on the way to be `directory` or another beside it; `settle` brings it there.
+    """Yield an empty directory to fill, which `settle` then renames to `directory` or to another beside it.
 
-    What is not settled is removed, by the next run if need be.
+    A directory that is not settled is removed, if necessary by the next run.
     """
     with writing():
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,7 @@ def making(directory: Path) -> Iterator[Path]:
 
 
 def settle(made: Path, directory: Path, facts: Mapping[str, Any]) -> None:
-    """Let a filled directory replace `directory` as a whole, with a manifest of its files."""
+    """Replace `directory` atomically by a filled directory, with a manifest of its files."""
     files = {
         path.name: {
             "sha256": digest(path),
@@ -194,9 +194,9 @@ def settle(made: Path, directory: Path, facts: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def storing(directory: Path, facts: dict[str, Any]) -> Iterator[Path]:
-    """Give an empty directory to fill; once filled it replaces `directory` as a whole, with a manifest of its files.
+    """Yield an empty directory to fill; then replace `directory` by it atomically, with a manifest of its files.
 
-    `facts` may still be filled in while the directory is being made.
+    `facts` may be changed until then.
     """
     with making(directory) as made:
         yield made

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernels that the project knows by name. To add one, add a row here and an environment in tox.ini."""
+"""The kernels that have a name in this project. To add one, add a row here and an environment in tox.ini."""
 
 from __future__ import annotations
 
 SERIES: dict[str, tuple[str, ...]] = {
-    # series: the suites of Debian's archive that carry it
+    # series: the suites of Debian's archive that have it
     "5.10": ("bullseye-security",),
     "6.1": ("bookworm", "bookworm-security"),
     "6.12": ("trixie", "trixie-security"),
@@ -19,16 +19,16 @@ SERIES: dict[str, tuple[str, ...]] = {
 }
 
 FLAVOUR = "cloud-amd64"
-"""Debian's kernel for virtual machines: the same source as the generic one, a third of its size, virtio built in."""
+"""Debian's kernel for VMs: the same source as the generic one, a third of its size, with virtio built in."""
 
 PACKAGE = r"linux-(image|binary)-(unsigned-)?({series}[.~+-][^ ]*-{flavour}|{series}-{flavour})(-unsigned)?"
-"""The packages that carry a series' kernel image: ``linux-image`` up to 6.18, ``linux-binary`` from 6.19 on.
+"""The packages with the kernel image of a series: ``linux-image`` up to 6.18, ``linux-binary`` since 6.19.
 
-Debian signs some later than it publishes them, so an unsigned build may be the newest.
+Debian publishes some packages before it signs them, so an unsigned one may be the newest.
 """
 
 REFERENCE: dict[str, tuple[str, ...]] = {
-    # series: the suites of Debian's archive that carry its source, linux-source-SERIES
+    # series: the suites of Debian's archive that have its source, linux-source-SERIES
     "6.12": ("trixie", "trixie-security"),
     "7.2": ("trixie-backports", "sid"),
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which directories are in use: a lock on a directory, which ends with the process that holds it, however it ends.
+"""Marks directories as in use by locking them: a lock disappears with its process, however that ends.
 
-What nobody holds is left over from a run that was cut off, and may be removed.
-Source: flock(2); a lock belongs to an open directory, and programs that are started do not inherit it.
+A directory without a lock was left behind by a killed run, and may be removed.
+Source: flock(2). A lock belongs to an open directory, which child programs do not inherit.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pathlib import Path
 from vm.errors import VmError
 
 HIDDEN = ".fapitest-"
-"""How the names begin of what is being made or removed beside other things."""
+"""Prefix of the names of directories that are being created or removed."""
 
 ATTEMPTS = 20
-"""How often another process may take a new directory for a leftover before it is locked."""
+"""Attempts to create and lock a directory; another process may remove it as a leftover before it is locked."""
 
 
 def claim(directory: Path, *, alone: bool) -> int | None:
-    """Lock a directory, with others or alone; return the descriptor to close, or None when it is gone or locked."""
+    """Lock a directory, shared or exclusively; return the descriptor to close, or None if it is gone or locked."""
     try:
         held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -40,10 +40,10 @@ def claim(directory: Path, *, alone: bool) -> int | None:
 
 
 def make(parent: Path, prefix: str) -> tuple[Path, int]:
-    """Make a directory of a name of its own, locked; return it and the descriptor to close once it is removed.
+    """Create a directory with a unique name and lock it; return it and the descriptor to close after its removal.
 
     Raises:
-        OSError: it can not be made.
+        OSError: it cannot be created.
         VmError: the file system of `parent` has no locks.
     """
     for _ in range(ATTEMPTS):
@@ -55,7 +55,7 @@ def make(parent: Path, prefix: str) -> tuple[Path, int]:
 
 
 def remove(directory: Path) -> int | None:
-    """Remove a directory that nobody holds; return its size in bytes, or None when it is in use or not ours."""
+    """Remove an unlocked directory; return its size in bytes, or None if it is in use or belongs to another user."""
     held = claim(directory, alone=True)
     if held is None:
         return None
@@ -63,7 +63,7 @@ def remove(directory: Path) -> int | None:
         if os.fstat(held).st_uid != os.geteuid():
             return None
         size = disk_usage(directory)
-        # Out of the way in one step: whoever makes the same entry anew finds either all of it or nothing.
+        # Rename it first: a process that makes the same entry anew finds either all of it or nothing.
         if not directory.name.startswith(HIDDEN):
             directory = directory.rename(tempfile.mkdtemp(prefix=HIDDEN, dir=directory.parent))
         shutil.rmtree(directory, ignore_errors=True)
@@ -80,13 +80,13 @@ def destroy(directory: Path) -> None:
 
 
 def sweep(parent: Path, pattern: str) -> dict[Path, int]:
-    """Remove the directories in `parent` of names like `pattern` that nobody holds; return them with their sizes."""
+    """Remove the unlocked directories in `parent` with names like `pattern`; return them with their sizes."""
     removed = {path: remove(path) for path in parent.glob(pattern) if path.is_dir()}
     return {path: size for path, size in removed.items() if size is not None}
 
 
 def disk_usage(path: Path) -> int:
-    """Return the bytes that a file, or a directory with all below it, takes on the disk."""
+    """Return the disk usage of a file, or of a directory with everything below it, in bytes."""
     size = 0
     for directory, _, files in os.walk(path):
         for name in files:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Removes what this project has written into the cache, and nothing else: no foreign file, and nothing in use."""
+"""Removes what this project has written into the cache, except entries in use and files of others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from vm import cache, claims, scratch
 
 _MARKS = {
-    # room: (how its entries are called, the file by which one is known, the lock that is held while one is changed)
+    # directory: (pattern of its entries, the file that identifies one, the lock that is held while one is changed)
     "apt": ("*", "sources.list", "apt-{}"),
     "reference": ("*", "source.json", "reference-{}"),
     "bytecode": ("[0-9a-f]*", "stamp", "bytecode"),
@@ -22,11 +22,11 @@ _MARKS = {
 
 @dataclass(frozen=True)
 class Removal:
-    """What became of one entry.
+    """The result for one entry.
 
     Attributes:
         path: the entry.
-        size: how many bytes were freed; None when the entry was kept.
+        size: bytes freed; None if the entry was kept.
         reason: why it was kept.
     """
 
@@ -36,7 +36,7 @@ class Removal:
 
 
 def clean() -> Iterator[Removal]:
-    """Remove all of the cache, and what runs that were cut off have left; yield each entry that was there."""
+    """Remove the whole cache, and what killed runs have left behind; yield the result for each entry."""
     for path, size in (cache.sweep() | scratch.sweep()).items():
         yield Removal(path, size)
     for room in cache.ROOMS:
@@ -59,7 +59,7 @@ def _visible(room: Path, pattern: str = "*") -> list[Path]:
 
 
 def _entry(entry: Path) -> Removal:
-    """Remove an entry that `cache.storing` has made, unless something else is in it."""
+    """Remove an entry made by `cache.storing`, unless it has foreign files."""
     try:
         files = {*json.loads((entry / cache.MANIFEST).read_text())["files"], cache.MANIFEST}
     except (OSError, ValueError, KeyError, TypeError):

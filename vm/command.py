@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 CONFIGURATION = Path(__file__).resolve().parent.parent / "pyproject.toml"
-"""Without it pytest looks for its configuration beside the paths of its arguments, be it the path of a kernel."""
+"""Passed explicitly: pytest would search for it beside the paths of its arguments, even the path of a kernel."""
 
 
 def pytest_command(*arguments: str, python: tuple[str, ...] = ()) -> list[str]:

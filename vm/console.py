@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a kernel prints on its console: kept in a file of bounded size, and read for how the VM ended."""
+"""The console of a VM: copied to a file of bounded size, and searched for the reason why the VM ended."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import BinaryIO
 from vm.life import Ending
 
 LIMIT = 8 << 20
-"""Bytes of a console that are kept in its file; a kernel in a loop prints gigabytes."""
+"""Maximum size of the console file in bytes; a kernel in a loop prints gigabytes."""
 
 LAST_LINES, LONGEST = 60, 1000
-"""How many lines, of how many characters, are kept for the result of a lost VM."""
+"""Maximum number of lines, and their length in characters, that are kept for the result of a lost VM."""
 
 _CHUNK = 1 << 16
 _TAIL = 256 << 10
 
 
 class Console:
-    """Copies a VM's console into a file, in a thread of its own, so that QEMU never waits for it."""
+    """Copies a VM's console into a file in a separate thread, so that QEMU never blocks on it."""
 
     def __init__(self, log: Path, before: bytes = b"") -> None:
-        """Keep the console in the file `log`, beginning with what a restored VM printed `before`."""
+        """Write the console to `log`, which begins with `before`, the output of a restored VM until it was saved."""
         self._log = log
         self._changed = threading.Condition()
         self._tail: deque[bytes] = deque()
@@ -41,7 +41,7 @@ class Console:
         try:
             self._file = self._log.open("wb", buffering=0)
         except OSError:
-            self._file = None  # a full or missing disk costs the file, not the run: the end is kept in memory
+            self._file = None  # a disk error must not end the run; the last lines are kept in memory
 
     def follow(self, source: BufferedReader) -> None:
         """Read `source` until it ends."""
@@ -58,7 +58,7 @@ class Console:
         self._thread.start()
 
     def add(self, data: bytes) -> None:
-        """Keep what was printed, which somebody else has read."""
+        """Add output that the caller has read."""
         with self._changed:
             self._size += len(data)
             self._write(data)
@@ -77,19 +77,19 @@ class Console:
             self._kept = LIMIT
 
     def wait_for(self, text: str, patience: float | None) -> bool:
-        """Wait until the console shows `text`; False when it has ended, or does not within `patience` seconds."""
+        """Wait until the console shows `text`; return False if it ends first, or after `patience` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or text in self.text(), patience)
             return text in self.text()
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing more to come."""
+        """Whether the console has reached its end."""
         with self._changed:
             return self._ended
 
     def close(self) -> None:
-        """Wait until all that was printed has been read, and end the file with the last of it, if that is not there."""
+        """Wait until all output is read; if the file is full, append the last lines to it."""
         if self._thread:
             self._thread.join(10)
         if self._file:
@@ -102,7 +102,7 @@ class Console:
             self._file = None
 
     def text(self) -> str:
-        """Return the last part of what the VM has printed so far: all of it, of an ordinary VM."""
+        """Return the end of the output so far; for a normal VM, all of it."""
         with self._changed:
             return b"".join(self._tail).decode("utf-8", "replace").replace("\r", "")
 
@@ -124,21 +124,21 @@ _TRACE = re.compile(_BEGIN + r"(?:RIP: |Call Trace:|Modules linked in:)", re.MUL
 _OOM = re.compile(_BEGIN + r"(?P<what>(?:Out of memory|Memory cgroup out of memory): .*)", re.MULTILINE)
 _NO_MEMORY = re.compile("deadlocked on memory|Out of memory|out of memory")
 _KILLED = "fapitest: the agent ended with 137"
-"""What the guest's init says when SIGKILL ended Python."""
+"""The message of the guest's init if SIGKILL ended Python."""
 
 _BEFORE = 200
-"""How many lines before a panic tell of its cause."""
+"""Number of lines before a panic in which its cause is searched for."""
 
 
 def headline(console: str) -> tuple[Ending, str] | None:
-    """Return what ended a kernel, if its console tells: how, and the line that names it.
+    """Return how a kernel ended and the line that says so, if its console has one.
 
-    An oops is more telling than the panic that it ends in, "Fatal exception": every oops is one here (oops=panic).
+    An oops is reported rather than the panic "Fatal exception" that follows every oops here (oops=panic).
     Source: arch/x86/kernel/dumpstack.c, mm/kasan/report.c, kernel/panic.c, mm/oom_kill.c.
     """
     if panic := _PANIC.search(console):
         before = "\n".join(console[: panic.start()].splitlines()[-_BEFORE:])
-        # A program may print the same words: only the kernel's come with registers or a call trace.
+        # A program may print the same text; only the kernel prints registers or a call trace after it.
         if (oops := _OOPS.search(before)) and _TRACE.search(before, oops.end()):
             return Ending.OOPS, f"Kernel oops: {_without_process(oops['what'])}"
         what = panic["what"].strip()
@@ -149,5 +149,5 @@ def headline(console: str) -> tuple[Ending, str] | None:
 
 
 def _without_process(text: str) -> str:
-    """Take the process out of a line: the same defect has the same name in every run."""
+    """Remove the process from a line, so that the same defect gives the same text in every run."""
     return re.sub(r"\s+(?:CPU: \d+ )?PID: \d+.*$", "", text.strip())[:LONGEST]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a place and a guest say to each other while the guest runs tests: each event, and what follows from it."""
+"""Talks to a guest while it runs tests: handles each of its events, and hands out tests."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from vm.protocol import Nonsense
 from vm.scheduler import AHEAD, Scheduler
 
 LEAST = 0.5
-"""Seconds: a VM that lacked a processor for less has had its time."""
+"""Seconds; less than this without a processor is not compensated."""
 
 
 @dataclass(frozen=True)
 class Changed:
-    """A VM has gone on to another state; `detail` is a few words about it, or empty."""
+    """A VM has entered another state; `detail` is a short text about it, or empty."""
 
     life: Life
     state: State
@@ -29,7 +29,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Said:
-    """A guest has said something: about one of its tests, if `test` is given."""
+    """A guest has sent an event, about one of its tests if `test` is given."""
 
     life: Life
     event: protocol.Event
@@ -37,7 +37,7 @@ class Said:
 
 
 class EndedEarlyError(Exception):
-    """pytest has ended in a guest while there was work for it; the text says why."""
+    """pytest has ended in a guest that still had tests to run; the text says why."""
 
 
 class UncleanError(Exception):
@@ -45,7 +45,7 @@ class UncleanError(Exception):
 
 
 class Conversation:
-    """What has been said with one guest so far: the tests that it knows, was given and is at."""
+    """The conversation with one guest: the tests that it has collected, was given, and is running."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Conversation:
         tell: Callable[[Changed | Said], None],
         silence: Callable[[], float],
     ) -> None:
-        """`tell` takes what the session must know; `silence` is for how many seconds the guest may say nothing."""
+        """`tell` takes events for the session; `silence` is the timeout in seconds for the guest's next event."""
         self._life = life
         self._scheduler = scheduler
         self._tell = tell
@@ -64,16 +64,16 @@ class Conversation:
         self._numbers: dict[str, int] = {}
         self._given: deque[int] = deque()
         self.collecting = ""
-        """The file whose tests the guest is at collecting, or was last."""
+        """The file whose tests the guest is collecting, or collected last."""
         self._torn_down = False
-        """Whether the last report of the first of the tests given has come."""
+        """Whether the first of the given tests has sent its last report, that of its teardown."""
         self._told_to_end = False
         self._over = False
 
     def hold(self, link: Link, order: bytes, starved: Callable[[], float]) -> None:
-        """Talk until the guest is done with its tests.
+        """Talk to the guest until it has run its tests.
 
-        `starved` tells for how many seconds, in all, the VM had no processor: that is no silence of its own.
+        `starved` returns the total seconds for which the VM had no processor; they do not count towards timeouts.
 
         Raises:
             Silence, Gone, Nonsense: see vm/link.py.
@@ -86,7 +86,7 @@ class Conversation:
             self._hear(self._next(link, starved))
 
     def _next(self, link: Link, starved: Callable[[], float]) -> protocol.Event:
-        """Return the next event, which must come while the VM has a processor for as long as it may say nothing."""
+        """Return the next event; the timeout counts only time in which the VM had a processor."""
         patience, before = self._silence(), starved()
         while True:
             try:
@@ -97,22 +97,22 @@ class Conversation:
                     raise Silence(f"no sign of life for {self._silence():.0f} s") from None
 
     def left(self) -> tuple[str, list[str]]:
-        """Return the test that was running, or "", and those that were given and not begun."""
+        """Return the test that was running, or "", and the given tests that have not begun."""
         tests = [self._ids[number] for number in self._given]
         if self._torn_down:
             return "", tests[1:]
         return (tests[0], tests[1:]) if tests else ("", [])
 
     def go(self, state: State, detail: str = "") -> None:
-        """Go on to a state, and say so."""
+        """Enter a state, and tell the session."""
         self._life.to(state)
         self._tell(Changed(self._life, state, detail))
 
-    # --- what a guest says ----------------------------------------------------------------------------------------
+    # --- events of a guest ----------------------------------------------------------------------------------------
 
     @singledispatchmethod
     def _hear(self, event: protocol.Event) -> None:
-        """Pass on what concerns no test."""
+        """Pass on an event that concerns no test."""
         self._tell(Said(self._life, event))
 
     @_hear.register
@@ -166,7 +166,7 @@ class Conversation:
             raise EndedEarlyError(event.reason or f"exit code {event.code}")
         self._over = True
 
-    # --- what follows ---------------------------------------------------------------------------------------------
+    # --- commands to a guest --------------------------------------------------------------------------------------
 
     def _expect(self, state: State) -> None:
         if self._life.state is not state:

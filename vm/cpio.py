@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Writes initramfs archives (the kernel's "newc" cpio format) without root.
 
-The kernel unpacks several archives that are simply concatenated, so each of ours ends on a 512-byte boundary.
+The kernel unpacks concatenated archives, so each of ours is padded to a 512-byte boundary.
 Source: Documentation/driver-api/early-userspace/buffer-format.rst.
 """
 
@@ -17,7 +17,7 @@ _BLOCK = 512
 
 
 class Archive:
-    """A cpio archive being written; directories that a member needs are added by themselves."""
+    """A cpio archive that is being written; parent directories of a member are added automatically."""
 
     def __init__(self, out: IO[bytes]) -> None:
         """Write to `out`, a binary file at its start."""
@@ -29,13 +29,13 @@ class Archive:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Close the archive with its trailer, unless writing it failed."""
+        """Write the trailer, unless writing the archive failed."""
         if kind is None:
             self._header("TRAILER!!!", mode=0, links=1)
             self._pad(_BLOCK)
 
     def __contains__(self, path: str | PurePosixPath) -> bool:
-        """Whether `path` is a member already."""
+        """Return whether `path` is already a member."""
         return PurePosixPath(path) in self._members
 
     def directory(self, path: str | PurePosixPath, mode: int = 0o755) -> None:
@@ -69,7 +69,7 @@ class Archive:
             self._pad(4)
 
     def character_device(self, path: str | PurePosixPath, major: int, minor: int) -> None:
-        """Add a character device node, which needs no root: it is only a header in the archive."""
+        """Add a character device node: a header in the archive, which needs no root to write."""
         if self._new(path):
             self._header(str(path), mode=stat.S_IFCHR | 0o600, device=(major, minor))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What goes wrong on the host's side, said to a person."""
+"""Errors on the host, with messages for users."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ NO_ASSERTS = (
 
 
 class VmError(Exception):
-    """Something that a person can put right; its text says what happened, where, and what to do.
+    """An error that the user can fix; its text says what happened, where, and what to do.
 
-    Commands print it as one line and exit with 2; it never shows a traceback.
+    Commands print it as one line, without a traceback, and exit with 2.
     """
 
 
 class UnfitKernelError(VmError):
-    """There is nothing to boot where a kernel of the user's should be: it was not built, say."""
+    """The path of a user's kernel has nothing to boot, for example because it was not built."""
 
 
 class MachineLostError(Exception):
-    """Another machine has failed a VM: it is gone, full or too slow, say; the text names it and says why."""
+    """Another machine has failed, for example because it is unreachable, full or too slow; the text names it."""
 
 
 class BootError(VmError):
-    """A VM that did not come up.
+    """A VM did not boot.
 
     Attributes:
         end: how it ended.
@@ -34,7 +34,7 @@ class BootError(VmError):
     """
 
     def __init__(self, text: str, *, end: Ending, console: str) -> None:
-        """Keep how the VM ended and the last lines of its console beside the text."""
+        """Set the text, how the VM ended, and the last lines of its console."""
         super().__init__(text)
         self.end = end
         self.console = console

@@ -7,15 +7,15 @@ import pytest
 
 CAN_NOT_BE_JUDGED = 125
 STOP = 128
-"""From here on ``git bisect run`` stops, and blames no commit."""
+"""From this exit code on ``git bisect run`` aborts, without blaming a commit."""
 
 _VERDICTS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, CAN_NOT_BE_JUDGED)
 
 
 class NothingSelectedError(Exception):
-    """The arguments of pytest are right one by one, and select no test together."""
+    """Each argument of pytest is valid, but together they select no test."""
 
 
 def for_bisect(code: int) -> int:
-    """Return what ``git bisect run`` is told: a verdict on the kernel, or that something else is wrong."""
+    """Return the exit code for ``git bisect run``: a verdict on the kernel, or a request to abort."""
     return int(code) if code in _VERDICTS else STOP + int(code)

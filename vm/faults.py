@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Can the tests fail? Builds reference kernels with one fault each, and tells which tests catch it.
+"""Can the tests fail? Builds reference kernels with one fault each, and reports which tests catch it.
 
-A fault is a patch in ``vm/reference/faults/<suite>`` on top of the reference kernel's own. Above its first hunk stand
-one sentence that says what is wrong then, and the test that must notice: ``Caught-by: suites/...::test``.
+A fault is a patch in ``vm/reference/faults/<suite>``, applied after the reference kernel's own patches. Its header has
+one sentence that describes the fault, and the test that must fail: ``Caught-by: suites/...::test``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vm.words import count
 FAULTS = PLACE / "faults"
 
 RED = {"fail", "error", "xpass", "panic", "hang", "lost"}
-"""The statuses of a stored result that say that something is wrong."""
+"""The statuses of a stored result that count as a failure."""
 
 _CAUGHT_BY = re.compile(r"^Caught-by: (\S+)$", re.MULTILINE)
 _FIRST_HUNK = re.compile(r"^--- ", re.MULTILINE)
@@ -38,9 +38,9 @@ class Fault:
     """One fault.
 
     Attributes:
-        patch: the file that has it.
-        statement: what a kernel with it does.
-        caught_by: node id of the test that must turn red; without parameters, any of its variants.
+        patch: its file.
+        statement: what a kernel with the fault does.
+        caught_by: node id of the test that must fail; without parameters, any of its variants.
     """
 
     patch: Path
@@ -49,24 +49,24 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """What it is called: ``queue_fd/tail``."""
+        """Its name: ``queue_fd/tail``."""
         return f"{self.patch.parent.name}/{self.patch.stem}"
 
     @property
     def suite(self) -> str:
-        """The suite whose tests may catch it."""
+        """The suite whose tests are run against it."""
         return f"suites/{self.patch.parent.name}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Faulty(Reference):
-    """A reference kernel with a fault; it is built in the tree of the one without."""
+    """A reference kernel with a fault; it is built in the tree of the reference kernel."""
 
     fault: Path = Path()
 
     @property
     def patches(self) -> list[Path]:
-        """The patches, the fault as the last."""
+        """The patches, the fault last."""
         return [*super().patches, self.fault]
 
 
@@ -74,7 +74,7 @@ def read(patch: Path) -> Fault:
     """Return the fault of a patch file.
 
     Raises:
-        VmError: it does not say what is wrong, or which test notices.
+        VmError: it does not describe the fault, or does not name the test.
     """
     head = _FIRST_HUNK.split(patch.read_text(), maxsplit=1)[0]
     caught_by = _CAUGHT_BY.search(head)
@@ -87,10 +87,10 @@ def read(patch: Path) -> Fault:
 
 
 def chosen(names: Sequence[str]) -> list[Fault]:
-    """Return the faults of these names, suites among them; without names all of them.
+    """Return the faults with these names, or of these suites; without names, all of them.
 
     Raises:
-        VmError: there is none of that name.
+        VmError: a name is unknown.
     """
     faults = [read(patch) for patch in sorted(FAULTS.glob("*/*.patch"))]
     known = {name for fault in faults for name in (fault.name, fault.patch.parent.name)}
@@ -100,10 +100,10 @@ def chosen(names: Sequence[str]) -> list[Fault]:
 
 
 def run(reference: Reference, faults: Sequence[Fault], progress: archive.Progress) -> int:
-    """Build and test each fault in turn, print what catches it, and return how many nobody catches.
+    """Build and test each fault in turn, print which tests catch it, and return how many no test catches.
 
     Raises:
-        VmError: a fault can not be built, or a test is red without any, and so would catch them all.
+        VmError: a fault cannot be built, or a test fails without any fault, so that it would catch them all.
     """
     build.build(reference, progress)
     if anyway := red(reference, sorted({fault.caught_by for fault in faults})):
@@ -115,7 +115,7 @@ def run(reference: Reference, faults: Sequence[Fault], progress: archive.Progres
             build.build(Faulty(reference.series, reference.debug, fault=fault.patch), progress)
             missed += not _is_caught(reference, fault)
     finally:
-        # The tree is left as the reference kernel needs it.
+        # Restore the tree for the reference kernel.
         build.build(reference, progress)
     print(f"{count(len(faults), 'fault')}, {len(faults) - missed} caught")
     return missed
@@ -137,13 +137,13 @@ def _is_caught(reference: Reference, fault: Fault) -> bool:
 
 
 def red(reference: Reference, tests: Sequence[str]) -> list[str]:
-    """Run tests on the kernel that is in a reference's tree, and return the node ids of those that are not green.
+    """Run tests on the kernel in the tree of a reference kernel, and return the node ids of those that fail.
 
     Raises:
-        VmError: nothing was run.
+        VmError: no test was run.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        # A kernel is called as the directory in which it lies.
+        # The name of a kernel is that of its directory.
         kernel = Path(scratch) / reference.name
         _copy(reference.tree, kernel)
         out = Path(scratch) / "out"
@@ -164,7 +164,7 @@ def _results(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def _copy(tree: Path, target: Path) -> None:
-    """Copy what is booted and loaded of a build tree."""
+    """Copy the boot image and the modules of a build tree."""
     files = [tree / "arch/x86/boot/bzImage", tree / ".config", *tree.rglob("*.ko")]
     for file in files:
         place = target / file.relative_to(tree)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a user may choose of the machine that a kernel runs on: processors, memory, command line, a debugger."""
+"""The user's choices for a VM: processors, memory, kernel command line, debugger."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from pathlib import Path
 from vm.errors import VmError
 
 MEMORY = 512
-"""MiB of memory of a VM, unless another size is asked for."""
+"""Default memory of a VM in MiB."""
 
 LEAST_MEMORY = 384
-"""MiB below which the guest's userland does not fit beside a kernel."""
+"""Minimum memory of a VM in MiB: the kernel and the guest's userland must fit."""
 
 MOST_CPUS = 255
-"""Processors of QEMU's machine q35 without an interrupt remapping unit."""
+"""Maximum number of processors of QEMU's machine q35 without an interrupt remapping unit."""
 
 LONGEST_COMMAND_LINE = 2047
-"""COMMAND_LINE_SIZE of x86, with its end; Documentation/arch/x86/boot.rst."""
+"""COMMAND_LINE_SIZE of x86 without the terminating NUL; Documentation/arch/x86/boot.rst."""
 
 GDB_PORT = 1234
 
 CHOICES = ("cpus", "memory", "append", "gdb", "gdb_port")
-"""What `chosen` takes, by the names under which the values of the options are kept."""
+"""The arguments of `chosen`, named like the options' values in pytest's configuration."""
 
 _COMMAND_LINE = (
     "console=ttyS0 loglevel=5 panic=-1 oops=panic random.trust_cpu=on tsc=reliable no_timer_check audit=1"
-    # A group that is closed waits for a grace period, 6 to 12 ms in which the VM's processor stands still; most tests
-    # close one. Documentation/admin-guide/kernel-parameters.txt
+    # Closing a group waits for a grace period, 6 to 12 ms in which the VM is idle, and most tests close one.
+    # Documentation/admin-guide/kernel-parameters.txt
     " rcupdate.rcu_expedited=1"
 )
 _CPU = {"kvm": "host", "tcg": "max,la57=off"}
@@ -42,10 +42,10 @@ class Hardware:
     """The machine that a guest sees.
 
     Attributes:
-        cpus: how many processors it has.
-        memory: MiB of its memory.
-        append: words added to the kernel's command line.
-        gdb: the port of localhost at which a debugger is awaited, or None; with one no deadline of the host's holds.
+        cpus: number of processors.
+        memory: memory in MiB.
+        append: text that is added to the kernel's command line.
+        gdb: the port on localhost at which QEMU waits for a debugger, or None; with one the host has no timeouts.
     """
 
     cpus: int = 1
@@ -55,12 +55,12 @@ class Hardware:
 
     @property
     def command_line(self) -> str:
-        """The kernel's command line; of words that contradict each other the kernel takes the last."""
-        # The addresses in vmlinux hold only where the kernel was not moved.
+        """The kernel's command line; of contradicting parameters the kernel uses the last."""
+        # With KASLR the addresses in vmlinux would be wrong.
         return " ".join(filter(None, (_COMMAND_LINE, "nokaslr" if self.gdb else "", self.append)))
 
     def options(self, accelerator: str) -> tuple[tuple[str, str], ...]:
-        """Return the options of QEMU that make this machine; a saved state only fits the same ones."""
+        """Return QEMU's options for this machine; a saved state can only be restored with the same ones."""
         return (
             ("-accel", accelerator),
             ("-cpu", _CPU[accelerator]),
@@ -74,7 +74,7 @@ class Hardware:
 
     @property
     def words(self) -> list[str]:
-        """The options of pytest and of ``python -m vm`` that ask for this machine."""
+        """The options of pytest and of ``python -m vm`` that describe this machine."""
         values = {
             "--cpus": self.cpus,
             "--memory": self.memory,
@@ -85,7 +85,7 @@ class Hardware:
 
     @property
     def advice(self) -> str:
-        """What a person has to do for a VM to go on, or nothing."""
+        """What the user must do for the VM to continue, or ""."""
         if self.gdb is None:
             return ""
         return (
@@ -102,10 +102,10 @@ def chosen(
     gdb: bool = False,
     gdb_port: str | None = None,
 ) -> Hardware:
-    """Return the machine that a user's options describe; a port of a debugger's asks for the debugger too.
+    """Return the machine that the user's options describe; a debugger's port implies the debugger.
 
     Raises:
-        VmError: a value makes no sense, or does not fit this host; the text is one line.
+        VmError: a value is invalid, or too large for this host; the text is one line.
     """
     total = _total_memory()
     hardware = Hardware(
@@ -152,7 +152,7 @@ def _check_free(port: int) -> None:
 
 
 def _total_memory() -> int:
-    """Return the MiB of memory of this host."""
+    """Return the memory of this host in MiB."""
     (line,) = (
         line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal:")
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a kernel complains of while a test runs: lines in its log, and taints.
+"""Detects complaints of the kernel while a test runs, in its log and its taint flags; and guests left unclean.
 
-Both are seen from inside, so that the test is known.
+This runs in the guest, so that the test is known.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from helpers.contract.known_issues import KernelFault
 RULES = Path(__file__).parent / "complaints.toml"
 
 OVERRUN = "0,0,0,-;BUG: lines of the kernel's log were overwritten before they could be read"
-"""Stands for the records that are lost: what they complained of nobody knows, so it is no green."""
+"""Replaces lost records: they may have had a complaint, so the test must not pass."""
 
 
 LOG_LINES = 200
-"""How many lines of its log are kept of a test that ended badly: a splat of KASAN has about a hundred."""
+"""Number of log lines kept for a test that failed; a KASAN report has about a hundred."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Which lines of a kernel's log, and which taints, mean a defect.
+    """The lines of a kernel's log, and the taint flags, that mean a defect.
 
     Attributes:
-        deny: what a line that means a defect matches.
-        allow: what a line matches that would be denied and means none; None if there is nothing of the kind.
-        taints: the taint flags that mean nothing.
+        deny: matches lines that mean a defect.
+        allow: matches lines that `deny` matches and that mean none; None if there are none.
+        taints: the taint flags that do not mean a defect.
     """
 
     deny: re.Pattern[str]
@@ -48,10 +48,10 @@ class Rules:
 
 
 def rules(text: str, today: date) -> Rules:
-    """Return the rules of a file like vm/complaints.toml, without what is allowed no longer.
+    """Return the rules of a file like vm/complaints.toml, without expired exceptions.
 
     Raises:
-        KeyError, ValueError: it lacks something.
+        KeyError, ValueError: the file is incomplete or invalid.
     """
     read = tomllib.loads(text)
     allowed = [entry["pattern"] for entry in read.get("allow", []) if entry["until"] > today]
@@ -72,13 +72,13 @@ TAINTED = Path("/proc/sys/kernel/tainted")
 
 
 class KernelComplaint(KernelFault):
-    """The kernel reported a defect of its own while a test ran."""
+    """The kernel complained of a defect while a test ran."""
 
 
 def complaint(record: str) -> str | None:
-    """Return the text of a ``/dev/kmsg`` record in which the kernel itself complains, else None.
+    """Return the text of a ``/dev/kmsg`` record if it is a complaint of the kernel, else None.
 
-    Records of user space (any facility but kern) never count, whatever they say.
+    Records of user space (any facility other than kern) never count.
     Source: Documentation/ABI/testing/dev-kmsg.
     """
     prefix, _, text = record.partition(";")
@@ -92,27 +92,27 @@ def complaint(record: str) -> str | None:
 
 
 def _line(record: str) -> str:
-    """Return a record as dmesg(1) shows it: the time since boot in seconds, and the text."""
+    """Return a record in the format of dmesg(1): the time since boot in seconds, and the text."""
     prefix, _, text = record.partition(";")
     microseconds = prefix.split(",")[2]
     return f"[{int(microseconds) / 1e6:12.6f}] {text.partition(chr(10))[0]}"
 
 
 class Watch:
-    """Compares the kernel's log and taints at two moments."""
+    """Compares the kernel's log and taint flags at two points in time."""
 
     def __init__(self) -> None:
-        """Begin at the end of the log as it is now."""
+        """Start at the current end of the log."""
         self._log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         os.lseek(self._log, 0, os.SEEK_END)
-        # Both stay open: a test may unmount /proc or use up all descriptors.
+        # Both stay open, because a test may unmount /proc or use all descriptors.
         self._tainted = os.open(TAINTED, os.O_RDONLY | os.O_CLOEXEC)
         self._taint = self.taint()
         self.lines: list[str] = []
-        """What the log said up to the last check since the one before: the last LOG_LINES lines."""
+        """The last LOG_LINES lines of the log between the last two checks."""
 
     def taint(self) -> int:
-        """Return the taint flags that mean something."""
+        """Return the taint flags that mean a defect."""
         return int(os.pread(self._tainted, 32, 0)) & ~_rules().taints
 
     def _news(self) -> list[str]:
@@ -122,14 +122,14 @@ class Watch:
                 records.append(os.read(self._log, 8192).decode("utf-8", "replace").rstrip("\n"))
             except BlockingIOError:
                 return records
-            except BrokenPipeError:  # the next read gives the oldest record that is left
+            except BrokenPipeError:  # records were overwritten; the next read returns the oldest one left
                 records.append(OVERRUN)
 
     def check(self) -> None:
-        """Look at what is new since the last look.
+        """Check the log and the taint flags since the last check.
 
         Raises:
-            KernelComplaint: the kernel's log has a complaint, or a taint flag was added.
+            KernelComplaint: the log has a complaint, or a taint flag was added.
         """
         __tracebackhide__ = True
         news = self._news()
@@ -142,7 +142,7 @@ class Watch:
             raise KernelComplaint(*complaints)
 
     def close(self) -> None:
-        """End the watch."""
+        """Close the files."""
         for descriptor in (self._log, self._tainted):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
@@ -151,10 +151,10 @@ class Watch:
 # --- what a test must leave as it found it ------------------------------------------------------------------------
 
 NEEDED = ("/proc/self/stat", "/sys/kernel", "/dev/null", "/dev/pts", "/dev/shm")  # noqa: S108  looked at, not used
-"""What lies on the file systems that init has mounted."""
+"""Files on the file systems that init has mounted."""
 
 ROOM = 16 << 20
-"""Bytes that the root and the directory for temporary files must have free: less than any test needs."""
+"""Bytes that must be free on the root and in the directory for temporary files: less than any test needs."""
 
 _LIMITS = {
     name: getattr(resource, name) for name in ("RLIMIT_NOFILE", "RLIMIT_NPROC", "RLIMIT_FSIZE", "RLIMIT_AS")
@@ -162,13 +162,13 @@ _LIMITS = {
 
 
 TO_EXIT = 2.0
-"""Seconds within which a process that was killed must be gone."""
+"""Seconds within which a killed process must have exited."""
 
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD, linux/sched.h
 
 
 def processes() -> dict[int, str]:
-    """Return the processes of user space that have not exited: pid -> name. See proc_pid_stat(5)."""
+    """Return the user-space processes that have not exited: pid -> name. See proc_pid_stat(5)."""
     found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -184,38 +184,38 @@ class UncleanGuestError(Exception):
     """A test has left its VM in a state in which no other test may be run.
 
     Attributes:
-        state: which state that is, in words.
+        state: a description of that state.
     """
 
     def __init__(self, state: str) -> None:
-        """Say in which state it is."""
+        """Set the description of the state."""
         super().__init__(f"left the machine unclean: {state}")
         self.state = state
 
 
 class Cleanliness:
-    """Looks whether other tests can still be run in this guest. It takes some ten system calls, so after every test."""
+    """Checks after every test whether this guest can run other tests; that takes about ten system calls."""
 
     def __init__(self) -> None:
-        """Take the guest as it is now for a clean one."""
+        """Record the current state of the guest as clean."""
         self._limits = {name: resource.getrlimit(number) for name, number in _LIMITS.items()}
         self._time = time.monotonic()
         self._processes = processes().keys()
 
     def check(self) -> None:
-        """Raise UncleanGuestError if it is no longer clean.
+        """Raise UncleanGuestError if the guest is no longer clean.
 
-        A permission event that nobody answers lets the look at a file stand still: then the VM is hung while the test
-        that left it so runs, and not while an innocent one does.
+        A permission event that is left without a response makes this check hang. So the VM hangs while the test that
+        caused it runs, not while the next one does.
         """
         __tracebackhide__ = True
         if wrong := [*self._paths(), *self._room(), *self._changed_limits(), *self._clock()]:
             raise UncleanGuestError("; ".join(wrong))
 
     def check_processes(self) -> None:
-        """Raise UncleanGuestError if processes are left that were not there at the beginning.
+        """Raise UncleanGuestError if there are processes that did not exist at the start.
 
-        For the end of a module: fixtures of a wider scope than a test may keep some until then.
+        Called at the end of a module, because module fixtures may keep processes until then.
         """
         __tracebackhide__ = True
         deadline = time.monotonic() + TO_EXIT

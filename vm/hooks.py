@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The hooks through which this room tells what is planned and how far it is; whoever needs that implements them."""
+"""The hooks through which this package reports its plan and progress to other plugins."""
 
 from __future__ import annotations
 
@@ -12,38 +12,37 @@ if TYPE_CHECKING:  # a guest pays for every import
 
 
 class State(StrEnum):
-    """What is going on with a kernel, or with one of its VMs; the values are words for people."""
+    """The state of a kernel, or of one of its VMs; the values are shown to users."""
 
     WAITING = "waiting"
-    """For a place among the VMs that may run at once."""
+    """For a free slot: the number of VMs that run at once is limited."""
     PREPARING = "preparing"
-    """Kernels are asked for, fetched, unpacked or built; `detail` says which."""
+    """Kernels are looked up, fetched, unpacked or built; `detail` says which."""
     BOOTING = "booting"
     COLLECTING = "collecting"
-    """The VM is ready, and pytest in it looks for its tests."""
+    """The VM is ready, and pytest in it collects its tests."""
     RUNNING = "running"
     ENDED = "ended"
-    """It has done what it was for."""
+    """It has run all its tests."""
     LOST = "lost"
-    """It came to nothing, or ended before its time; `detail` says why."""
+    """It failed to start, or ended too early; `detail` says why."""
 
 
 def pytest_kernel_state(kernel: str, vm: int, state: State, detail: str) -> None:
-    """A kernel, or a VM of it, is in another state, or there is more to say about the state that it is in.
+    """A kernel or one of its VMs has entered another state, or there is more detail about its state.
 
-    `kernel` is the name that results have too, "kernels" while none is known yet, or another machine that gets what VMs
-    need; `vm` counts the VMs of the kernel
-    in this run, and is 0 when it is about none of them; `detail` is a few words, or empty.
-    It may be called in any thread. `detail` may quote a guest.
+    `kernel` is the kernel's name as in results, "kernels" while no name is known, or the name of another machine that is
+    sent the files for VMs. `vm` is the number of the VM among those of this kernel in this run, or 0 if the state is not
+    that of a VM. `detail` is a short text, or empty; it may quote a guest. The hook may be called in any thread.
     """
 
 
 def pytest_kernel_identified(kernel: manifest.Kernel) -> None:
-    """A kernel is to be tested in this run; of one that can not be had nothing is known but its name."""
+    """A kernel will be tested in this run; for one that could not be fetched only the name is known."""
 
 
 def pytest_kernel_planned(kernel: str, tests: Mapping[str, Sequence[str]]) -> None:
-    """It is known which tests are to run on a kernel: their node ids and the behaviours that they verify.
+    """The tests that will run on a kernel are known: their node ids and the behaviours that they verify.
 
-    It may be called again for another VM of the same kernel. The texts may be a guest's.
+    The hook may be called again for another VM of the same kernel. The texts may come from a guest.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What tells a kernel from any other: its content, for the manifest of a run."""
+"""The identity of a kernel, which is its content, for the manifest of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from helpers.contract import manifest
 from vm.bootimage import Kernel, image_release, image_version
 
 ARCHITECTURE = "x86_64"
-"""That of the kernels that can be booted; see vm/bootimage.py."""
+"""The architecture of the kernels that can be booted; see vm/bootimage.py."""
 
 
 def digest(path: Path) -> str:
@@ -24,7 +24,7 @@ def digest(path: Path) -> str:
 
 
 def of(kernel: Kernel, accel: str) -> manifest.Kernel:
-    """Return the identity of a kernel that is to be booted. Raises OSError."""
+    """Return the identity of a kernel that will be booted. Raises OSError."""
     config = kernel.image.with_name("config")
     version = kernel.packages.get("version", "")
     return manifest.Kernel(
@@ -41,7 +41,7 @@ def of(kernel: Kernel, accel: str) -> manifest.Kernel:
 
 
 def running(name: str, accel: str) -> manifest.Kernel:
-    """Return the identity of the running kernel, as far as this machine tells."""
+    """Return the identity of the running kernel, as far as it is known."""
     uname = os.uname()
     config = _running_config(uname.release)
     return manifest.Kernel(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guest's userland, as archives that the kernel unpacks one after the other.
+"""The guest's userland: archives that the kernel unpacks one after the other.
 
-The base archive (interpreter, standard library, pytest and what it needs, busybox, mkfs tools) and the modules of
-a kernel are cached by content; the project itself is packed anew for each run.
+The base archive (interpreter, standard library, pytest and its dependencies, busybox, mkfs tools) and the modules of a
+kernel are cached by content; the project itself is packed for each run.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ PROJECT = CONFIGURATION.parent
 GUEST = Path(__file__).parent / "guest"
 PACKAGES = PurePosixPath("/usr/lib/fapitest/packages")
 DISTRIBUTIONS = ("pytest", "pytest-xdist", "pytest-timeout", "python-ptrace", "allure-pytest")
-"""What the guest's Python imports; what they depend on follows by itself."""
+"""The packages that the guest's Python imports; their dependencies are added automatically."""
 
 KEEP = 3
-"""How many base archives stay in the cache beside the one that is used: those used last."""
+"""Number of base archives, the most recently used ones, that stay in the cache beside the current one."""
 
 LEAST_ROOM = 1 << 20
-"""Bytes that must be free beside the byte code for it to be whole."""
+"""Bytes that must still be free after writing the byte code; otherwise it may be truncated."""
 
 PROJECT_FILES = ("conftest.py", "pyproject.toml", "suites", "helpers", "vm", "reports")
 _OMITTED = re.compile(
@@ -67,13 +67,13 @@ _ETC = {
 
 
 def libraries(programs: Iterable[Path]) -> list[Path]:
-    """Return the shared libraries that programs or libraries need, the loader among them, as ``ldd`` names them."""
+    """Return the shared libraries that programs or libraries need, including the loader, as ``ldd`` prints them."""
     listed = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
     return [Path(path) for path in re.findall(r"(?:=>|^)\s*(/\S+) \(", listed, re.MULTILINE)]
 
 
 def distributions(names: Iterable[str] = DISTRIBUTIONS) -> dict[str, importlib.metadata.Distribution]:
-    """Return the named distributions of this environment and all they require, by name.
+    """Return the named distributions of this environment with their dependencies, by name.
 
     Raises:
         VmError: one of them is not installed.
@@ -143,7 +143,7 @@ def _is_elf(path: Path) -> bool:
 
 
 def _fingerprint(files: Mapping[PurePosixPath, Path]) -> str:
-    """Return a key of the base archive's content: what would be packed, from where, how long and how old."""
+    """Return a key of the base archive's content, from the path, source, size and time of each file."""
     described = [
         (str(path), str(source), (status := source.stat()).st_size, status.st_mtime_ns, status.st_mode)
         for path, source in sorted(files.items())
@@ -153,13 +153,13 @@ def _fingerprint(files: Mapping[PurePosixPath, Path]) -> str:
 
 
 def _compiled(path: PurePosixPath, source: Path, scratch: Path) -> bytes | None:
-    """Return the byte code of a Python file that the guest may use without looking at the source's time."""
+    """Return byte code of a Python file that the guest uses without comparing it with the source."""
     target = scratch / "code.pyc"
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
     try:
         py_compile.compile(str(source), str(target), dfile=str(path), doraise=True, invalidation_mode=mode)
     except py_compile.PyCompileError:
-        return None  # the standard library keeps a few files that are broken on purpose
+        return None  # the standard library has a few files with intentional syntax errors
     return target.read_bytes()
 
 
@@ -187,17 +187,17 @@ def _write_base(archive: Archive, files: Mapping[PurePosixPath, Path]) -> None:
         "/etc/fapitest.env",
         _exports({"FAPITEST_PYTHON": str(Path(sys.executable).resolve()), **_ENVIRONMENT}),
     )
-    # pytest-xdist gives a popen worker the controller's sys.path.
+    # A popen worker of pytest-xdist gets the controller's sys.path.
     for site_packages in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
         archive.symlink(site_packages, str(PACKAGES))
 
 
 @functools.cache
 def base() -> Path:
-    """Return the base archive of this environment, made if it is not in the cache.
+    """Return the base archive of this environment; make it if it is not in the cache.
 
     Raises:
-        VmError: a program or package that belongs into the guest is missing, or the cache can not be written.
+        VmError: a program or package for the guest is missing, or the cache cannot be written.
     """
     files = _contents()
     directory = cache.root() / "base" / _fingerprint(files)
@@ -209,7 +209,7 @@ def base() -> Path:
                 Archive(out) as archive,
             ):
                 _write_base(archive, files)
-            # Else the cache would grow with every change of the environment.
+            # Otherwise the cache would grow with every change of the environment.
             cache.prune((other for other in directory.parent.glob("[!.]*") if other != directory), KEEP)
         os.utime(directory)
         cache.hold(directory)
@@ -221,7 +221,7 @@ def _exports(variables: Mapping[str, str]) -> bytes:
 
 
 def _write_project(archive: Archive) -> None:
-    """Write the project under its own path: what the host calls a test, the guest calls it too."""
+    """Write the project under its path on the host, so that a test has the same path in the guest."""
     compiled = byte_code()
     for name in PROJECT_FILES:
         for path in _project_files(PROJECT / name):
@@ -231,10 +231,10 @@ def _write_project(archive: Archive) -> None:
 
 
 def byte_code() -> Path:
-    """Return the directory with the byte code of the project's modules, with pytest's rewritten asserts in the tests'.
+    """Return the directory with the byte code of the project's modules, with pytest's assertion rewriting in tests.
 
-    A host makes it in a second; under emulation every guest would take ten. It lies in the cache, below it as under
-    `sys.pycache_prefix`, and is looked at again when a source has changed.
+    The host compiles it in a second; with emulation every guest would need ten. It is in the cache, laid out as under
+    `sys.pycache_prefix`, and updated when a source has changed.
     """
     directory = (
         cache.root() / "bytecode" / hashlib.sha256(f"{sys.version}{PROJECT}".encode()).hexdigest()[:16]
@@ -248,7 +248,7 @@ def byte_code() -> Path:
             directory.mkdir(parents=True, exist_ok=True)
             begun = time.time()
             environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-            # Beside the plugins a guest imports vm.interactor.
+            # A guest imports vm.interactor in addition to the plugins.
             command = pytest_command(
                 *("-p", "vm.interactor", "--collect-only", "-q", "suites"),
                 python=("-X", f"pycache_prefix={directory}"),
@@ -261,7 +261,7 @@ def byte_code() -> Path:
 
 
 def _check_room(directory: Path) -> None:
-    """Raise OSError where Python may have cut off byte code without a word, for want of room, and remove that."""
+    """Remove the byte code and raise OSError if the disk is so full that Python may have truncated it silently."""
     free = os.statvfs(directory)
     if free.f_bavail * free.f_frsize < LEAST_ROOM:
         shutil.rmtree(directory, ignore_errors=True)
@@ -269,7 +269,7 @@ def _check_room(directory: Path) -> None:
 
 
 def order(environment: Mapping[str, str], files: Iterable[tuple[str, Path]] = (), **wanted: Any) -> bytes:
-    """Return what a guest that is ready still needs for a run, and what is `wanted` of it: see vm/guest/agent.py.
+    """Return the order for a guest that is ready, with the fields `wanted`: see vm/guest/agent.py.
 
     `files` are those of its kernel: path in the guest, and file.
     """
@@ -306,8 +306,8 @@ def initramfs(
 ) -> None:
     """Write the initramfs of one VM to `target`: the base archive `userland` and the kernel's modules.
 
-    With `shell`, environment variables, the project is in it from the start, with `files` as of `order`, and init gives
-    a shell instead of an agent.
+    With `shell`, which are environment variables, it also has the project, and `files` as in `order`, and init starts a
+    shell instead of the agent.
     """
     with target.open("wb") as out:
         for part in (userland, modules):

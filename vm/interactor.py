@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guest's end of the port: pytest-xdist's worker, whose channel speaks the project's own protocol.
+"""The guest's end of the port: pytest-xdist's worker, with a channel that speaks the project's own protocol.
 
-This is the one place that knows pytest-xdist's inner names, and takes its threads from execnet's (vm/remote/ssh.py has
-more of those); vm/tests/test_interactor.py lists them, so that a release which changes them is found there.
+Only this module uses private names of pytest-xdist, and execnet's threads (vm/remote/ssh.py uses more of execnet).
+vm/tests/test_interactor.py lists these names, so that it fails with a release that changes them.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from _pytest.config import _prepareconfig
 from vm import protocol
 
 CHANNEL = pytest.StashKey["Channel"]()
-"""Where the plugins of a guest find the channel."""
+"""The key under which plugins in a guest find the channel."""
 
 _SECTION = 64 << 10
-"""Characters of captured output that are brought out of a guest; of more, the beginning and the end."""
+"""Maximum characters of captured output that a guest sends; of longer output, the beginning and the end."""
 
 
 _PROPERTY = protocol.TEXT - 100
-"""Characters of a property; what a test marks for Allure is one, and the whole text or nothing."""
+"""Maximum characters of a property: what the protocol allows, because a shortened one is useless for Allure."""
 
 
 def shortened(text: str, most: int = _SECTION) -> str:
-    """Return a text, or where it is too long its beginning and its end and how much is left out between."""
+    """Return a text; if it is too long, its beginning and its end, and how much is left out between them."""
     if len(text) <= most:
         return text
     half = most // 2
@@ -43,7 +43,7 @@ def shortened(text: str, most: int = _SECTION) -> str:
 
 
 class Channel:
-    """What pytest-xdist's worker takes for an execnet channel: events go out, commands come in."""
+    """Replaces the execnet channel of pytest-xdist's worker: sends events, receives commands."""
 
     def __init__(self, descriptor: int) -> None:
         """Speak through the open port."""
@@ -52,7 +52,7 @@ class Channel:
         self.gateway = SimpleNamespace(execmodel=execnet.gateway_base.get_execmodel("thread"))
 
     def send(self, message: tuple[str, dict[str, Any]]) -> None:
-        """Send what pytest-xdist's worker tells, as far as the host wants to hear it."""
+        """Send a message of pytest-xdist's worker, if the host needs it."""
         name, fields = message
         if translate := _EVENTS.get(name):
             event, told = translate(fields)
@@ -61,8 +61,8 @@ class Channel:
     def tell(self, name: str, /, **fields: Any) -> None:
         """Send an event of the protocol.
 
-        A process that a test has forked and that comes back into pytest would speak for its parent: it says that, once,
-        and ends.
+        A child that a test has forked and that returns into pytest must not send events as its parent: it reports
+        itself once, and exits.
         """
         if os.getpid() != self._pid:
             name, fields = "unclean", {"text": "a process that the test has forked came back into pytest"}
@@ -73,7 +73,7 @@ class Channel:
             os._exit(1)
 
     def setcallback(self, callback: Callable[[Any], None], endmarker: object) -> None:
-        """Give each command of the host to `callback`, in a thread, and the end marker at the end."""
+        """Pass each command of the host to `callback`, in a thread, and the end marker at the end."""
 
         def read() -> None:
             with os.fdopen(os.dup(self._descriptor), "rb") as commands:
@@ -85,11 +85,11 @@ class Channel:
         threading.Thread(target=read, daemon=True, name="commands of the host").start()
 
 
-# --- what pytest-xdist's worker sends, in our words ---------------------------------------------------------------
+# --- messages of pytest-xdist's worker as events ------------------------------------------------------------------
 
 
 def described(report: pytest.TestReport | pytest.CollectReport) -> dict[str, Any]:
-    """Return what the host is told of a report: plain texts, where pytest would have it made of its own classes."""
+    """Return the fields of a report as plain texts, without pytest's own classes."""
     if isinstance(report, pytest.CollectReport):
         return {"name": report.nodeid, "text": _text(report), "outcome": report.outcome}
     return {
@@ -151,9 +151,9 @@ _EVENTS: dict[str, _Translation] = {
 
 
 def serve(descriptor: int, order: dict[str, Any]) -> None:
-    """Run pytest as a worker of the host at the other end of the port, as xdist.remote does at its end."""
+    """Run pytest as a worker of the host at the other end of the port, as xdist.remote does."""
     channel = Channel(descriptor)
-    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  pytest's own report is the host's to make
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  the host prints the report
     workerinput = {"workerid": "vm", "workercount": 1, "testrunuid": "vm", **order["workerinput"]}
     config = _prepareconfig(order["arguments"], None)
     xdist.remote.setup_config(config, None)

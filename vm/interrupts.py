@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Ctrl-C while Python still imports: one line and the exit code of an interrupted run, where Python has a traceback.
+"""Ctrl-C while Python is still importing: prints one line, instead of a traceback, and exits like an interrupted run.
 
-It needs nothing that takes time to import. Before Python has come this far, Ctrl-C is Python's or pytest's own.
+This module imports nothing that takes time. Until it is imported, Python or pytest handles Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ LINE = "fapitest: interrupted"
 
 
 def end_at_once() -> None:
-    """Let Ctrl-C end this process until `heed`: nothing was begun that would have to be undone."""
+    """Make Ctrl-C exit this process at once, until `heed`: there is nothing to clean up yet."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        with contextlib.suppress(ValueError):  # another thread than the first gets no signals
+        with contextlib.suppress(ValueError):  # only the main thread gets signals
             signal.signal(signal.SIGINT, _end)
 
 
 def heed() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt from now on: there is somebody to catch it."""
+    """Make Ctrl-C raise KeyboardInterrupt from now on: there is code to handle it."""
     if signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end(number: int, _frame: object) -> None:
     os.write(2, f"{LINE}\n".encode())
-    # git bisect run takes 2 for a verdict, and what a shell says of an interrupted command for a reason to stop.
+    # git bisect run treats 2 as a verdict, and aborts on the exit code that a shell has for an interrupted command.
     os._exit(128 + number if "--bisect" in sys.argv else INTERRUPTED)
 
 
 pytest_addoption = end_at_once
-"""pytest's first call to a plugin, which it makes as soon as it has loaded it."""
+"""The first hook that pytest calls, as soon as it has loaded the plugin."""

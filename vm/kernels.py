@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From a kernel's name or path to files that QEMU can boot."""
+"""Resolves a kernel's name or path to files that QEMU can boot."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from vm.words import nearest
 
 
 def kernel(name: str, *, modules: Sequence[Path] = (), progress: archive.Progress = apt.quiet) -> Kernel:
-    """Return the kernel of a catalogue name (``6.12``, ``vm-6.12``, ``ref-6.12``), or of the user's PATH or NAME=PATH.
+    """Return the kernel of a catalogue name (``6.12``, ``vm-6.12``, ``ref-6.12``), or of a user's PATH or NAME=PATH.
 
-    It stays in the cache as long as this process lives. A reference kernel that is not in the cache, or was made of
-    other patches than those of today, is built. `modules` are packages and directories with modules of the user's.
+    It stays in the cache until this process ends. A reference kernel that is not in the cache, or was built with other
+    patches, is built. `modules` are the user's packages and directories with modules.
 
     Raises:
-        VmError: no such name or path, or the kernel can not be had.
+        VmError: there is no such name or path, or the kernel cannot be fetched or built.
     """
     found = _catalogued(name, progress)
     if found is None:
@@ -69,7 +69,7 @@ def references() -> list[str]:
 
 
 def unknown(name: str, known: Sequence[str], *more: str) -> VmError:
-    """Return what to say of a name that is none of those that are known."""
+    """Return the error for an unknown name."""
     hint = nearest(name.removeprefix("vm-"), known)
     return VmError(f"unknown kernel {name!r}{hint or ';'} known are {', '.join([*known, *more])}")
 
@@ -78,12 +78,12 @@ def unknown(name: str, known: Sequence[str], *more: str) -> VmError:
 
 
 def directory(series: str) -> Path:
-    """Return where the cache keeps the kernel of a series."""
+    """Return the directory in the cache with the kernel of a series."""
     return cache.root() / "kernels" / series
 
 
 def cached(series: str) -> Kernel | None:
-    """Return the kernel of a series as the cache has it, or None when it is not there or damaged."""
+    """Return the cached kernel of a series, or None if it is missing or damaged."""
     where = directory(series)
     facts = cache.stored(where)
     if facts is None or facts.get("wanted") != [*modules.BOOT, *modules.ON_DEMAND]:
@@ -101,15 +101,15 @@ def cached(series: str) -> Kernel | None:
 
 
 def is_named(name: str) -> bool:
-    """Whether a name is one of the catalogue's, so that a kernel that can not be had is nobody's mistake."""
+    """Return whether a name is in the catalogue: then a kernel that cannot be fetched is not the user's mistake."""
     return name.removeprefix("vm-") in {*SERIES, *references()}
 
 
 def latest(series: str, *, again: bool = False, progress: archive.Progress = apt.quiet) -> Package:
-    """Return the newest package that carries a series' kernel image.
+    """Return the newest package with the kernel image of a series.
 
     Raises:
-        VmError: the archive can not be asked, or no longer has the series.
+        VmError: the archive cannot be reached, or no longer has the series.
     """
     suites = archive.suites(SERIES[series], again=again, progress=progress)
 
@@ -127,7 +127,7 @@ def latest(series: str, *, again: bool = False, progress: archive.Progress = apt
 
 
 def _is_meta(package: Package) -> bool:
-    """Whether a package holds no kernel itself but depends on the one that does."""
+    """Return whether a package has no kernel itself but depends on the one that does."""
     return "linux-image-" in package.depends or "linux-binary-" in package.depends
 
 
@@ -146,7 +146,7 @@ def _from_archive(series: str, progress: archive.Progress) -> Kernel:
 
 
 def _updated(series: str, package: Package, progress: archive.Progress) -> Kernel:
-    """Return the kernel of a series, which is fetched if the cache has none or an older one."""
+    """Return the kernel of a series; fetch it if the cache has none or an older one."""
     with cache.lock(f"kernel-{series}"):
         here = cached(series)
         if here is None or archive.is_later(package.version, here.packages.get("version", "0")):
@@ -159,7 +159,7 @@ def _updated(series: str, package: Package, progress: archive.Progress) -> Kerne
 
 
 def series_of(name: str) -> str:
-    """Return the series of a kernel of Debian's. Raises VmError if there is none of that name."""
+    """Return the series of a Debian kernel. Raises VmError if the name is unknown."""
     series = name.removeprefix("vm-")
     if series in references():
         raise VmError(f"{name} is built, not fetched: python -m vm build {series}")
@@ -169,19 +169,19 @@ def series_of(name: str) -> str:
 
 
 def refresh(series: str, progress: archive.Progress) -> Kernel:
-    """Return the kernel of a series after asking the archive anew, fetching it if there is a newer one.
+    """Update the archive's lists, and return the kernel of a series; fetch it if there is a newer one.
 
     Raises:
-        VmError: the kernel can not be had.
+        VmError: the kernel cannot be fetched.
     """
     return _updated(series, latest(series, again=True, progress=progress), progress)
 
 
 def fetch(series: str, package: Package, progress: archive.Progress) -> None:
-    """Fetch a kernel and unpack into the cache what the guest needs of it.
+    """Fetch a kernel and unpack the files that the guest needs into the cache.
 
     Raises:
-        VmError: the packages can not be fetched, or hold no boot image.
+        VmError: the packages cannot be fetched, or have no boot image.
     """
     suite = Suite(package.suite)
     names = [package.name, *_companions(suite, package)]
@@ -207,8 +207,8 @@ def fetch(series: str, package: Package, progress: archive.Progress) -> None:
 def _companions(suite: Suite, package: Package) -> list[str]:
     """Return the packages with the modules and the configuration of a split kernel, as far as the suite has them.
 
-    When a newer version comes, Debian's archive drops these at once, but keeps the signed images for long: such a
-    kernel boots with what it has built in.
+    When there is a newer version, Debian's archive drops these at once but keeps the signed images for long. Such a
+    kernel boots with its built-in drivers only.
     """
     if not package.name.startswith("linux-binary-"):
         return []
@@ -231,7 +231,7 @@ def make(reference: Reference, progress: archive.Progress, *, fresh: bool = Fals
     """Build a reference kernel and put it into the cache.
 
     Raises:
-        VmError: it can not be built; see `build.build`.
+        VmError: it cannot be built; see `build.build`.
     """
     facts: dict[str, Any] = {
         "origin": f"reference implementation on Debian's linux-source-{reference.series}",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Types at a VM's console what comes from a pipe or a file, and Ctrl-D when that has ended, so that the VM ends too."""
+"""Types the contents of a pipe or a file on a VM's console, then Ctrl-D, so that the VM ends with its input."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ END_OF_FILE = b"\x15\x04"
 """Ctrl-U and Ctrl-D: an empty line, and the end of the input (termios(3), VKILL and VEOF)."""
 
 AGAIN = 1.0
-"""Seconds until it is typed again: whoever reads the first may not be the last, or may not listen yet."""
+"""Seconds until it is repeated: the first may end only an inner shell, or come before the shell reads."""
 
 
 def is_a_terminal() -> bool:
-    """Whether somebody can type at our own standard input: QEMU reads that itself then."""
+    """Return whether standard input is a terminal, which QEMU then reads itself."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 def type_for(process: subprocess.Popen[bytes]) -> None:
-    """Type for QEMU, whose standard input is a pipe, until it has ended; returns at once."""
+    """Start typing into QEMU's standard input, a pipe, until QEMU has ended; return at once."""
     assert process.stdin
     arguments = (sys.stdin.buffer if sys.stdin else None, process.stdin, process)
     threading.Thread(target=_type, args=arguments, daemon=True, name="keyboard").start()

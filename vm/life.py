@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The life of a VM: the states it goes through, which may follow which, and how it may end."""
+"""The life of a VM: its states, the transitions between them, and how it can end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """What a VM is about; an ended one has an `Ending` too."""
+    """The state of a VM; one that has ended also has an `Ending`."""
 
     BOOTING = "booting"
     READY = "ready"
@@ -25,21 +25,21 @@ class Ending(StrEnum):
     """Why a VM ended."""
 
     DONE = "done"
-    """No tests were left for it."""
+    """There were no more tests for it."""
     PANIC = "panic"
     OOPS = "oops"
     OOM = "oom"
-    """The guest's out-of-memory killer ended pytest, or there was nothing left to kill."""
+    """The guest's out-of-memory killer killed pytest, or found nothing to kill."""
     HANG = "hang"
-    """It gave no sign of life for too long."""
+    """It hung: a timeout expired."""
     LOST = "lost"
-    """It vanished for another reason: QEMU died, pytest or its process ended before its time."""
+    """Another reason: QEMU died, or pytest or its process ended too early."""
     UNCLEAN = "unclean"
     """A test left it in a state in which no other test may run."""
     NONSENSE = "nonsense"
-    """It said what no guest of ours says."""
+    """It violated the protocol."""
     KILLED = "killed"
-    """We ended it: the session is over."""
+    """The host killed it: the session is over."""
 
 
 _MAY_FOLLOW: Mapping[State, frozenset[State]] = {
@@ -50,11 +50,11 @@ _MAY_FOLLOW: Mapping[State, frozenset[State]] = {
     State.RUNNING: frozenset(),
     State.ENDED: frozenset(),
 }
-"""State -> the states that may follow it, beside the end, which may always come, once."""
+"""State -> the states that may follow it. A VM can also end in any state, once."""
 
 
 class NotAllowedError(Exception):
-    """A VM was said to go from one state to one that can not follow: a mistake in the harness."""
+    """An invalid transition: a bug of this project."""
 
 
 @dataclass
@@ -63,8 +63,8 @@ class Life:
 
     Attributes:
         kernel: the kernel's name.
-        number: which VM of this kernel in this run, from 1; 0 before that is known.
-        state: where it stands.
+        number: the number of this VM among those of its kernel in this run, from 1; 0 until it is known.
+        state: its current state.
         ending: how it ended, once it has.
         accel: ``kvm`` or ``tcg``, once that is known.
     """
@@ -76,13 +76,13 @@ class Life:
     accel: str = ""
 
     def to(self, state: State) -> None:
-        """Go on to a state. Raises NotAllowedError."""
+        """Enter a state. Raises NotAllowedError."""
         if state not in _MAY_FOLLOW[self.state]:
             raise NotAllowedError(f"{self.kernel}: {state} can not follow {self.state}")
         self.state = state
 
     def end(self, ending: Ending) -> None:
-        """End. Raises NotAllowedError: it has ended already."""
+        """End. Raises NotAllowedError if it has already ended."""
         if self.state is State.ENDED:
             raise NotAllowedError(f"{self.kernel}: it has ended already ({self.ending})")
         self.state, self.ending = State.ENDED, ending

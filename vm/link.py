@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The host's end of a VM's port: sends commands, reads events, and never waits longer than it is told to."""
+"""The host's end of a VM's port: sends commands and reads events, always with a timeout."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from vm import protocol
 from vm.protocol import Event, Nonsense
 
 LONGEST = 1e7
-"""Seconds: as long as a socket can be told to wait, when there is no limit."""
+"""Seconds: the socket's timeout if there is no limit."""
 
 _CHUNK = 1 << 16
 
 
-class Silence(Exception):  # noqa: N818  it is what was heard
-    """Nothing came, or nothing could be sent, within the time given."""
+class Silence(Exception):  # noqa: N818  named after what happened
+    """A timeout: nothing was received, or nothing could be sent, in time."""
 
 
 class Gone(Exception):  # noqa: N818
-    """The other end is no longer there."""
+    """The other end has closed the connection."""
 
 
 class Link:
-    """A connection to the guest; whoever reads it is the only one to read it."""
+    """A connection to the guest; it must have only one reader."""
 
     def __init__(self, port: Path | socket.socket) -> None:
-        """Connect to QEMU's socket at this path, or take a socket that is connected. Raises Gone."""
+        """Connect to QEMU's socket at this path, or use a connected socket. Raises Gone."""
         self._buffer = bytearray()
         self._searched = 0
         self._volume = 0
@@ -49,19 +49,19 @@ class Link:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._socket.close()
 
     def begin(self, order: bytes, patience: float) -> None:
-        """Send what a guest that is ready needs for this run. Raises Silence."""
+        """Send the order to a guest that is ready. Raises Silence."""
         self._send(order, patience)
 
     def run(self, indices: Sequence[int], patience: float) -> None:
-        """Have the guest run these of its tests. Raises Silence."""
+        """Tell the guest to run these of its tests. Raises Silence."""
         self._send(protocol.line("run", indices=list(indices)), patience)
 
     def shutdown(self, patience: float) -> None:
-        """Tell the guest that it has all its tests. Raises Silence."""
+        """Tell the guest that there are no more tests. Raises Silence."""
         self._send(protocol.line("shutdown"), patience)
 
     def _send(self, data: bytes, patience: float) -> None:
@@ -71,20 +71,20 @@ class Link:
         except TimeoutError:
             raise Silence(f"the guest did not take what it was sent within {patience:.0f} s") from None
         except OSError:
-            return  # it is gone; what it still had to say comes first, and then the end
+            return  # the guest is gone: the reader gets its remaining events, then Gone
 
     def receive(self, patience: float) -> Event:
-        """Return the next event, which must come within `patience` seconds.
+        """Return the next event; `patience` is the timeout in seconds.
 
         Raises:
-            Silence: it did not come in time.
+            Silence: the timeout expired.
             Gone: the guest has ended.
-            Nonsense: what came is no event.
+            Nonsense: the guest sent something that is not an event.
         """
         return protocol.event(self._line(time.monotonic() + patience))
 
     def rest(self, patience: float, most: int = protocol.LINE) -> bytes:
-        """Return all that the guest still sends until it ends, not split into events. Raises Silence, Nonsense."""
+        """Return everything that the guest still sends until it ends, as bytes. Raises Silence, Nonsense."""
         deadline = time.monotonic() + patience
         try:
             while len(self._buffer) <= most:
@@ -105,7 +105,7 @@ class Link:
         return found
 
     def _read(self, deadline: float) -> None:
-        # What has already come counts, however late we are: the host may have been the one that stood still.
+        # Never 0: data that has already arrived must be read even after the deadline, since the host may have stalled.
         self._socket.settimeout(min(max(0.001, deadline - time.monotonic()), LONGEST))
         try:
             data = self._socket.recv(_CHUNK)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One disposable VM: a QEMU process without a network card, a disk or a folder of the host."""
+"""One disposable VM: a QEMU process without a network card, and without disks or directories of the host."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from vm.life import Ending
 
 STATE, CONSOLE = "state", "console.log"
 STATES_KEPT = 3
-"""How many saved states of a kernel are kept, of about 300 MB each."""
+"""Number of saved states that are kept for each kernel; one takes about 300 MB."""
 
 OVERHEAD = 288
-"""MiB that QEMU needs beside the memory of its VM: up to 791 in all were seen for one of 512."""
+"""MiB that QEMU needs in addition to the memory of its VM: a VM of 512 MiB was seen to take up to 791."""
 
 SCRATCH_DISKS = 4
 SCRATCH_DISK_SIZE = 128 << 20
-"""How many disks, of how many bytes, a VM gets whose kernel may lack loop devices: sparse files that end with it."""
+"""Number and size in bytes of the disks of a VM whose kernel may lack loop devices: sparse, temporary files."""
 
 READY = "fapitest: ready"
 BOOT_DEADLINE = {"kvm": 10.0, "tcg": 50.0}
-"""Seconds of QEMU's until the guest must be ready, for each processor of the VM."""
+"""Timeout in seconds for the boot, for each processor of the VM."""
 
 SLOWNESS = {"kvm": 1.0, "tcg": 5.0}
-"""By how much deadlines in a guest stretch."""
+"""Factor for deadlines in a guest."""
 
 _ENDED = re.compile(r"^fapitest: ended with (\d+)$", re.MULTILINE)
 _KILLED_FOR = {
@@ -62,7 +62,7 @@ class Machine:
     Attributes:
         kernel: the kernel that it boots.
         accel: ``kvm`` or ``tcg``.
-        directory: where its console log and the files that the guest sends are kept.
+        directory: for its console log and the files that the guest sends.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Machine:
         number: int = 1,
         hardware: Hardware = Hardware(),  # noqa: B008  it can not be changed
     ) -> None:
-        """Describe the VM; `number` counts the VMs of this kernel in this run.
+        """Describe the VM; `number` is its number among those of this kernel in this run.
 
         Raises:
-            VmError: there is no place for its sockets.
+            VmError: there is no suitable directory for its sockets.
         """
         self.hardware = hardware
         self.kernel = kernel
@@ -90,7 +90,7 @@ class Machine:
         self._killed_for: Ending | None = None
         self._interrupted = threading.Event()
         self._restoring = False
-        # A unix socket's path is limited to 108 bytes, so it can not lie in a run directory of any length.
+        # The path of a unix socket is limited to 108 bytes, and that of the run's directory may be longer.
         self._own = scratch.Scratch()
         self._scratch = self._own.path
         self._vm = self._scratch / "vm"
@@ -103,19 +103,19 @@ class Machine:
 
     @property
     def socket(self) -> Path:
-        """The unix socket at which QEMU serves the gateway's port."""
+        """The unix socket of the virtio port."""
         return self._vm / "gateway"
 
     @property
     def console_log(self) -> Path:
-        """The VM's console, as a file."""
+        """The file with the VM's console."""
         return self.directory / log_name(self.number)
 
     def start(self) -> None:
-        """Start QEMU, its console going to the log, from a saved state if there is one; returns at once.
+        """Start QEMU with its console in the log, from a saved state if there is one; return at once.
 
         Raises:
-            VmError: QEMU is missing, or the files that a VM needs can not be written.
+            VmError: QEMU is missing, or the VM's files cannot be written.
         """
         saved = self._state_directory()
         self._restoring = saved is not None and cache.stored(saved) is not None and cache.hold(saved)
@@ -154,12 +154,12 @@ class Machine:
     def interact(self, command: Sequence[str] = ()) -> int:
         """Run QEMU with its console on this terminal until a shell in the guest, or `command`, has ended.
 
-        Where there is no terminal the shell ends with the standard input.
+        Without a terminal the shell ends at the end of standard input.
 
-        Returns the exit code of what ran in the guest.
+        Returns the exit code of the shell or the command.
 
         Raises:
-            VmError: the VM ended before that; the text says how.
+            VmError: the VM ended earlier; the text says how.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         shell = {**environment(self.kernel, self.accel), "FAPITEST_COMMAND": shlex.join(command)}
@@ -186,11 +186,11 @@ class Machine:
             self.kill()
 
     def order(self, **wanted: Any) -> bytes:
-        """Return what the ready guest is sent first: see vm/guest/agent.py."""
+        """Return the order, the first message to a guest that is ready: see vm/guest/agent.py."""
         return image.order(environment(self.kernel, self.accel), laid_files(self.kernel), **wanted)
 
     def _scratch_disks(self) -> Iterator[tuple[str, str]]:
-        """The options for disks to mount file systems on, for a kernel that may lack loop devices."""
+        """Yield the options for scratch disks, for a kernel that may lack loop devices."""
         if self.kernel.loop:
             return
         yield ("-device", "nvme,id=nvme0,serial=scratch")
@@ -217,7 +217,7 @@ class Machine:
 
     @contextlib.contextmanager
     def _command(self, console: str, option: str, file: Path) -> Iterator[tuple[list[str], list[int]]]:
-        """Give QEMU's command line and the descriptors that it inherits: it may not be allowed to open their files."""
+        """Yield QEMU's command line and the descriptors that it inherits, because it may not be able to open the files."""
         with contextlib.ExitStack() as stack:
             kernel, content = files = [unprivileged.opened(path) for path in (self.kernel.image, file)]
             for descriptor in files:
@@ -237,7 +237,7 @@ class Machine:
                 ("-device", "virtserialport,chardev=gateway,name=gateway"),
                 *self._scratch_disks(),
             ]
-            # setpriv ends QEMU with us, however we end.
+            # setpriv makes the kernel kill QEMU when this process ends, however it ends.
             setpriv = [
                 tools.path("setpriv"),
                 *(self._identity.options if self._identity else []),
@@ -248,12 +248,12 @@ class Machine:
             yield [str(word) for word in (*program, *(word for option in options for word in option))], files
 
     def wait_ready(self) -> float:
-        """Wait until the guest's Python serves the port; return the seconds that this took since the start.
+        """Wait until the guest's Python serves the port; return the seconds since the start.
 
-        The deadline counts the time in which the VM had a processor, see `starved`.
+        The timeout counts only time in which the VM had a processor, see `starved`.
 
         Raises:
-            BootError: the VM ended or stood still instead; it is gone then.
+            BootError: the VM ended or hung; it has been killed.
         """
         if self._restoring:
             try:
@@ -268,10 +268,11 @@ class Machine:
         return time.monotonic() - self.started
 
     def starved(self) -> float:
-        """Return the seconds for which the VM would have run and had no processor: other work had it.
+        """Return the seconds for which the VM was runnable and had no processor, because of other work on the host.
 
-        A busy machine must not make a healthy VM look hung. Of QEMU's threads the one counts that waited the most: its
-        processor. 0.0 where the host's kernel keeps no account (Documentation/scheduler/sched-stats.rst).
+        Without it, a healthy VM on a busy machine would look hung. This is the wait time of QEMU's thread that waited
+        the most, its virtual processor; 0.0 if the host's kernel does not account it
+        (Documentation/scheduler/sched-stats.rst).
         """
         waited = [0]
         for account in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
@@ -291,14 +292,14 @@ class Machine:
         self._save_state()
 
     def _left(self, patience: float) -> float | None:
-        """Return how much is left of the seconds since QEMU's start that the VM could use; None: no limit."""
+        """Return the seconds left of a timeout that began with QEMU's start, without `starved`; None: no timeout."""
         if math.isinf(patience):
             return None
         return max(0.0, patience - (time.monotonic() - self.started) + self.starved())
 
     def _state_directory(self) -> Path | None:
-        """Where the saved state of just such a VM is or would be; None for a VM that is not worth one."""
-        # QEMU can not save the state of a VM with NVMe disks.
+        """The directory for the saved state of an identical VM; None for a VM whose state is not saved."""
+        # QEMU cannot save the state of a VM with NVMe disks.
         if self.kernel.key is None or self.accel != "tcg" or not self.kernel.loop or self.hardware.gdb:
             return None
         machine = [self.hardware.options(self.accel), self.hardware.command_line]
@@ -307,7 +308,7 @@ class Machine:
         return cache.root() / "states" / f"{self.kernel.name}-{key}"
 
     def _save_state(self) -> None:
-        """Keep the state of a VM that has just become ready; a run does not depend on that, so it goes on without."""
+        """Save the state of a VM that has just become ready; a failure does not end the run."""
         target = self._state_directory()
         if target is None:
             return
@@ -322,7 +323,7 @@ class Machine:
             print(f"fapitest: the state of {self.kernel.name} was not saved: {error}", file=sys.stderr)
 
     def _forget_state(self, error: VmError) -> None:
-        """Do without a saved state that this QEMU does not take back: forget it and boot."""
+        """Remove a saved state that QEMU cannot restore, and boot instead."""
         saved = self._state_directory()
         assert saved is not None
         shutil.rmtree(saved, ignore_errors=True)
@@ -347,13 +348,13 @@ class Machine:
         return self._process.pid
 
     def interrupt(self) -> None:
-        """End QEMU, from any thread; whoever waits for the VM finds that it is gone."""
+        """Kill QEMU, from any thread; a thread that waits for the VM finds that it has ended."""
         self._interrupted.set()
         if (process := self._process) is not None:
             process.kill()
 
     def kill(self, reason: Ending | None = None) -> None:
-        """End the VM, if it still runs, and remove its scratch files; `reason` is what `ending` tells then."""
+        """Kill the VM if it still runs, and remove its scratch files; `ending` then returns `reason`."""
         if reason and self._killed_for is None and self.alive():
             self._killed_for = reason
         self._end_process()
@@ -368,7 +369,7 @@ class Machine:
             self._console.close()
 
     def wait(self, deadline: float) -> bool:
-        """Wait until QEMU has ended by itself; False when it still runs after `deadline` seconds."""
+        """Wait until QEMU has ended by itself; return False if it still runs after `deadline` seconds."""
         assert self._process is not None
         try:
             self._process.wait(deadline)
@@ -384,7 +385,7 @@ class Machine:
     _qemu_said = ""
 
     def ending(self) -> tuple[Ending, str]:
-        """Say how a VM that is no longer there ended, and why, in words."""
+        """Return how a VM ended, and why, as text."""
         if self._killed_for:
             return self._killed_for, _KILLED_FOR[self._killed_for]
         if self._interrupted.is_set():
@@ -403,7 +404,7 @@ class Machine:
         return Ending.LOST, words or "it vanished without a word on its console"
 
     def console(self) -> str:
-        """Return what the VM has printed on its console so far, or the last part of it if that is much."""
+        """Return the console output so far, or the end of it if it is long."""
         return self._console.text() if self._console else ""
 
     def console_end(self) -> str:
@@ -412,19 +413,19 @@ class Machine:
 
 
 def log_name(number: int) -> str:
-    """Return the name of the file with the console of a kernel's VM, by the number of that VM."""
+    """Return the name of the console's file, by the number of the VM."""
     return "console.log" if number == 1 else f"console-{number}.log"
 
 
 def laid_files(kernel: Kernel) -> Iterator[tuple[str, Path]]:
-    """Lay a kernel's configuration where its distribution would: yield the place in the guest, and the file here."""
+    """Yield the path of a kernel's configuration in the guest, as in its distribution, and its file on the host."""
     config = kernel.image.with_name("config")
     if config.exists() and (release := bootimage.image_release(kernel.image)):
         yield f"/boot/config-{release}", config
 
 
 def environment(kernel: Kernel, accelerator: str) -> dict[str, str]:
-    """Return the environment variables by which a guest knows what it runs on."""
+    """Return the environment variables that tell a guest about its kernel and accelerator."""
     disks = [] if kernel.loop else [f"/dev/nvme0n{number + 1}" for number in range(SCRATCH_DISKS)]
     return {
         "FAPITEST_KERNEL": kernel.name,
@@ -435,7 +436,7 @@ def environment(kernel: Kernel, accelerator: str) -> dict[str, str]:
 
 
 def _forget_states(current: Path) -> None:
-    """Keep the states of a kernel that were used last: two checkouts, or two settings, take turns."""
+    """Remove all but the most recently used states of a kernel; several, because two checkouts may take turns."""
     name = current.name.rpartition("-")[0]
     others = [d for d in current.parent.iterdir() if d != current and d.name.rpartition("-")[0] == name]
     cache.prune(others, STATES_KEPT - 1)
@@ -447,12 +448,12 @@ def _incoming(saved: int) -> str:
 
 
 def _escaped(path: Path) -> str:
-    """Return a path as a value in QEMU's options, where a comma ends a value and two are one."""
+    """Return a path as a value in QEMU's options, with commas doubled."""
     return str(path).replace(",", ",,")
 
 
 def memory_available() -> int:
-    """Return the MiB of memory that this machine could give to VMs."""
+    """Return the memory that is available for VMs, in MiB."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) >> 10
@@ -460,6 +461,6 @@ def memory_available() -> int:
 
 
 def default_jobs(hardware: Hardware = Hardware()) -> int:  # noqa: B008  it can not be changed
-    """Return how many VMs this machine takes at once: as many as its cores serve and its free memory holds."""
+    """Return how many VMs can run at once on this machine, by its cores and its free memory."""
     cores = (os.cpu_count() or 1) // hardware.cpus
     return max(1, min(cores, memory_available() // (hardware.memory + OVERHEAD)))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Picks the few kernel modules that a guest needs out of all that a kernel has, without depmod and without root.
+"""Selects the kernel modules that a guest needs, without depmod and without root.
 
-A module names what it needs in its own ``.modinfo`` section (``depends=``, ``alias=``), a kernel what is built in in
-``modules.builtin`` (Documentation/kbuild/kbuild.rst).
+A module lists its dependencies in its ``.modinfo`` section (``depends=``, ``alias=``), and a kernel its built-in modules
+in ``modules.builtin`` (Documentation/kbuild/kbuild.rst).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ON_DEMAND = (
     "crc32c_generic",
     "crc32c_cryptoapi",
 )
-"""Loaded by the kernel itself when a test first mounts such a file system."""
+"""Loaded by the kernel when a test first mounts such a file system."""
 
 
 def _zstd(data: bytes) -> bytes:
@@ -58,7 +58,7 @@ _MODULE = re.compile(r"(?P<name>[^/]+)\.ko(?P<compression>\.xz|\.gz|\.bz2|\.zst|
 
 @dataclass(frozen=True)
 class Module:
-    """One kernel module: its name with underscores, its content uncompressed."""
+    """One kernel module: its name, with underscores, and its uncompressed content."""
 
     name: str
     content: bytes
@@ -74,12 +74,12 @@ class Module:
 
     @property
     def path(self) -> str:
-        """Where the module lies in the guest."""
+        """The path of the module in the guest."""
         return f"/lib/modules/kernel/{self.name}.ko"
 
 
 def is_extra(path: str) -> bool:
-    """Whether a module's path is one of those where modules are added to the kernel's own.
+    """Return whether a module's path is in a directory for modules that do not belong to the kernel.
 
     Source: Documentation/kbuild/modules.rst, "Module Installation".
     """
@@ -87,22 +87,22 @@ def is_extra(path: str) -> bool:
 
 
 def module_name(path: str) -> str | None:
-    """Return the name of the module that a path of the kernel's package is, or None for another file."""
+    """Return the name of the module at a path in a kernel's package, or None if it is another file."""
     match = _MODULE.search(path)
     return match["name"].replace("-", "_") if match else None
 
 
 def load(path: str, data: bytes) -> Module:
-    """Return the module kept under `path` with the (perhaps compressed) content `data`."""
+    """Return the module at `path` with the content `data`, which may be compressed."""
     match = _MODULE.search(path)
     assert match, path
     return Module(match["name"].replace("-", "_"), DECOMPRESSORS[match["compression"]](data))
 
 
 def closure(wanted: Iterable[str], read: Callable[[str], Module | None]) -> list[Module]:
-    """Return the wanted modules and all they depend on, dependencies first.
+    """Return the wanted modules and their dependencies, dependencies first.
 
-    `read` gives a module by name, or None when the kernel has it built in or not at all.
+    `read` returns a module by name, or None if it is built in or missing.
     """
     ordered: dict[str, Module] = {}
 
@@ -123,7 +123,7 @@ def write(
 ) -> None:
     """Write the modules that the guest needs, and the tables that init and modprobe read, into `archive`.
 
-    `extra` names modules that somebody has added to the kernel's own.
+    `extra` are the names of modules that do not belong to the kernel.
     """
     boot = closure(BOOT, read)
     modules = closure([*BOOT, *ON_DEMAND, *extra], read)
