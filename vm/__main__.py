@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python -m vm``: looks after kernels, VMs and the cache by hand."""
+"""``python -m vm``: commands for kernels, VMs and the cache."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ The cache lies under $FAPITEST_CACHE, else under your cache directory.
 
 
 PATIENCE = 300.0
-"""Seconds within which a guest must have answered what it can do."""
+"""Timeout in seconds for a guest to report its features."""
 
 REFERENCES = """\
 ref-* are reference kernels: the source of Debian's kernel with the patches of vm/reference, which implement two
@@ -60,7 +60,7 @@ of these interfaces can pass; their results say nothing about Linux. The -debug 
 
 
 def _at_least(least: int) -> Callable[[str], int]:
-    """Return what reads a number of the command line that is not below `least`."""
+    """Return a parser for a number on the command line that must be at least `least`."""
 
     def number(text: str) -> int:
         if not text.isdecimal() or int(text) < least:
@@ -214,7 +214,7 @@ def _reference(name: str) -> build.Reference:
 
 
 def test_faults(arguments: argparse.Namespace) -> int:
-    """Find out whether the tests can fail; exit with 1 when they miss a fault."""
+    """Check that the tests can fail; exit with 1 if they miss a fault."""
     chosen = faults.chosen(arguments.fault)
     with Downloads() as downloads:
         return 1 if faults.run(_reference(arguments.kernel), chosen, downloads.show) else 0
@@ -234,7 +234,7 @@ def build_kernels(arguments: argparse.Namespace) -> int:
 
 
 def fetch_kernels(arguments: argparse.Namespace) -> int:
-    """Fetch kernels, asking the archive anew."""
+    """Update the archive's lists and fetch kernels."""
     failed = 0
     chosen = [kernels.series_of(name) for name in arguments.kernel or SERIES]
     with Downloads() as downloads:
@@ -256,16 +256,16 @@ def _chosen(arguments: argparse.Namespace) -> tuple[Kernel, str, Hardware]:
 
 
 def _check_selection(arguments: Sequence[str]) -> int:
-    """Return 0 if a pytest in a VM can do something with its arguments; else say why not, and return its exit code."""
+    """Return 0 if the arguments are valid for a pytest in a VM; else print why not, and return its exit code."""
     if not arguments:
         return 0
-    from vm import selection  # noqa: PLC0415  it imports pytest, which takes longer than all that other commands need
+    from vm import selection  # noqa: PLC0415  it imports pytest, which is slow, and other commands do not need it
 
     return selection.check_alone(arguments)
 
 
 def open_shell(arguments: argparse.Namespace) -> int:
-    """Boot a kernel with a shell on this terminal, or with pytest; exit with what that exits with."""
+    """Boot a kernel with a shell on this terminal, or with pytest; exit with its exit code."""
     if code := _check_selection(arguments.pytest):
         return code
     kernel, chosen, asked = _chosen(arguments)
@@ -283,7 +283,7 @@ def run_bench(arguments: argparse.Namespace) -> int:
 
 
 def propose_baseline(arguments: argparse.Namespace) -> int:
-    """Ask kernels what they can do."""
+    """Print baselines: the features that kernels have."""
     for name in arguments.kernel:
         with Downloads() as downloads:
             kernel = kernels.kernel(name, progress=downloads.show)
@@ -301,7 +301,7 @@ def propose_baseline(arguments: argparse.Namespace) -> int:
 
 
 def _answer(machine: Machine) -> str:
-    """Return what a kernel says that it can do."""
+    """Return the baseline that a kernel reports."""
     try:
         machine.start()
         machine.wait_ready()
@@ -313,7 +313,7 @@ def _answer(machine: Machine) -> str:
 
 
 def examine(_: argparse.Namespace) -> int:
-    """Say what this machine can do; exit with 2 when it can not run VMs."""
+    """Report what this machine can do; exit with 2 if it cannot run VMs."""
     wrong = 0
 
     def say(what: str, answer: str, *, good: bool = True) -> None:
@@ -355,18 +355,18 @@ def examine(_: argparse.Namespace) -> int:
 
 
 def repeat_runs(arguments: argparse.Namespace) -> int:
-    """Look for verdicts that change."""
+    """Find tests whose verdict changes."""
     if code := _check_selection(arguments.select):
         return code
     options = {"runs": arguments.runs, "busy": arguments.busy, "selection": arguments.select}
-    with Downloads() as downloads:  # once, before the first of many runs finds it out
+    with Downloads() as downloads:  # find errors now, not in the first of many runs
         for name in arguments.kernel:
             kernels.kernel(name, progress=downloads.show)
     return max([repeat.run(kernel, **options) for kernel in arguments.kernel])
 
 
 def set_up(arguments: argparse.Namespace) -> int:
-    """Install what is missing."""
+    """Install missing packages."""
     for_builds = tools.missing_for_builds() if arguments.build else []
     if absent := [*tools.missing(), *for_builds, *tools.not_installed(arguments.package)]:
         with Downloads() as downloads:
@@ -375,7 +375,7 @@ def set_up(arguments: argparse.Namespace) -> int:
 
 
 def clean_up(arguments: argparse.Namespace) -> int:
-    """Empty the cache, and on request forget old runs; say what was removed, and what was kept and why."""
+    """Empty the cache and, if requested, remove old runs; report what was removed, and what was kept and why."""
     removals = list(clean.clean())
     if arguments.runs:
         removals += _forget_runs()
@@ -407,9 +407,9 @@ def _unrecognized(arguments: argparse.Namespace, unknown: Sequence[str]) -> str:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; what a person can put right is one line and exit code 2."""
+    """Run one command; an error that the user can fix gives one line and exit code 2."""
     words = list(sys.argv[1:] if words is None else words)
-    # What stands behind -- is pytest's; argparse alone would mix it with the options before.
+    # Arguments after -- are for pytest; argparse alone would mix them with the options before.
     end = words.index("--") if words[:1] == ["shell"] and "--" in words else len(words)
     parser = _parser()
     arguments, unknown = parser.parse_known_args(words[:end], argparse.Namespace(pytest=words[end + 1 :]))
@@ -422,8 +422,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         scratch.sweep()
         code = int(arguments.run(arguments))
-        print(end="", flush=True)  # unlike sys.stdout.flush() also where standard output is closed
-    except BrokenPipeError:  # whoever read the output has seen enough
+        print(end="", flush=True)  # unlike sys.stdout.flush() works with a closed standard output
+    except BrokenPipeError:  # the reader of the output has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except VmError as error:

@@ -87,7 +87,7 @@ def check_release(image: bytes, called: str) -> str:
 
 
 def check_image(image: Path) -> None:
-    """Make sure that a file is a boot image of this architecture.
+    """Check that a file is a boot image of this architecture.
 
     Raises:
         VmError: it is not; the text says what it is.

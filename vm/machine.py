@@ -217,7 +217,7 @@ class Machine:
 
     @contextlib.contextmanager
     def _command(self, console: str, option: str, file: Path) -> Iterator[tuple[list[str], list[int]]]:
-        """Yield QEMU's command line and the descriptors that it inherits, because it may not be able to open the files."""
+        """Yield QEMU's command line and the descriptors it inherits, since it may not be able to open the files."""
         with contextlib.ExitStack() as stack:
             kernel, content = files = [unprivileged.opened(path) for path in (self.kernel.image, file)]
             for descriptor in files:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Selects the kernel modules that a guest needs, without depmod and without root.
 
-A module lists its dependencies in its ``.modinfo`` section (``depends=``, ``alias=``), and a kernel its built-in modules
-in ``modules.builtin`` (Documentation/kbuild/kbuild.rst).
+A module lists its dependencies in its ``.modinfo`` section (``depends=``, ``alias=``), and a kernel its built-in
+modules in ``modules.builtin`` (Documentation/kbuild/kbuild.rst).
 """
 
 from __future__ import annotations

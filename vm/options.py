@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Options of pytest and its plugins that can not do what they promise here, and what to use instead."""
+"""Options of pytest and its plugins that cannot work here, and what to use instead."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from vm.errors import NO_ASSERTS, VmError
 
 
 class Where(IntEnum):
-    """In which runs an option can not work; each includes the ones after it."""
+    """The runs in which an option cannot work; each value includes the ones after it."""
 
     ANY = 0
-    """In none of this project."""
+    """In every run."""
     RUN = 1
-    """Where the tests of a kernel run, be it in a VM or on this machine."""
+    """In a run of kernel tests, in a VM or on this machine."""
     VM = 2
-    """Where they run in a VM."""
+    """In a run of kernel tests in VMs."""
 
 
 class Refusal(NamedTuple):
@@ -36,7 +36,7 @@ class Refusal(NamedTuple):
     where: Where
     reason: str
     harmless: tuple[object, ...] = ()
-    """Values that ask for nothing, beside those that are false."""
+    """Values that have no effect, in addition to those that are false."""
 
 
 _CACHE = "pytest's cache is switched off here; --lf runs again what failed in the last run"
@@ -117,7 +117,7 @@ REFUSED = {
     "basetemp": Refusal("--basetemp", Where.VM, "a test in a VM has directories of that VM"),
     "confcutdir": Refusal("--confcutdir", Where.VM, "a VM has the conftest.py of this project alone"),
 }
-"""Refused options by the name under which pytest keeps their value."""
+"""Refused options, by the name of their value in pytest's configuration."""
 
 NEED_KERNEL = {
     "host": "--host",
@@ -133,10 +133,10 @@ NEED_KERNEL = {
     "vm_losses": "--vm-losses",
     "bisect": "--bisect",
 }
-"""Options that are about VMs, by the name under which pytest keeps their value."""
+"""Options for VMs, by the name of their value in pytest's configuration."""
 
 EXPRESSIONS = {"keyword": "-k", "markexpr": "-m"}
-"""Options whose value is an expression that selects tests, by the name under which pytest keeps it."""
+"""Options whose value is an expression that selects tests, by the name of that value in pytest's configuration."""
 
 NEEDED = frozenset(
     {
@@ -145,17 +145,17 @@ NEEDED = frozenset(
         "subtests", "terminal", "timeout", "tmpdir", "vm.plugin", "warnings", "xdist",
     }
 )  # fmt: skip
-"""Plugins without which a run of the suites means something else, or nothing."""
+"""Plugins that a run of the suites needs."""
 
 
 def check(config: pytest.Config) -> None:
-    """Make sure that pytest can do what it is asked for. Raises pytest.UsageError with the first thing it can not."""
+    """Check that all options can work. Raises pytest.UsageError for the first one that cannot."""
     for complaint in _complaints(config):
         raise pytest.UsageError(complaint)
 
 
 def place(config: pytest.Config) -> Where:
-    """Return where the tests are to run."""
+    """Return where the tests will run."""
     if config.getoption("kernel") or config.getoption("matrix"):
         return Where.VM
     return Where.RUN if config.getoption("on_this_machine") else Where.ANY
@@ -177,7 +177,7 @@ def _complaints(config: pytest.Config) -> Iterator[str]:
 
 
 def _in_guest(config: pytest.Config, plugin: str) -> bool:
-    """Whether the Python of a guest has a plugin that the host's has."""
+    """Return whether the guest's Python also has a plugin of the host's."""
     module = getattr(config.pluginmanager.get_plugin(plugin), "__name__", plugin).partition(".")[0]
     if module in image.PROJECT_FILES or module in sys.stdlib_module_names:
         return True
@@ -185,7 +185,7 @@ def _in_guest(config: pytest.Config, plugin: str) -> bool:
 
 
 def _expressions(config: pytest.Config) -> Iterator[str]:
-    """Find what pytest would find once it has collected all tests."""
+    """Yield the errors in expressions, which pytest would find only after collecting all tests."""
     for name, option in EXPRESSIONS.items():
         text = getattr(config.option, name).strip()
         try:
@@ -228,7 +228,7 @@ def _places(config: pytest.Config) -> Iterator[str]:
         yield f"--gdb: a debugger has one VM at a time; leave out --vm-jobs {jobs}"
     if not words:
         return
-    from vm.remote import hosts  # noqa: PLC0415  only such a run pays for it
+    from vm.remote import hosts  # noqa: PLC0415  slow, and only these runs need it
 
     if place(config) is not Where.VM:
         yield "--host: other machines have VMs; leave out --on-this-machine, and name a kernel"

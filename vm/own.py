@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A user's own kernels: identified by their content, called by a label.
+"""A user's own kernels: identified by content, named by a label.
 
-What a guest needs of such a kernel lies in the cache under a digest of its content, so that another kernel never takes
-its place, and stays there while a run uses it.
+The files that a guest needs are cached under a digest of their content, so that another kernel never replaces them, and
+stay in the cache while a run uses them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vm.errors import VmError
 from vm.packages import Members
 
 KEEP = 8
-"""How many kernels that no run uses stay in the cache: those used last."""
+"""Number of unused kernels, the most recently used ones, that stay in the cache."""
 
 LABEL = re.compile(r"[A-Za-z0-9._+-]{1,100}")
 _PATHLIKE = re.compile(r"[^A-Za-z0-9._+-]")
@@ -37,20 +37,20 @@ _NEEDED = {
     "VIRTIO_PCI": "virtio_pci",
     "VIRTIO_CONSOLE": "virtio_console",
 }
-"""Options without which a kernel can not be a guest -> the module that one may be instead of built in."""
+"""Options that a guest's kernel needs -> the module that may provide it if it is not built in."""
 
 _MODULE_PACKAGES = (
     (re.compile(r"linux-(?:binary|image)-(?:unsigned-)?(?P<release>[^_]+)_"), "linux-modules-{release}"),
     (re.compile(r"(?P<kind>kernel(?:-\w+)?)-core-(?P<release>.+)\.rpm"), "{kind}-modules-core-{release}"),
 )
-"""How distributions that split a kernel call the package with the boot image, and that with the drivers."""
+"""Names of the packages with the boot image and with the drivers, in distributions that split a kernel."""
 
 
 def split(word: str) -> tuple[str | None, str]:
-    """Take ``NAME=PATH`` apart: the label, None if there is none, and the path; the path ``./a=b`` needs its ``./``.
+    """Split ``NAME=PATH`` into the label, None if there is none, and the path; a path like ``./a=b`` needs the ``./``.
 
     Raises:
-        VmError: the label is not a plain word, or the name of another kernel.
+        VmError: the label has invalid characters, or is the name of another kernel.
     """
     label, equals, path = word.partition("=")
     if not equals or "/" in label:
@@ -68,19 +68,19 @@ def split(word: str) -> tuple[str | None, str]:
 
 
 def path_of(text: str) -> Path | None:
-    """Return the path that a user means, ~ being the home directory, or None when there is nothing."""
+    """Return the path, with ~ expanded, or None if it does not exist."""
     path = Path(os.path.expanduser(text))  # noqa: PTH111  leaves the ~ of an unknown user alone
     return path.resolve() if text and os.access(path, os.F_OK) else None
 
 
 def modules_of(number: int, words: Sequence[str], given: Iterable[tuple[int, str]]) -> list[Path]:
-    """Return the modules that belong to the kernel `number`, counted from 0, of the kernels asked for by `words`.
+    """Return the module sources for kernel `number`, counted from 0, of the kernels `words`.
 
-    `given` are the sources of modules, each with the number of kernels that stood before it. A source belongs to the
-    kernel before it; one that stands first belongs to the only kernel.
+    `given` are the module sources, each with the number of kernels before it on the command line. A source belongs to
+    the kernel before it; a source before any kernel belongs to the only kernel.
 
     Raises:
-        VmError: one stands first, and there are several kernels.
+        VmError: a source comes before any kernel, and there are several kernels.
     """
     mine = []
     for before, source in given:
@@ -94,12 +94,12 @@ def modules_of(number: int, words: Sequence[str], given: Iterable[tuple[int, str
 
 
 def kernel(word: str, sources: Sequence[Path] = ()) -> Kernel:
-    """Return the kernel of ``PATH`` or ``NAME=PATH``, with the modules of further packages and directories.
+    """Return the kernel of ``PATH`` or ``NAME=PATH``, with modules from further packages and directories.
 
     The path is that of a built tree, a boot image, or a package.
 
     Raises:
-        VmError: there is no kernel, or it lacks what a guest needs; the text is one line.
+        VmError: there is no kernel, or it lacks something that a guest needs; the text is one line.
     """
     label, text = split(word)
     if (path := path_of(text)) is None:
@@ -119,7 +119,7 @@ def _kernel(path: Path, label: str | None, sources: Sequence[Path]) -> Kernel:
     if label and is_taken(label, release):
         raise VmError(f"names that begin with ref- are those of reference kernels; call {label} differently")
     given = packages.merged(_module_members(source, release) for source in sources)
-    # The configuration that comes with the image is the image's.
+    # A configuration in the image's own package takes precedence.
     come_with_one = bool(packages.config(members))
     members |= {p: read for p, read in given.items() if not (come_with_one and packages.is_config(p))}
     _check_drivers(members, path)
@@ -129,7 +129,7 @@ def _kernel(path: Path, label: str | None, sources: Sequence[Path]) -> Kernel:
 
 
 def _members(path: Path) -> tuple[Members, str]:
-    """Return what a kernel consists of, and what it is, for people."""
+    """Return the files of a kernel, and a description for users."""
     if path.is_dir():
         return packages.tree_members(path), f"build tree {path}"
     if packages.is_package(path):
@@ -152,16 +152,16 @@ def _module_members(source: Path, release: str) -> Members:
 
 
 def is_taken(name: str, release: str) -> bool:
-    """Whether a name is that of another kernel: of the catalogue, or of a reference kernel unless built as one."""
+    """Return whether a name belongs to a kernel of the catalogue, or to a reference kernel that this one is not."""
     no_reference = name.startswith("ref-") and _REFERENCE not in release
     return name.removeprefix("vm-") in SERIES or name == _THIS_MACHINE or no_reference
 
 
 def _check_drivers(members: Members, path: Path) -> None:
-    """Say before booting, as far as the configuration tells, what a guest would miss.
+    """Check before booting that the kernel has the options that a guest needs, if its configuration is known.
 
     Raises:
-        VmError: it misses something.
+        VmError: it lacks one.
     """
     configuration = packages.config(members).decode("utf-8", "replace")
     there = packages.module_paths(members)
@@ -189,7 +189,7 @@ def _advice(path: Path) -> str:
 
 
 def _store(members: Members) -> tuple[Path, bool]:
-    """Put what a guest needs into the cache, under a digest of it, and keep it there as long as this process lives."""
+    """Store the files that a guest needs in the cache, under their digest, until this process ends."""
     room = cache.root() / "custom"
     with cache.lock("custom"):
         with cache.making(room / "new") as made:
@@ -210,7 +210,7 @@ def _digest(directory: Path) -> str:
 
 
 def _labels(path: Path, release: str, digest: str) -> list[str]:
-    """Return what a kernel may be called, best first; the last cannot be another's."""
+    """Return possible names for a kernel, best first; the last one is unique."""
     place = path.parents[3] if str(path).endswith(f"/{packages.BZIMAGE}") else path
     name = _plain(
         path.name if path.is_dir() else path.stem if packages.is_package(path) else release or path.name
@@ -226,10 +226,10 @@ def _plain(text: str) -> str:
 
 
 def distinct(kernels: Iterable[Kernel]) -> list[Kernel]:
-    """Return the kernels of a run, each content once and each under a name of its own.
+    """Return the kernels of a run: each content once, each with a unique name.
 
     Raises:
-        VmError: two were given the same label.
+        VmError: two have the same label.
     """
     found: dict[Path, Kernel] = {}
     for kernel in kernels:
@@ -240,7 +240,7 @@ def distinct(kernels: Iterable[Kernel]) -> list[Kernel]:
                 file=sys.stderr,
             )
         if first.other_names and not kernel.other_names:
-            found[kernel.image] = kernel  # the one with a label
+            found[kernel.image] = kernel  # prefer the one with a label
     named = list(found.values())
     while clashes := {name for name, count in Counter(kernel.name for kernel in named).items() if count > 1}:
         if not any(kernel.name in clashes and kernel.other_names for kernel in named):

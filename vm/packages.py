@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a kernel comes in: packages, build trees, directories of modules; and what a guest needs of that."""
+"""Reads kernels from packages, build trees and directories of modules, and extracts what a guest needs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from vm.cpio import Archive
 from vm.errors import VmError
 
 Members = dict[str, Callable[[], bytes]]
-"""Path inside a package -> a way to get that file's content."""
+"""Path inside a package -> a function that returns the file's content."""
 
 BZIMAGE = "arch/x86/boot/bzImage"
-"""Where make leaves the boot image in a build tree."""
+"""The path of the boot image in a build tree."""
 
 _WANTED = re.compile(r"(^|/)(vmlinuz[^/]*|config(-[^/]*)?|[^/]*\.ko(\.xz|\.gz|\.bz2|\.zst)?)$")
 _IMAGE = re.compile(r"(^|/)vmlinuz[^/]*$")
@@ -30,12 +30,12 @@ _INSTALLED = re.compile(r"(^|/)lib/modules/(?P<release>[^/]+)/")
 
 
 def merged(packages: Iterable[Members]) -> Members:
-    """Return the members of several packages as if they were one."""
+    """Return the members of several packages together."""
     return {path: content for members in packages for path, content in members.items()}
 
 
 def is_package(path: Path) -> bool:
-    """Whether a file is called as a package."""
+    """Return whether a file has the name of a package."""
     return path.suffix in {".deb", ".rpm"}
 
 
@@ -43,7 +43,7 @@ def package_members(package: Path) -> Members:
     """Return the boot image, the configuration and the modules of a Debian or RPM package, in memory.
 
     Raises:
-        VmError: it is damaged, or the program that reads it is missing.
+        VmError: the package is damaged, or the program that reads it is missing.
     """
     return deb_members(package) if package.suffix == ".deb" else rpm_members(package)
 
@@ -52,7 +52,7 @@ def deb_members(package: Path) -> Members:
     """Return the boot image, the configuration and the modules of a Debian package, in memory.
 
     Raises:
-        VmError: it is damaged.
+        VmError: the package is damaged.
     """
     return _tar_members(package, [str(tools.path("dpkg-deb")), "--fsys-tarfile", str(package)])
 
@@ -61,7 +61,7 @@ def rpm_members(package: Path) -> Members:
     """Return the boot image, the configuration and the modules of an RPM package, in memory.
 
     Raises:
-        VmError: it is damaged, or bsdtar is missing.
+        VmError: the package is damaged, or bsdtar is missing.
     """
     if not tools.find("bsdtar"):
         raise VmError("bsdtar is missing, which reads RPM packages; install it: apt install libarchive-tools")
@@ -93,7 +93,7 @@ def _constant(content: bytes) -> Callable[[], bytes]:
 
 
 def tree_members(tree: Path) -> Members:
-    """Return the boot image, the configuration and the modules of a kernel that make has built in `tree`.
+    """Return the boot image, the configuration and the modules of the kernel that was built in `tree`.
 
     Raises:
         VmError: there is no boot image.
@@ -111,7 +111,7 @@ def tree_members(tree: Path) -> Members:
 
 
 def image_members(image: Path) -> Members:
-    """Return a boot image, and its configuration where that lies beside it as make or a distribution leaves it."""
+    """Return a boot image, and its configuration if that is beside it as in a build tree or a distribution."""
     beside = image.with_name(image.name.replace("vmlinuz", "config", 1))
     config = image.parents[3] / ".config" if str(image).endswith(f"/{BZIMAGE}") else beside
     members: Members = {"vmlinuz": image.read_bytes}
@@ -121,10 +121,10 @@ def image_members(image: Path) -> Members:
 
 
 def directory_members(directory: Path, release: str) -> Members:
-    """Return the modules of a release below a directory: a build tree, /lib/modules/RELEASE, or one of its parents.
+    """Return the modules of a release from a directory: a build tree, /lib/modules/RELEASE, or one of its parents.
 
     Raises:
-        VmError: there is no such directory, or no module in it.
+        VmError: the directory does not exist, or has no modules.
     """
     if not directory.is_dir():
         raise VmError(f"--modules {directory}: is neither a directory nor a package (.deb, .rpm)")
@@ -137,11 +137,11 @@ def directory_members(directory: Path, release: str) -> Members:
 
 
 def _built_modules(tree: Path) -> Members:
-    """Return the modules of a build tree, those of its last build if it lists them; of another directory, all."""
+    """Return all modules of a directory; of a build tree with a list of modules, those of the last build."""
     order = tree / "modules.order"
     if not order.exists() or not (tree / ".config").exists():
         return _all_modules(tree)
-    # Up to Linux 6.1 it lists kernel/fs/x.ko, since then fs/x.o. Copies, as in debian/, are not the kernel's modules.
+    # Up to Linux 6.1 the list has kernel/fs/x.ko, later fs/x.o. It excludes copies, such as those in debian/.
     listed = (Path(line.removeprefix("kernel/")).with_suffix(".ko") for line in order.read_text().split())
     own = {str(path): (tree / path).read_bytes for path in listed if (tree / path).is_file()}
     return own | {f"extra/{path}": read for path, read in _all_modules(tree / "extra").items()}
@@ -159,7 +159,7 @@ def _walk(directory: Path) -> Iterator[Path]:
 
 
 def image_path(members: Members) -> str:
-    """Return which member is the boot image.
+    """Return the path of the boot image.
 
     Raises:
         VmError: there is none, or there are images of several kernels.
@@ -186,10 +186,10 @@ def _holds(members: Members) -> str:
 
 
 def unpack(members: Members, target: Path) -> bool:
-    """Write boot image, configuration and modules archive of a kernel into `target`; tell whether loop is in it.
+    """Write boot image, configuration and modules archive of a kernel to `target`; return whether loop is included.
 
     Raises:
-        VmError: there is not just one boot image, or the modules belong to another kernel.
+        VmError: there is not exactly one boot image, or the modules belong to another kernel.
     """
     image = members[image_path(members)]()
     (target / "vmlinuz").write_bytes(image)
@@ -200,17 +200,17 @@ def unpack(members: Members, target: Path) -> bool:
 
 
 def config(members: Members) -> bytes:
-    """Return the configuration that a kernel was built with, or nothing if it does not come with it."""
+    """Return the configuration of a kernel, or b"" if there is none."""
     return next((members[path]() for path in sorted(members) if is_config(path)), b"")
 
 
 def is_config(path: str) -> bool:
-    """Whether a path inside a package is that of the kernel's configuration."""
+    """Return whether a path inside a package is that of the kernel's configuration."""
     return bool(_CONFIG.search(path))
 
 
 def module_paths(members: Members) -> dict[str, str]:
-    """Return name -> path of all modules; one that was added to the kernel's own goes before its namesake."""
+    """Return name -> path of all modules; an extra module replaces the kernel's own with the same name."""
     ordered = sorted(members, key=modules.is_extra)
     return {name: path for path in ordered if (name := modules.module_name(path))}
 
@@ -232,7 +232,7 @@ def _write_modules(members: Members, out: IO[bytes], release: str) -> bool:
 
 
 def _check_version(module: modules.Module, path: str, release: str) -> None:
-    """Refuse a module that the kernel would refuse; with CONFIG_MODVERSIONS it looks at more than the release."""
+    """Raise VmError if the kernel would reject a module; with CONFIG_MODVERSIONS it compares more than the release."""
     magic = next(iter(module.info("vermagic")), "").split()
     if magic and release and magic[0] != release and "modversions" not in magic:
         raise VmError(

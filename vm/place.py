@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A place is where a VM can live: one thread, which owns the whole life of each VM that it has, one after the other.
+"""A place is a slot for VMs: a thread that runs one VM after the other, and owns each from its boot to its end.
 
-Boot or restore, connect, hand out tests, close: a scope, so that an exception ends this VM and nothing else, and so
-that QEMU's parent thread lives as long as QEMU (``--pdeathsig`` counts threads). What happens is told to the session as
-events; nobody else keeps track of VMs. Each state has a deadline. (The model is syzkaller's vm/dispatcher.)
+Boot or restore, connect, hand out tests and close are one scope. So an exception ends this VM and nothing else, and
+QEMU's parent thread lives as long as QEMU, which ``--pdeathsig`` needs: it watches the thread, not the process. The
+session learns about VMs only from the events of places. Each state has a timeout. (Modelled on syzkaller's
+vm/dispatcher.)
 """
 
 from __future__ import annotations
@@ -27,25 +28,25 @@ from vm.protocol import Nonsense
 from vm.scheduler import Scheduler
 
 LAST_WORDS = 5.0
-"""Seconds that a VM has to end by itself once its port is closed, before it is ended."""
+"""Seconds after closing its port until a VM that has not ended is killed."""
 
 
 TO_COLLECT = 120.0
-"""Seconds within which pytest must have begun in a VM, and again within which it must have collected its tests."""
+"""Timeout in seconds for pytest to start in a VM, and then for it to collect its tests."""
 
-# --- what a place tells the session -------------------------------------------------------------------------------
+# --- events for the session ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A VM has ended before its time.
+    """A VM has ended too early.
 
     Attributes:
         test: the test that it was running; "" if there was none.
-        reason: why it ended, in words.
+        reason: why it ended, as text.
         stage: the state that it was in.
         console: the last lines of its console.
-        again: whether the kernel has other tests, which go on in another VM.
+        again: whether the kernel's remaining tests will run in another VM.
     """
 
     life: Life
@@ -59,7 +60,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class GivenUp:
-    """Tests that will not be run, and why."""
+    """Tests that will not be run, and the reason."""
 
     kernel: str
     tests: Sequence[str]
@@ -68,13 +69,13 @@ class GivenUp:
 
 @dataclass(frozen=True)
 class Free:
-    """A place has ended: there is nothing left for it to do, or its machine has failed, for a reason in words."""
+    """A place has ended: it has nothing left to do, or its machine has failed for the given reason."""
 
     reason: str = ""
 
 
 class Vm(Protocol):
-    """What a place must know of a VM, be it on this machine or on another; see vm/machine.py."""
+    """The interface of a VM, on this machine or on another; see vm/machine.py."""
 
     kernel: Kernel
     accel: str
@@ -95,7 +96,7 @@ class Vm(Protocol):
 
 
 class Place:
-    """A thread that serves kernels, as the scheduler says, until nothing is left to do."""
+    """A thread that runs VMs of the kernels that the scheduler returns, until there is nothing left to do."""
 
     def __init__(
         self,
@@ -108,10 +109,10 @@ class Place:
         where: str = "",
         prepare: Callable[[Callable[[], bool]], None] | None = None,
     ) -> None:
-        """`tell` takes events, `machine` describes the next VM of a kernel, `order` what its guest is asked to do.
+        """`tell` takes events, `machine` describes the next VM of a kernel, `order` returns the order for its guest.
 
-        `silence` is for how many seconds a VM that runs tests may say nothing. `where` names the machine that the place
-        is on, if it is another one; `prepare` makes it ready for VMs, unless what it is given says that it shall stop.
+        `silence` is the timeout in seconds for events of a VM that runs tests. `where` names the machine of the place
+        if it is another one; `prepare` makes that ready for VMs, and stops early if its argument returns true.
         """
         self._tell = tell
         self._scheduler = scheduler
@@ -121,24 +122,24 @@ class Place:
         self._where = where
         self._prepare = prepare
         self._failed = ""
-        """Why the machine is of no more use."""
+        """Why the machine has failed; "" if it has not."""
         self._current: Vm | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True, name="place")
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._scheduler.enter(self._where)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the VM that there is, and begin no other; returns at once."""
+        """Kill the current VM and start no other; return at once."""
         self._stopped.set()
         if (machine := self._current) is not None:
             machine.interrupt()
 
     def join(self, patience: float | None = None) -> None:
-        """Wait until the place has ended, or for so many seconds; what is left of it then ends with the process."""
+        """Wait until the place has ended, or for this many seconds; what is left then ends with the process."""
         self._thread.join(patience)
 
     def _serve(self) -> None:
@@ -161,7 +162,7 @@ class Place:
     # --- one life -------------------------------------------------------------------------------------------------
 
     def _live(self, kernel: str) -> None:
-        """Have one VM, from its boot to its end."""
+        """Run one VM, from its boot to its end."""
         life = Life(kernel)
         talk = Conversation(life, self._scheduler, self._tell.put, lambda: self._patience(life.state))
         console = ""
@@ -175,7 +176,7 @@ class Place:
                     ending, reason = Ending.LOST, str(error)
                     self._failed = reason
                 console = machine.console_end()
-        except Exception as error:  # noqa: BLE001  whatever goes wrong with one VM ends that VM
+        except Exception as error:  # noqa: BLE001  an error with one VM must end only that VM
             where = traceback.extract_tb(error.__traceback__)[-1]
             ending = Ending.LOST
             reason = f"{type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})"
@@ -198,7 +199,7 @@ class Place:
             self._current = None
 
     def _ending(self, machine: Vm, talk: Conversation, life: Life) -> tuple[Ending, str]:
-        """Take a VM through its life and return how it ended, and why."""
+        """Run a VM until it ends; return how it ended, and why."""
         try:
             machine.start()
             life.accel = machine.accel
@@ -226,13 +227,13 @@ class Place:
         return Ending.DONE, ""
 
     def _patience(self, state: State) -> float:
-        """Return for how many seconds a VM in this state may say nothing."""
+        """Return the timeout in seconds for a VM in this state."""
         return self._silence if state is State.RUNNING else max(self._silence, TO_COLLECT)
 
     # --- a VM that is lost ----------------------------------------------------------------------------------------
 
     def _lose(self, life: Life, talk: Conversation, ending: Ending, reason: str, console: str) -> None:
-        """Say what became of a VM, and decide whether its kernel goes on in another one."""
+        """Report how a VM ended, and decide whether its kernel's tests continue in another one."""
         kernel, stage = life.kernel, life.state
         if stage is State.CONNECTED and talk.collecting:
             reason = f"{reason}, while it collected {talk.collecting}"

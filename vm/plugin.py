@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""pytest plugin of this room: ``--kernel NAME`` runs the tests inside a VM of that kernel."""
+"""pytest plugin: ``--kernel NAME`` runs the tests inside VMs of that kernel."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
     from vm.remote.hosts import Host
     from vm.session import Plan
 
-# What only the controller needs is imported where it is used: a guest pays for every import.
+# Modules that only the controller needs are imported where they are used: imports are slow in a guest.
 
 SUITES = "suites"
 SILENCE = 120.0
-"""Seconds of silence after which a VM is taken for hung: twice the time limit of a test."""
+"""Timeout in seconds after which a VM counts as hung: twice the timeout of a test."""
 
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._+-]")
 _LONGEST_NAME = 99
-"""Characters, without the dash."""
+"""Maximum characters of a kernel's name, without the dash."""
 
 LOSSES = 10
-"""How many VMs of one kernel a run may lose; with a worse kernel the tests that are left are given up."""
+"""How many VMs of one kernel a run may lose before the remaining tests are given up."""
 
 
 class _Modules(argparse.Action):
-    """Keeps with each --modules how many --kernel stood before it."""
+    """Stores with each --modules the number of --kernel options before it."""
 
     def __call__(
         self,
@@ -55,18 +55,18 @@ class _Modules(argparse.Action):
         value: object,
         _option: str | None = None,
     ) -> None:
-        """Add to the list; not in place, for pytest parses its arguments more than once."""
+        """Append to a copy of the list, because pytest parses its arguments more than once."""
         namespace.modules = [*namespace.modules, (len(namespace.kernel), value)]
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add the hook that tells how far this room is."""
+    """Add the hooks that report the progress of this package."""
     pluginmanager.add_hookspecs(hooks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of this room. Those that need a kernel have no default: `options` asks which were given."""
-    # Where pytest found its configuration says nothing about a mistyped option.
+    """Add the options. Those that need a kernel have no default, so that `options` sees which were given."""
+    # pytest adds the path of its configuration to the error for an unknown option, which does not help.
     parser.extra_info.clear()
     group = parser.getgroup("vm", "virtual machines")
     group.addoption(
@@ -154,7 +154,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, None, None]:
-    """With ``--bisect`` look now for options that nobody knows: pytest would end with 4, and blame a commit."""
+    """With ``--bisect`` check for unknown options now: pytest would exit with 4, which blames a commit."""
     yield
     known = early_config.known_args_namespace
     if getattr(known, "bisect", False) and not known.help:
@@ -167,7 +167,7 @@ def pytest_load_initial_conftests(
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int, int]:
-    """Give the run its exit code where pytest knows none: for an empty selection, and for ``git bisect run``."""
+    """Set the exit code in cases that pytest does not have: an empty selection, and ``git bisect run``."""
     interrupts.heed()
     bisect = (
         config.getoption("bisect") and not hasattr(config, "workerinput") and not config.option.collectonly
@@ -191,7 +191,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int, int]:
 
 @pytest.hookimpl(wrapper=True, specname="pytest_cmdline_main")
 def pytest_check_arguments(config: pytest.Config) -> Generator[None, int, int]:
-    """Let ``--matrix`` stand for all kernels, and find mistakes before other plugins act on the options."""
+    """Expand ``--matrix`` to all kernels, and find mistakes before other plugins act on the options."""
     in_guest = hasattr(config, "workerinput") or "FAPITEST_VM" in os.environ
     if not (in_guest or config.getoption("help") or config.getoption("version")):
         from vm import options, selection  # noqa: PLC0415
@@ -208,7 +208,7 @@ def pytest_check_arguments(config: pytest.Config) -> Generator[None, int, int]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Become a controller of VMs, a worker in one, or nothing at all."""
+    """Register the controller of VMs, the worker inside one, or neither."""
     if hasattr(config, "workerinput"):
         if "kernel" in config.workerinput:
             if config.getoption("gdb") or config.getoption("gdb_port"):
@@ -224,7 +224,7 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(
                 "--on-this-machine needs root: the suites ask the kernel for what only root gets"
             )
-        # In a VM's shell the kernel has a name; on a machine it is the machine's.
+        # In a VM's shell the kernel has its name; on a machine it is named after the machine.
         _become_worker(
             config,
             os.environ.get("FAPITEST_KERNEL") or _this_machine(),
@@ -233,7 +233,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _this_machine() -> str:
-    """Return the name of the running kernel: the machine's and the release, or runs of two machines would be mixed."""
+    """Return the name of the running kernel: host name and release, so that runs of two machines stay apart."""
     uname = os.uname()
     release = _NOT_PLAIN.sub("_", uname.release)[-_LONGEST_NAME:]
     machine = _NOT_PLAIN.sub("_", uname.nodename.partition(".")[0]).strip("_+-")
@@ -246,15 +246,15 @@ def _become_worker(config: pytest.Config, kernel: str, accel: str) -> None:
 
 
 def _end_on_signals(config: pytest.Config) -> None:
-    """Let each of these do what Ctrl-C does: end the VMs, keep the results, say so in one line, exit with 2."""
+    """Make these signals act like Ctrl-C: end the VMs, keep the results, print one line, exit with 2."""
 
     def interrupt(number: int, _frame: object) -> None:
-        # Of a plain KeyboardInterrupt pytest shows where it hit, which is any line of ours.
+        # For a plain KeyboardInterrupt pytest would print the line that was interrupted, which is useless.
         raise pytest.Session.Interrupted(f"by {signal.Signals(number).name}")
 
     def give_back() -> None:
         for number, handler in before.items():
-            if signal.getsignal(number) is interrupt:  # else somebody else has given it back
+            if signal.getsignal(number) is interrupt:  # unless something else has restored it
                 signal.signal(number, handler)
 
     handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
@@ -266,7 +266,7 @@ def _end_on_signals(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Find the kernels and take over the session, before the VMs are started."""
+    """Find the kernels and register the session, before the VMs are started."""
     config = session.config
     if hasattr(config, "workerinput") or not config.getoption("kernel") or config.getoption("collectonly"):
         return
@@ -338,7 +338,7 @@ def _given(config: pytest.Config, name: str, default: float) -> Any:
 
 
 def _hosts(config: pytest.Config, hardware: Hardware, show: Progress) -> list[Host]:
-    """Return the other machines that can have VMs, and say of each other one why it can not."""
+    """Return the other machines that can run VMs, and show why the rest cannot."""
     if not config.getoption("host"):
         return []
     from vm.remote import hosts  # noqa: PLC0415
@@ -389,7 +389,7 @@ def _hardware(config: pytest.Config) -> Hardware:
 
 
 def _kernels(config: pytest.Config, show: Progress) -> tuple[list[Kernel], dict[str, str]]:
-    """Return the kernels to run, and those of the catalogue that can not be had now with the reason of each."""
+    """Return the kernels to run, and those of the catalogue that cannot be fetched, with the reasons."""
     from vm import kernels, own  # noqa: PLC0415
     from vm.errors import VmError  # noqa: PLC0415
 
@@ -414,14 +414,14 @@ def _kernels(config: pytest.Config, show: Progress) -> tuple[list[Kernel], dict[
 
 
 def _unfit(word: str) -> bool:
-    """Whether a kernel's path is right, but for what was not built there; anything else was mistyped."""
+    """Return whether a kernel's path is valid but has no built kernel; any other error is a mistyped path."""
     path = Path(word.rpartition("=")[2]).expanduser()
     return path.exists() or ("/" in word and path.absolute().parent.is_dir())
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker which tests to collect: its paths are those of the project, wherever pytest was called."""
+    """Tell a worker which tests to collect, by absolute paths, since its working directory differs."""
     if node.config.getoption("kernel"):
         node.workerinput["tests"] = node.config.args
         node.workerinput["ignored"] = (node.config.option.ignore, node.config.option.ignore_glob)
@@ -429,13 +429,13 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the suites off a machine that nobody has given up to them."""
+    """Refuse to run the suites on the host without --on-this-machine."""
     _keep_off(config, (item.path for item in items))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:
-    """Do so at once where the arguments name a suite, or nothing and so all of them."""
+    """Refuse at once if the arguments name a suite, or no path and so all suites."""
     directory = session.config.invocation_params.dir
     named = (str(argument).partition("::")[0] for argument in session.config.args)
     _keep_off(session.config, ((directory / name).resolve() for name in named))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Shows downloads: of a command to a person at a terminal and to a log file, of a run to whoever shows that."""
+"""Shows the progress of downloads: for a command on a terminal or in a log, for a run through a hook."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     import pytest
 
 KERNELS = "kernels"
-"""Stands for a kernel's name while the kernels of a run are made ready."""
+"""Used in place of a kernel's name while the kernels of a run are prepared."""
 
 
 PULSE = 4.0
-"""Seconds after which there is another line about what takes so long."""
+"""Seconds between two lines about an operation that takes long."""
 
 
 class _Pulse:
-    """Lines on standard error about what goes on: one at once, and more as long as that takes."""
+    """Lines on standard error about an operation: one at once, and more at intervals while it lasts."""
 
     def __init__(self) -> None:
         self._what, self._percent, self._begin = "", 0.0, 0.0
@@ -35,7 +35,7 @@ class _Pulse:
         self._thread = threading.Thread(target=self._beat, daemon=True, name="pulse")
 
     def tell(self, what: str, percent: float = 0.0) -> None:
-        """Say what goes on, if it is something else than before; it is over at 100 per cent."""
+        """Print the operation, if it is a new one; it is finished at 100 per cent."""
         if what != self._what:
             self._begin = time.monotonic()
             print(f"fapitest: {what}", file=sys.stderr, flush=True)
@@ -51,7 +51,7 @@ class _Pulse:
                 print(f"fapitest: {self._what}{part}, {seconds:.0f} s", file=sys.stderr, flush=True)
 
     def stop(self) -> None:
-        """Say nothing more."""
+        """Print nothing more."""
         self._done.set()
         if self._thread.ident:
             self._thread.join()
@@ -59,7 +59,7 @@ class _Pulse:
 
 @contextlib.contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """Say on standard error that something is waited for: in a moving line at a terminal, now and then elsewhere."""
+    """Show on standard error what is being waited for: as an animated line on a terminal, else as repeated lines."""
     if sys.stderr.isatty():
         with Console(stderr=True).status(what):
             yield
@@ -73,10 +73,10 @@ def waiting(what: str) -> Iterator[None]:
 
 
 class Downloads:
-    """A display of what is being fetched: a bar per thing at a terminal, elsewhere a line per thing and every PULSE."""
+    """A display of downloads: a progress bar for each on a terminal, else a line for each and one every PULSE."""
 
     def __init__(self) -> None:
-        """Nothing is shown before something is fetched."""
+        """Show nothing yet."""
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._pulse = _Pulse()
@@ -86,13 +86,13 @@ class Downloads:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         self._pulse.stop()
         if self._bars:
             self._bars.stop()
 
     def show(self, what: str, percent: float) -> None:
-        """Show that of `what` so many per cent are there."""
+        """Show how many per cent of `what` are fetched."""
         if not sys.stderr.isatty():
             self._pulse.tell(what, percent)
             return
@@ -106,24 +106,24 @@ class Downloads:
 
 
 class Preparation:
-    """The same for a run of pytest, which has one display for all that goes on: tells it through the hook."""
+    """The same for a run of pytest, which has one display for everything: reports through the hook."""
 
     def __init__(self, config: pytest.Config, name: str = KERNELS) -> None:
-        """`name` is what is made ready: the kernels, or a machine. Nothing is told before it begins."""
+        """`name` is what is prepared: the kernels, or a machine. Report nothing yet."""
         self._config = config
         self._name = name
 
     def __enter__(self) -> Self:
-        """Begin to make it ready."""
+        """Start the preparation."""
         self._tell(State.PREPARING)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """It is ready, or can not be had."""
+        """The preparation has succeeded or failed."""
         self._tell(State.ENDED)
 
     def show(self, what: str, percent: float) -> None:
-        """Tell that of `what` so many per cent are there."""
+        """Report how many per cent of `what` are fetched."""
         self._tell(State.PREPARING, f"{percent:.0f} % {what}" if 0 < percent < 100 else what)
 
     def _tell(self, state: State, detail: str = "") -> None:

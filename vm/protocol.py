@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a guest and its host say to each other through the virtio port, and what the host takes from a guest.
+"""The protocol between a guest and the host on the virtio port, and the checks on a guest's messages.
 
 The host speaks first: a line of JSON, the *order* (vm/guest/agent.py), then the archive of the project that the order
-announces. From then on both send lines: a JSON array of a name and an object with the fields.
+announces. Then both send lines, each a JSON array of a name and an object with the fields.
 
     host to guest     ["run", {"indices": [3, 4]}]     run these of the collected tests, in this order
-                      ["shutdown", {}]                 there are no more; end when they are done
+                      ["shutdown", {}]                 no more tests; end when they are done
     guest to host     the events below, by the names in `EVENTS`
 
-A guest runs an unknown kernel as root: whatever it sends is text from an enemy. Nothing of it is imported, evaluated or
-used as a path; each event has the fields that are listed here, of these types and within these bounds, or it is
-`Nonsense`, which ends the VM that said it and nothing else.
+A guest runs an unknown kernel as root, so its messages are untrusted. Nothing in them is imported, evaluated or used as
+a path. Each event must have exactly the fields listed here, with these types and within these limits; otherwise it is
+`Nonsense`, which ends this VM and nothing else.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from dataclasses import dataclass
 from typing import Any
 
 LINE = 4 << 20
-"""Bytes that one line of a guest may have."""
+"""Maximum length of a line in bytes."""
 
 VOLUME = 64 << 20
-"""Bytes that a guest may send in its life; a run of all suites sends about 15 MB."""
+"""Maximum bytes that a guest may send in total; a run of all suites sends about 15 MB."""
 
 TEXT = 256 << 10
-"""Characters of the longest text that a guest may send: a traceback, captured output."""
+"""Maximum characters of a text, such as a traceback or captured output."""
 
 TESTS, NAME = 50_000, 4_096
-"""How many tests a guest may collect, and how many characters one's id may have."""
+"""Maximum number of tests, and characters of a test's id."""
 
 BEHAVIOURS = 256
-"""How many behaviours one test may verify."""
+"""Maximum number of behaviours of a test."""
 
 _WHEN = ("setup", "call", "teardown")
 _OUTCOMES = ("passed", "failed", "skipped")
 
 
-class Nonsense(Exception):  # noqa: N818  it is what the guest said, not what went wrong with us
-    """A guest said what no guest of ours says; the text tells what."""
+class Nonsense(Exception):  # noqa: N818  named after the message, not after an error of the host
+    """A guest has violated the protocol; the text says how."""
 
 
 def line(name: str, /, **fields: Any) -> bytes:
-    """Return a message as it goes over the port."""
+    """Return a message as the bytes of a line."""
     return json.dumps([name, fields]).encode() + b"\n"
 
 
@@ -54,12 +54,12 @@ def line(name: str, /, **fields: Any) -> bytes:
 
 @dataclass(frozen=True)
 class Ready:
-    """pytest has begun in the guest."""
+    """pytest has started in the guest."""
 
 
 @dataclass(frozen=True)
 class Collecting:
-    """The guest begins to collect a file's tests."""
+    """The guest starts collecting the tests of a file."""
 
     name: str
 
@@ -72,7 +72,7 @@ class Collected:
     behaviours: tuple[tuple[str, ...], ...]
 
     def __post_init__(self) -> None:
-        """Raise Nonsense if one list is longer than the other."""
+        """Raise Nonsense if the lists differ in length."""
         if len(self.tests) != len(self.behaviours):
             raise Nonsense("as many lists of behaviours as tests were expected")
 
@@ -91,11 +91,11 @@ class Phase:
     """A phase of a test (setup, call or teardown) has ended.
 
     Attributes:
-        index: which of the collected tests.
-        text: what pytest has to say of a failure, as plain text; for a skip its reason.
+        index: the index of the test among the collected ones.
+        text: pytest's representation of a failure, as plain text; for a skip, the reason.
         place: file and line where it failed or was skipped, or None.
-        sections: captured output and the like: title and text.
-        properties: the test's user properties, which the rooms tell each other things by.
+        sections: captured output and so on: title and text.
+        properties: the test's user properties, which carry information between the packages of this project.
         expected: the reason of an expected failure (pytest's ``wasxfail``), or None.
         duration: in seconds.
     """
@@ -113,28 +113,28 @@ class Phase:
 
 @dataclass(frozen=True)
 class Completed:
-    """The guest is done with a test."""
+    """The guest has finished a test."""
 
     index: int
 
 
 @dataclass(frozen=True)
 class Unclean:
-    """The test that runs has left the guest in a state in which no other may be run; `text` says in which."""
+    """The running test has left the guest in a state in which no other test may be run; `text` describes it."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Facts about the guest that a reader of its results may need: name and value."""
+    """Facts about the guest for readers of its results: name and value."""
 
     facts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Warned:
-    """Python gave a warning in the guest."""
+    """Python has issued a warning in the guest."""
 
     text: str
     when: str
@@ -143,7 +143,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class Finished:
-    """pytest has ended in the guest, with this exit code; `reason` says why before its time, if so."""
+    """pytest has ended in the guest with this exit code; `reason` says why, if it ended too early."""
 
     code: int
     reason: str
@@ -151,7 +151,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class InternalError:
-    """pytest itself failed in the guest."""
+    """pytest itself has failed in the guest."""
 
     text: str
 
@@ -202,7 +202,7 @@ def _number(value: Any) -> int:
 def _seconds(value: Any) -> float:
     if type(value) not in (int, float) or not math.isfinite(value):
         raise Nonsense("a time in seconds was expected")
-    # A guest's clock may go backwards; nobody needs to hear of negative durations.
+    # A guest's clock may go backwards, but durations are never negative.
     return max(0.0, float(value))
 
 
@@ -260,14 +260,14 @@ EVENTS: Mapping[str, tuple[Callable[..., Event], Mapping[str, Callable[[Any], An
     "finished": (Finished, {"code": _number, "reason": _text}),
     "internal-error": (InternalError, {"text": _text}),
 }
-"""Name of an event -> what it becomes, and how each of its fields is checked."""
+"""Name of an event -> its class, and the check for each of its fields."""
 
 
 def event(data: bytes) -> Event:
-    """Return the event that a line of a guest tells of.
+    """Return the event in a line of a guest.
 
     Raises:
-        Nonsense: it is none.
+        Nonsense: the line is not a valid event.
     """
     try:
         message = json.loads(data)

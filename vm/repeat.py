@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The same run again and again, on a machine that is busy with something else: are the verdicts always the same?"""
+"""Repeats a run on a busy machine, and compares the verdicts."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from vm.progress import waiting
 from vm.words import count
 
 Verdicts = Mapping[str, str]
-"""Test -> status, of one run."""
+"""Test -> status in one run."""
 
 
 def run(kernel: str, *, runs: int, busy: int, selection: Sequence[str]) -> int:
-    """Run `selection` of the suites `runs` times while `busy` processes compute; return 1 if the verdicts differ.
+    """Run `selection` of the suites `runs` times while `busy` processes use the CPU; return 1 if the verdicts differ.
 
-    The results of runs that differ are kept, and the last line says where.
+    If they differ the results of the runs are kept, and the last line says where.
     """
     kept = Path(tempfile.mkdtemp(prefix="fapitest-repeat-"))
     found: list[Verdicts] = []
@@ -54,7 +54,7 @@ def run(kernel: str, *, runs: int, busy: int, selection: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _kept_until_done(directory: Path) -> Iterator[None]:
-    """Say where the results of the runs are that there were, if it ends before its time."""
+    """If the body ends with an exception, print where the results of the runs so far are."""
     try:
         yield
     except BaseException:
@@ -63,7 +63,7 @@ def _kept_until_done(directory: Path) -> Iterator[None]:
 
 
 def differences(runs: Iterable[Verdicts]) -> dict[str, Counter[str]]:
-    """Return the tests whose status was not the same in every run, and how often each status was seen."""
+    """Return the tests whose status differs between runs, with the number of runs for each status."""
     runs = list(runs)
     seen: dict[str, Counter[str]] = defaultdict(Counter)
     for test in dict.fromkeys(test for verdicts in runs for test in verdicts):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who runs what: which kernel a free place serves next, and which tests a VM is given. Knows nothing of VMs.
+"""Decides which kernel a free place runs next, and which tests a VM gets. Knows nothing about VMs.
 
-Every test is for every kernel. The VMs of one kernel share its tests: each is given the next few, and what a lost one
-leaves goes to the others or to its replacement. The methods may be called from any thread.
+Every test runs on every kernel. The VMs of one kernel share its tests: each gets the next few, and the tests that a
+lost VM did not run go to the others or to its replacement. The methods may be called from any thread.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 AHEAD = 8
-"""How many tests a VM holds: enough that it never waits, few enough that a run stops soon after ``-x``."""
+"""Number of tests a VM gets in advance: enough that it never waits, few enough that ``-x`` stops a run soon."""
 
 WORTH_A_VM = 200
-"""How many tests a kernel must have left for each of its VMs before a place that nobody else needs goes to one more."""
+"""Threshold for another VM of a kernel: the tests that it must have left per VM, if no other kernel needs the place."""
 
 NO_BOOTS = 3
-"""How many VMs of a kernel, one after the other, may fail to come up before it is given up."""
+"""Number of consecutive failed boots after which a kernel is given up."""
 
 
 @dataclass
 class _Work:
-    """What there is to do on one kernel."""
+    """The work on one kernel."""
 
     tests: tuple[str, ...] | None = None
-    """All its tests, once a VM has collected them."""
+    """All its tests; None until a VM has collected them."""
     waiting: deque[str] = field(default_factory=deque)
     served_by: int = 0
-    """How many VMs it has, those that boot among them."""
+    """Number of its VMs, including those that boot."""
     begun: bool = False
     over: bool = False
-    """Whether no VM of it shall be started any more."""
+    """Whether no further VM of it may be started."""
     losses: int = 0
     failed_boots: int = 0
-    """How many VMs did not come up since one did."""
+    """Number of failed boots since the last successful one."""
     avoids: set[str] = field(default_factory=set)
-    """The machines on which a VM of it did not come up."""
+    """The machines on which a boot of it failed."""
 
     @property
     def left(self) -> int:
@@ -46,7 +46,7 @@ class _Work:
 
     @property
     def wanting(self) -> bool:
-        """Whether it needs a VM and has none."""
+        """Whether it has tests left and no VM."""
         return not self.over and (not self.begun or (bool(self.waiting) and not self.served_by))
 
 
@@ -54,7 +54,7 @@ class Scheduler:
     """The work of one session."""
 
     def __init__(self, kernels: Iterable[str], *, losses: int) -> None:
-        """`losses` is how many VMs of one kernel may be lost before the tests that are left are given up."""
+        """`losses` is how many VMs of one kernel may be lost before its remaining tests are given up."""
         self._work = {kernel: _Work() for kernel in kernels}
         self._losses = losses
         self._changed = threading.Condition()
@@ -64,18 +64,21 @@ class Scheduler:
     # --- places ---------------------------------------------------------------------------------------------------
 
     def enter(self, machine: str) -> None:
-        """Take note of a place on a machine; each machine has a name of its own."""
+        """Register a place on a machine; each machine has a unique name."""
         with self._changed:
             self._places[machine] += 1
 
     def quit(self, machine: str) -> None:
-        """Take note that a place has ended."""
+        """Unregister a place that has ended."""
         with self._changed:
             self._places[machine] -= 1
             self._changed.notify_all()
 
     def next_kernel(self, machine: str = "") -> str | None:
-        """Return the kernel that a free place shall serve; wait while that may still change. None: there is no more."""
+        """Return the kernel that a free place must run next, or None if there is no more work.
+
+        Blocks while there is no work for this place, but there may be later.
+        """
         with self._changed:
             while True:
                 if (kernel := self._wanting(machine)) is not None:
@@ -101,11 +104,11 @@ class Scheduler:
         return most if most is not None and self._share(open_[most]) >= WORTH_A_VM else None
 
     def _elsewhere(self, work: _Work) -> bool:
-        """Whether there is a place on a machine that has not failed this work."""
+        """Return whether there is a place on a machine where no boot of this kernel failed."""
         return any(places and machine not in work.avoids for machine, places in self._places.items())
 
     def over(self) -> bool:
-        """Whether there is nothing left to do for any place."""
+        """Whether there is no work left for any place."""
         with self._changed:
             return self._over()
 
@@ -117,13 +120,13 @@ class Scheduler:
         return work.left / work.served_by if work.served_by else 0.0
 
     def leave(self, kernel: str) -> None:
-        """Take note that a place serves a kernel no more."""
+        """Record that a place no longer runs a kernel."""
         with self._changed:
             self._work[kernel].served_by -= 1
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Start nothing any more: places that wait get None, VMs get no tests."""
+        """Start nothing more: waiting places get None, and VMs get no tests."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -131,7 +134,7 @@ class Scheduler:
     # --- tests ----------------------------------------------------------------------------------------------------
 
     def collected(self, kernel: str, tests: Sequence[str]) -> None:
-        """Take in what a VM has collected: the kernel's first says which tests there are to run."""
+        """Record the tests that a VM has collected; those of the kernel's first VM are the tests to run."""
         with self._changed:
             work = self._work[kernel]
             if work.tests is None:
@@ -140,12 +143,12 @@ class Scheduler:
             self._changed.notify_all()
 
     def has_tests(self, kernel: str) -> bool:
-        """Whether it is known which tests there are to run on a kernel."""
+        """Return whether the tests to run on a kernel are known."""
         with self._changed:
             return self._work[kernel].tests is not None
 
     def take(self, kernel: str, most: int, known: Iterable[str]) -> list[str]:
-        """Return the next tests of a kernel for a VM that holds up to `most` more and knows the tests `known`."""
+        """Return the next tests of a kernel, at most `most`, for a VM that has collected the tests `known`."""
         there = set(known)
         with self._changed:
             work = self._work[kernel]
@@ -157,21 +160,21 @@ class Scheduler:
             return found
 
     def left(self, kernel: str) -> int:
-        """Return how many tests of a kernel no VM has been given."""
+        """Return the number of tests of a kernel that no VM has got yet."""
         with self._changed:
             return self._work[kernel].left
 
     def give_back(self, kernel: str, tests: Sequence[str]) -> None:
-        """Take back tests that a VM was given and did not run: they are the next again."""
+        """Take back tests that a VM got and did not run; they are next."""
         with self._changed:
             self._work[kernel].waiting.extendleft(reversed(tests))
             self._changed.notify_all()
 
     def lost(self, kernel: str, *, came_up: bool, machine: str = "") -> bool:
-        """Count a VM that was lost; return whether the kernel goes on in another one.
+        """Record a lost VM; return whether the kernel's tests continue in another one.
 
-        Not when too many were lost in all, or when one after the other does not come up (`came_up`) any more. One that
-        never came up is only tried again on another machine.
+        They do not if too many VMs were lost in total, or if too many boots failed in a row (`came_up` is false). A
+        kernel that has never booted is only tried again on another machine.
         """
         with self._changed:
             work = self._work[kernel]
@@ -186,7 +189,7 @@ class Scheduler:
             return again
 
     def machine_lost(self, kernel: str) -> bool:
-        """Take note that a VM's machine, not the kernel, has failed; return whether there is another place."""
+        """Record that a VM's machine, not its kernel, has failed; return whether there is another place."""
         with self._changed:
             work = self._work[kernel]
             if work.tests is None and work.served_by == 1:
@@ -194,7 +197,7 @@ class Scheduler:
             return sum(self._places.values()) > 1
 
     def abandoned(self) -> dict[str, list[str]]:
-        """Return the kernels that no place is left for, each with its tests that were not run, and give them up."""
+        """Give up the kernels for which no place is left, and return them with the tests that were not run."""
         with self._changed:
             found = {} if self._stopped else {k: list(w.waiting) for k, w in self._work.items() if w.wanting}
             for kernel in found:
@@ -203,7 +206,7 @@ class Scheduler:
             return found
 
     def give_up(self, kernel: str) -> list[str]:
-        """Start no VM of a kernel any more, and return the tests that nobody will run."""
+        """Start no further VM of a kernel, and return the tests that will not be run."""
         with self._changed:
             work = self._work[kernel]
             work.over = True

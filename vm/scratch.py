@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Directories of a VM's own, for its sockets and all that ends with it; what a killed run leaves, the next removes."""
+"""Temporary directories of VMs, for sockets and other files; the next run removes those that a killed run has left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vm.errors import VmError
 
 PREFIX = "fapitest-vm-"
 LONGEST_SOCKET = 107
-"""Bytes of a unix socket's path, unix(7)."""
+"""Maximum length of a unix socket's path in bytes, unix(7)."""
 
 _BELOW = len(f"/{PREFIX}12345678/vm/gateway")
 
@@ -32,7 +32,7 @@ def _fits(place: Path) -> bool:
 
 
 def place() -> Path:
-    """Return the directory for VMs' scratch directories: TMPDIR, or where that is too long for a socket, another.
+    """Return the parent of scratch directories: TMPDIR, or another directory if its path is too long for a socket.
 
     Raises:
         VmError: no directory has a path that is short enough.
@@ -46,20 +46,20 @@ def place() -> Path:
 
 
 _made: set[Path] = set()
-"""Those of this process that there are."""
+"""The current directories of this process."""
 _guard = threading.Lock()
 _over = threading.Event()
 
 
 class Scratch:
-    """A directory that is removed with what is in it.
+    """A directory that is removed with its contents.
 
     Attributes:
         path: the directory; its path is short enough for unix sockets in it.
     """
 
     def __init__(self) -> None:
-        """Make it. Raises VmError or OSError when that is not possible."""
+        """Create the directory. Raises VmError or OSError."""
         with _guard:
             if _over.is_set():
                 raise VmError("this process is about to end")
@@ -67,7 +67,7 @@ class Scratch:
             _made.add(self.path)
 
     def remove(self) -> None:
-        """Remove it; once is enough, more does no harm."""
+        """Remove the directory. Removing it again does nothing."""
         shutil.rmtree(self.path, ignore_errors=True)
         _made.discard(self.path)
         if self._held >= 0:
@@ -77,7 +77,7 @@ class Scratch:
 
 @contextlib.contextmanager
 def directory() -> Iterator[Path]:
-    """Give a scratch directory."""
+    """Yield a scratch directory."""
     scratch = Scratch()
     try:
         yield scratch.path
@@ -86,7 +86,7 @@ def directory() -> Iterator[Path]:
 
 
 def end() -> None:
-    """Remove those of this process, which can make no more: it is about to end, whatever its threads do meanwhile."""
+    """Remove the directories of this process, and let its threads create no more: it is about to end."""
     with _guard:
         _over.set()
     for path in list(_made):
@@ -94,7 +94,7 @@ def end() -> None:
 
 
 def sweep() -> dict[Path, int]:
-    """Remove what runs have left that were cut off; return the directories and their sizes in bytes."""
+    """Remove the directories that killed runs have left; return them and their sizes in bytes."""
     removed: dict[Path, int] = {}
     for candidate in _candidates():
         for name in (PREFIX, f"{claims.HIDDEN}{PREFIX}"):

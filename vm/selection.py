@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which tests a run is about: what is mistyped is found here, before a VM boots for it."""
+"""Checks the selection of tests, so that a mistake is found before a VM boots."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vm.words import nearest
 
 NOT_FOUND = 4
 NOTHING = 5
-"""Exit codes of pytest."""
+"""pytest's exit codes for an unknown path or test, and for an empty selection."""
 
 NARROWING = {
     "keyword": "-k",
@@ -33,18 +33,18 @@ NARROWING = {
     "filesystem": "--filesystem",
     "lf": "--lf",
 }
-"""Options that leave out tests, by the name under which pytest keeps their value."""
+"""Options that deselect tests, by the name of their value in pytest's configuration."""
 
 LABELS = ("severities", "epics", "features", "stories", "ids", "labels")
-"""What allure-pytest selects by."""
+"""The criteria by which allure-pytest selects tests."""
 
 
 def check(config: pytest.Config, *, in_vm: bool) -> None:
-    """Make the paths among pytest's arguments absolute, and see to it that they select something.
+    """Make the paths in pytest's arguments absolute, and check that they select something.
 
     Raises:
-        NothingSelectedError: they are right, and select nothing.
-        pytest.UsageError: there is no such path or test, or no VM could see it.
+        NothingSelectedError: they are valid, but select nothing.
+        pytest.UsageError: a path or test does not exist, or VMs do not have it.
     """
     start = config.invocation_params.dir
     words = config.args if config.args_source is config.ArgsSource.ARGS else _all(config)
@@ -57,7 +57,7 @@ def check(config: pytest.Config, *, in_vm: bool) -> None:
 
 
 class _Check:
-    """pytest's plugin that checks what the pytest in a VM is to be given, and goes no further."""
+    """pytest plugin that checks the arguments for the pytest in a VM, and then exits."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
@@ -66,24 +66,24 @@ class _Check:
 
 
 def check_alone(arguments: Sequence[str]) -> int:
-    """Do the same where there is no run yet: return 0, or say what is wrong and return the exit code of pytest."""
+    """Do the same without a run: return 0, or print the error and return pytest's exit code."""
     return pytest.main([*pytest_command()[3:], *arguments], plugins=[_Check()])
 
 
 def for_guest(config: pytest.Config) -> tuple[str, ...]:
-    """Return the arguments that the pytest in a VM is given: those of the host, also from PYTEST_ADDOPTS."""
+    """Return the arguments for the pytest in a VM: those of the host, including PYTEST_ADDOPTS."""
     arguments = (*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *config.invocation_params.args)
     return _with(arguments, "-c", str(CONFIGURATION))
 
 
 def _with(arguments: Sequence[str], *options: str) -> tuple[str, ...]:
-    """Add options behind all others."""
+    """Append options."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     return (*arguments[:end], *options, *arguments[end:])
 
 
 def _all(config: pytest.Config) -> list[str]:
-    """Return what is run when no path is given, from whichever directory."""
+    """Return the paths that are run if none is given, from any directory."""
     return [str(config.rootpath / path) for path in config.getini("testpaths")]
 
 
@@ -111,7 +111,7 @@ def _paths() -> list[str]:
 
 
 def _may_select_nothing(config: pytest.Config) -> bool:
-    """Whether it takes a collection to know that there is a test: the suites' own directories and files have some."""
+    """Return whether only a collection can tell if a test is selected; whole directories and files have tests."""
     suites = image.PROJECT / "suites"
     plain = (
         path.is_relative_to(suites) and (path.is_dir() or fnmatch(path.name, "test_*.py"))
@@ -123,7 +123,7 @@ def _may_select_nothing(config: pytest.Config) -> bool:
 
 
 def _collect(config: pytest.Config) -> None:
-    """Collect as a VM would, with the byte code that is made for VMs."""
+    """Collect like a VM, with the byte code for VMs."""
     done = _pytest(config, config.invocation_params.args)
     if done.returncode == NOTHING:
         raise NothingSelectedError(f"the selection matches no test: {_selection(config)}")
@@ -159,7 +159,7 @@ def _selection(config: pytest.Config) -> str:
 
 
 def _unknown(config: pytest.Config) -> str | None:
-    """Return a sentence about the first test that does not exist, and the one that may be meant."""
+    """Return a sentence about the first test that does not exist, with the most similar one that does."""
     for word in config.args:
         path, _, name = word.partition("::")
         if not name:
@@ -173,6 +173,6 @@ def _unknown(config: pytest.Config) -> str | None:
 
 
 def _prefixes(test: str) -> list[str]:
-    """Return the names that select a test: its own, without its parameters, and its class."""
+    """Return the names that select a test: with its parameters, without them, and its class."""
     function, _, _ = test.partition("[")
     return [test, function, *([function.partition("::")[0]] if "::" in function else [])]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One pytest session over many kernels: takes what the places tell, one event after the other, and reports it.
+"""One pytest session over many kernels: takes the events of the places, one after the other, and reports them.
 
-Here runs everything that pytest's plugins see: the places' threads never call pytest. The loop waits for events and for
-nothing else, so that no VM waits for another.
+All calls of pytest are made here; the threads of the places never call it. The loop only waits for events, so that no
+VM waits for another.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 OK, FAILED, INTERRUPTED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED
 
 CRASH = "???"
-"""The phase of a report of a test whose VM was lost: pytest-xdist's word for it."""
+"""The phase in the report of a test whose VM was lost, as in pytest-xdist."""
 
 _STATUS = {Ending.PANIC: Status.PANIC, Ending.OOPS: Status.PANIC, Ending.HANG: Status.HANG}
-"""How a VM ended -> the status of the test that it was running; every other end is ``lost``."""
+"""How a VM ended -> the status of the test that it was running; for any other end, ``lost``."""
 
 _WHEN = {
     State.BOOTING: "before it was ready for tests",
@@ -61,43 +61,43 @@ _SHOWN = {
     State.RUNNING: hooks.State.RUNNING,
     State.ENDED: hooks.State.ENDED,
 }
-"""What a person wants to know of a VM's life."""
+"""The states of a VM that are shown to users."""
 
 ENVIRONMENT = "environment.json"
-"""What a guest says of itself, in its kernel's directory."""
+"""The file in a kernel's directory with the facts that a guest reports about itself."""
 
 LAST_WORDS = 20.0
-"""Seconds for which the end of the session waits for the ends of its VMs."""
+"""Seconds for which the end of the session waits for its VMs to end."""
 
 _LONGEST = 4_000
-"""Characters of a guest's message that are shown as such; all of it is in the run's files."""
+"""Maximum characters shown of a guest's message; the run's files have all of it."""
 
 
 @dataclass
 class Plan:
-    """What a session is asked to do: the kernels, how many VMs at once, and the bounds of patience."""
+    """The parameters of a session: the kernels, the number of VMs at once, and the timeouts."""
 
     kernels: list[Kernel]
     jobs: int
-    """How many VMs this machine has at once."""
+    """Number of VMs at once on this machine."""
     accel: str
     results: Path
     silence: float
-    """Seconds without a sign of life after which a VM is taken for hung."""
+    """Timeout in seconds after which a VM without events counts as hung."""
     losses: int
-    """How many VMs of one kernel may be lost before the tests that are left are given up."""
+    """How many VMs of one kernel may be lost before its remaining tests are given up."""
     absent: dict[str, str] = field(default_factory=dict)
-    """The kernels that could not be had, with the reason."""
-    hardware: Hardware = Hardware()  # noqa: RUF009  it can not be changed
-    """The machine that each VM is."""
+    """The kernels that could not be fetched -> the reason."""
+    hardware: Hardware = Hardware()  # noqa: RUF009  it is immutable
+    """The machine of each VM."""
     hosts: list[Host] = field(default_factory=list)
-    """The other machines that have places."""
+    """The other machines that run VMs."""
     releases: dict[str, str] = field(default_factory=dict)
-    """Kernel -> its release, read when its image is certainly there."""
+    """Kernel -> its release, read at the start, when its image surely exists."""
 
     @property
     def where(self) -> str:
-        """Where VMs run, for people."""
+        """Where VMs run, as text for users."""
         return ", ".join([*([self.accel] if self.jobs else []), *(f"on {host.name}" for host in self.hosts)])
 
     def __post_init__(self) -> None:
@@ -106,10 +106,10 @@ class Plan:
 
 
 class KernelSession:
-    """pytest's plugin in the process that controls the VMs."""
+    """The pytest plugin in the process that controls the VMs."""
 
     def __init__(self, config: pytest.Config, plan: Plan) -> None:
-        """Nothing is started yet."""
+        """Start nothing yet."""
         self.config = config
         self.plan = plan
         self.not_booted: list[str] = []
@@ -127,7 +127,7 @@ class KernelSession:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Open the places: their first VMs boot side by side."""
+        """Start the places; their first VMs boot concurrently."""
         self._session = session
         for name, kernel in self._kernels.items():
             self.config.hook.pytest_kernel_identified(kernel=identity.of(kernel, self.plan.accel))
@@ -153,12 +153,12 @@ class KernelSession:
 
     @pytest.hookimpl
     def pytest_collection(self) -> bool:
-        """Leave collecting to the guests."""
+        """Collect nothing: the guests collect."""
         return True
 
     @pytest.hookimpl
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Report what happens until every place is free."""
+        """Report events until every place has ended."""
         while self._free < len(self._places):
             self._report(self._events.get())
             if session.shouldfail or session.shouldstop:
@@ -172,19 +172,19 @@ class KernelSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End every VM, also after Ctrl-C."""
+        """End all VMs, after Ctrl-C too."""
         self._stop()
         for place in self._places:
             place.join(LAST_WORDS)
         for host in self.plan.hosts:
             host.close()
-        # Each kernel that did not boot counts as one failure; a test that failed says more about its kernel.
+        # Each kernel that did not boot counts as a failure; failed tests take precedence for the exit code.
         nothing_else = session.testsfailed <= len(self.not_booted)
         if self.not_booted and nothing_else and session.exitstatus in (OK, FAILED):
             session.exitstatus = INTERRUPTED
 
     def _order(self, name: str) -> dict[str, Any]:
-        """Return what the guests of a kernel are asked to do, with what other plugins have for theirs."""
+        """Return the order for the guests of a kernel, with the additions of other plugins."""
         node = SimpleNamespace(
             config=self.config, workerinput={"kernel": name, "accel": self.plan.accel}, gateway=None
         )
@@ -197,7 +197,7 @@ class KernelSession:
         for place in self._places:
             place.stop()
 
-    # --- what places ask ------------------------------------------------------------------------------------------
+    # --- requests of places ---------------------------------------------------------------------------------------
 
     def _machine(self, name: str) -> Machine:
         self._count[name] += 1
@@ -215,10 +215,10 @@ class KernelSession:
         self._count[name] += 1
         return host.machine(self._kernels[name], self.plan.results / name, self._count[name])
 
-    # --- what places tell -----------------------------------------------------------------------------------------
+    # --- events of places -----------------------------------------------------------------------------------------
 
     def _report(self, told: object) -> None:
-        """Report one event; what goes wrong with what a guest said ends that guest's test, never the session."""
+        """Report one event; an error with a guest's event fails that guest's test and never ends the session."""
         match told:
             case Free(reason):
                 self._free += 1
@@ -229,12 +229,12 @@ class KernelSession:
             case Said(life, event, test):
                 try:
                     self._said(life, event, test)
-                except Exception as error:  # noqa: BLE001  a guest's words must not end the run
+                except Exception as error:  # noqa: BLE001  a guest's event must not end the run
                     self._mishap(life, error, test)
             case Lost(life, _, test):
                 try:
                     self._lost(told)
-                except Exception as error:  # noqa: BLE001  what a guest had said before is reported with it
+                except Exception as error:  # noqa: BLE001  the report includes texts of the guest
                     self._mishap(life, error, test)
             case GivenUp(kernel, tests, reason):
                 for test in tests:
@@ -245,10 +245,10 @@ class KernelSession:
             self._failed_machines.add(reason)
             self._line(f"fapitest: going on without a machine: {reason}")
         if self.plan.hosts and self._scheduler.over():
-            self._stop()  # places that are still being made ready are not needed any more
+            self._stop()  # places that are still being prepared are not needed any more
 
     def _report_abandoned(self) -> None:
-        """Report what was not run because every machine has failed."""
+        """Report tests that were not run because every machine has failed."""
         reason = "no machine is left for it"
         for kernel, tests in self._scheduler.abandoned().items():
             if self._scheduler.has_tests(kernel):
@@ -305,7 +305,7 @@ class KernelSession:
         return report
 
     def _facts(self, kernel: str, accel: str = "") -> list[tuple[str, object]]:
-        """What the host knows of a kernel: no guest can speak for another."""
+        """Return the host's facts about a kernel, which override a guest's."""
         return [
             (Property.KERNEL, kernel),
             (Property.RELEASE, self.plan.releases[kernel]),
@@ -313,14 +313,14 @@ class KernelSession:
         ]
 
     def _write(self, kernel: str, facts: dict[str, str]) -> None:
-        """Write what a guest says of itself into its kernel's directory; a full disk costs the file alone."""
+        """Write a guest's facts into its kernel's directory; on an error only the file is missing."""
         path = self.plan.results / kernel / ENVIRONMENT
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(facts, indent=1) + "\n")
 
     def _mishap(self, life: Life, error: Exception, test: str) -> None:
-        """Something of ours could not bear what a guest said."""
+        """Report an error of this project while it handled a guest's event."""
         text = "".join(traceback.format_exception_only(error)).strip()
         where = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"the harness failed on what the guest said: {text} ({where.filename}:{where.lineno})"
@@ -344,7 +344,7 @@ class KernelSession:
     def _add(
         self, test: str, kernel: str, status: Status, reason: str, console: str = "", accel: str = ""
     ) -> None:
-        """Report a test that no guest reports."""
+        """Report a test whose guest cannot."""
         report = pytest.TestReport(
             test,
             (test.partition("::")[0], None, test),
@@ -358,7 +358,7 @@ class KernelSession:
         self.config.hook.pytest_runtest_logreport(report=report)
 
     def _tell(self, kernel: str, number: int, state: hooks.State, detail: str = "") -> None:
-        """Tell whoever shows it what goes on with a kernel or a VM of it."""
+        """Call the hook about the state of a kernel or of one of its VMs."""
         self.config.hook.pytest_kernel_state(kernel=kernel, vm=number, state=state, detail=detail)
 
     def _line(self, text: str) -> None:
@@ -368,4 +368,4 @@ class KernelSession:
 
 
 _OURS = frozenset({Property.KERNEL, Property.RELEASE, Property.ACCEL, Property.LOST})
-"""Properties that the host gives a report, whatever the guest says."""
+"""Properties that the host sets in a report, whatever the guest sends."""

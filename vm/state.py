@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Saved states of VMs: a guest as it was when its Python had become ready, in a file, to go on from in a moment.
+"""Saved states of VMs: a guest whose Python has just become ready, in a file, from which it can be restored quickly.
 
-A state belongs to one kernel, one guest image, one QEMU and one way to call it; with any other it is not found.
+A state is valid for one kernel, guest image, QEMU and QEMU command line; its key includes all of them.
 Source: QEMU's docs/devel/migration and docs/interop/qmp-spec.
 """
 
@@ -19,17 +19,17 @@ from typing import Any, Self
 from vm.errors import VmError
 
 DEADLINE = 60.0
-"""Seconds within which QEMU must have answered or moved a state."""
+"""Timeout in seconds for QEMU to answer, and to save or restore a state."""
 
 FILE_URI_SINCE = (8, 2)
-"""The QEMU release that can read a state from a file by its path; older ones take an open descriptor."""
+"""The first QEMU release that can read a state from a file by path; older ones need an open descriptor."""
 
 
 class Monitor:
     """QEMU's control socket (QMP)."""
 
     def __init__(self, path: Path) -> None:
-        """Connect to the socket at `path`. Raises OSError, VmError: QEMU ended meanwhile."""
+        """Connect to the socket at `path`. Raises OSError, or VmError if QEMU ended meanwhile."""
         with contextlib.ExitStack() as opened:
             self._socket = opened.enter_context(socket.socket(socket.AF_UNIX))
             self._socket.settimeout(DEADLINE)
@@ -48,7 +48,7 @@ class Monitor:
         self._opened.close()
 
     def execute(self, command: str, **arguments: Any) -> Any:
-        """Run one command and return what QEMU returns. Raises VmError with QEMU's words, OSError when it is gone."""
+        """Run one command and return its result. Raises VmError with QEMU's message, OSError if QEMU has ended."""
         self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
         while line := self._lines.readline():
             answer = json.loads(line)
@@ -60,15 +60,15 @@ class Monitor:
 
 
 def save(monitor: Monitor, target: Path, stream: Path) -> None:
-    """Write the state of a VM to `target`, through a socket at `stream`; the VM stands still and then goes on.
+    """Write the state of a VM to `target`, through a socket at `stream`; the VM is paused meanwhile.
 
     Raises:
-        VmError: QEMU could not do it.
-        OSError: the file can not be written.
+        VmError: QEMU failed.
+        OSError: the file cannot be written.
     """
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(stream))
-        stream.chmod(0o666)  # QEMU may be another user; nobody else reaches the directory
+        stream.chmod(0o666)  # QEMU may run as another user; no third user can reach the directory
         server.listen(1)
         server.settimeout(DEADLINE)
         monitor.execute("stop")
@@ -86,7 +86,7 @@ def save(monitor: Monitor, target: Path, stream: Path) -> None:
 
 
 def wait_restored(path: Path, alive: Callable[[], bool]) -> None:
-    """Wait until the VM with the control socket at `path` goes on from the state it was given.
+    """Wait until the VM with the control socket at `path` is restored, and resume it.
 
     Raises:
         VmError: it ended instead.
@@ -99,8 +99,8 @@ def wait_restored(path: Path, alive: Callable[[], bool]) -> None:
                     if time.monotonic() > deadline:
                         raise VmError(f"QEMU did not restore a saved state within {DEADLINE:.0f} s")
                     time.sleep(0.01)
-                monitor.execute("cont")  # a state is saved standing still, and comes back so
+                monitor.execute("cont")  # a state is saved, and so restored, paused
                 return
         except OSError:
-            time.sleep(0.01)  # the socket is not there yet
+            time.sleep(0.01)  # the socket does not exist yet
     raise VmError("QEMU ended while it restored a saved state")

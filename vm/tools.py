@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The programs of the host that a run needs, and the Debian packages they come from."""
+"""The host's programs that a run needs, and their Debian packages."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PACKAGES = {
     "setpriv": "util-linux",
     "dpkg-deb": "dpkg",
 }
-"""Program -> Debian package, for all that a VM run needs."""
+"""Program -> Debian package, for runs in VMs."""
 
 _OTHERS = {"ssh": "openssh-client"}
-"""The same for what not every run needs."""
+"""The same for programs that only some runs need."""
 
 BUILD_PACKAGES = {
     "gcc": "gcc",
@@ -43,25 +43,25 @@ BUILD_PACKAGES = {
     "xz": "xz-utils",
     "dpkg-deb": "dpkg",
 }
-"""Program -> Debian package, for all that building a reference kernel needs beside `BUILD_HEADERS`."""
+"""Program -> Debian package, for building a reference kernel; see also `BUILD_HEADERS`."""
 
 BUILD_HEADERS = {"gelf.h": "libelf-dev", "stdio.h": "libc6-dev"}
-"""Header -> Debian package, for what the kernel's own tools are compiled with."""
+"""Header -> Debian package, for compiling the kernel's host tools."""
 
 GUEST_PROGRAMS = ("mkfs.ext4", "debugfs", "mkfs.xfs", "mkfs.btrfs")
-"""Programs that are copied into the guest, with the libraries they need."""
+"""Programs that are copied into the guest, with their libraries."""
 
 _SBIN = "/usr/sbin:/sbin:/usr/local/sbin"
 
 
 def find(program: str) -> Path | None:
-    """Return where a program is, also when it lies in a directory for administrators, or None."""
+    """Return the path of a program, also in directories for administrators, or None."""
     found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_SBIN}")
     return Path(found) if found else None
 
 
 def path(program: str) -> Path:
-    """Return where a program is.
+    """Return the path of a program.
 
     Raises:
         VmError: it is missing; the text names the package to install.
@@ -74,7 +74,7 @@ def path(program: str) -> Path:
 
 
 def missing() -> list[str]:
-    """Return the Debian packages whose programs are not on this machine, without repetition."""
+    """Return the Debian packages whose programs are missing on this machine, without duplicates."""
     absent = [package for program, package in PACKAGES.items() if not find(program)]
     if (busybox := find("busybox")) and _is_dynamic(busybox):
         absent.append("busybox-static")
@@ -82,7 +82,7 @@ def missing() -> list[str]:
 
 
 def missing_for_builds() -> list[str]:
-    """Return the Debian packages without which no reference kernel can be built, without repetition."""
+    """Return the missing Debian packages that building a reference kernel needs, without duplicates."""
     absent = [package for program, package in BUILD_PACKAGES.items() if not find(program)]
     if find("gcc"):
         absent += [package for header, package in BUILD_HEADERS.items() if not _includes(header)]
@@ -98,7 +98,7 @@ def _includes(header: str) -> bool:
 
 
 def not_installed(packages: Iterable[str]) -> list[str]:
-    """Return those of the named Debian packages that are not on this machine."""
+    """Return those of the named Debian packages that are not installed."""
     command = ["dpkg-query", "--show", "--showformat=${db:Status-Status}"]
     states = {
         p: subprocess.run([*command, p], capture_output=True, text=True, check=False).stdout for p in packages
@@ -111,10 +111,10 @@ def _is_dynamic(program: Path) -> bool:
 
 
 def install(packages: Iterable[str], progress: apt.Progress = apt.quiet) -> None:
-    """Install Debian packages as root, after an update of apt's lists where there are none or they are out of date.
+    """Install Debian packages as root, after updating apt's lists if they are missing or outdated.
 
     Raises:
-        VmError: not root, no apt, or apt failed; the text is what a person can do.
+        VmError: not root, no apt, or apt failed; the text says what to do.
     """
     names = list(packages)
     if not names:
@@ -138,7 +138,7 @@ def install(packages: Iterable[str], progress: apt.Progress = apt.quiet) -> None
 
 
 def _update_lists(progress: apt.Progress) -> str:
-    """Let apt update its lists; return what went wrong, which a source may cause that nothing is needed from."""
+    """Update apt's lists; return the error, which may be of a source that is not needed."""
     settings = {**apt.PATIENCE, "Acquire::Retries": "0", "APT::Update::Error-Mode": "any"}
     command = ["apt-get", *apt.options(settings), "-qq", "update"]
     try:
@@ -149,10 +149,10 @@ def _update_lists(progress: apt.Progress) -> str:
 
 
 def _install(names: list[str], progress: apt.Progress) -> None:
-    # Another program may be at work with packages, as on a machine that has just started.
+    # Another program may hold the lock, as on a machine that has just booted.
     settings = apt.options({**apt.PATIENCE, "DPkg::Lock::Timeout": "120"})
     command = ["apt-get", *settings, "-qq", "--yes", "--no-install-recommends", "install", *names]
     what = " ".join(names)
     apt.work(*command, "--download-only", what=f"fetching {what}", progress=progress, silence=180.0)
-    # Packages must not be left half unpacked, so here nothing is cut short.
+    # No timeout, because packages must not be left half unpacked.
     apt.work(*command, what=f"installing {what}", progress=progress, silence=math.inf, limit=math.inf)

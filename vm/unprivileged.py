@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lets QEMU run as nobody when the run is root's: who breaks out of it is not root of the host."""
+"""Runs QEMU as nobody if this process is root, so that an escape from the VM does not give root on the host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USER = "nobody"
 
 
 class Identity(NamedTuple):
-    """Whom QEMU runs as."""
+    """The user that QEMU runs as."""
 
     uid: int
     gid: int
@@ -22,16 +22,16 @@ class Identity(NamedTuple):
 
     @property
     def options(self) -> list[str]:
-        """The options of setpriv(1) that make a program run as this."""
+        """The options of setpriv(1) that run a program as this user."""
         groups = f"--groups={','.join(map(str, self.groups))}" if self.groups else "--clear-groups"
         return [f"--reuid={self.uid}", f"--regid={self.gid}", groups, "--inh-caps=-all", "--no-new-privs"]
 
 
 def identity(*, directory: Path, device: Path | None) -> Identity | None:
-    """Return whom QEMU shall run as: None to stay what we are.
+    """Return the user for QEMU, or None to run it as the current user.
 
-    `directory` is where its sockets are, `device` one that it must open. Who is not root stays what he is; so does root
-    where there is no such user, or where that user could not reach the directory.
+    `directory` is that of its sockets, `device` one that it must open. The user only changes from root to nobody, if
+    nobody exists and can reach the directory.
     """
     if os.geteuid() != 0 or not all(_reachable(directory)):
         return None
@@ -49,7 +49,7 @@ def _reachable(directory: Path) -> Iterator[bool]:
 
 
 def opened(path: Path) -> int:
-    """Open a file that QEMU shall read wherever it lies, and return the descriptor to hand on. Raises OSError."""
+    """Open a file that QEMU may not be able to open itself; return the descriptor to pass to it. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     if os.geteuid() == 0:
         os.fchmod(descriptor, 0o644)
@@ -57,5 +57,5 @@ def opened(path: Path) -> int:
 
 
 def inherited(descriptor: int) -> str:
-    """Return the path at which a program finds a descriptor that it has inherited."""
+    """Return the path by which a program can open a descriptor that it has inherited."""
     return f"/proc/self/fd/{descriptor}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Words for people: what may have been meant, and numbers with what they count."""
+"""Helpers for messages: suggestions for mistyped words, and numbers with nouns."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence about a word that is not known: the known one that may be meant, if there is any."""
+    """Return the end of a sentence about an unknown word: a suggestion, if a known word is similar."""
     found = difflib.get_close_matches(word, known, n=1)
     return f"; is {found[0]} meant?" if found else ""
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
-    """Return a number with what it counts: `1 test`, `2 tests`."""
+    """Return a number with its noun: `1 test`, `2 tests`."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The plugin's part that runs where the tests run: in the guest, or on a machine that was given up to them."""
+"""The part of the plugin that runs where the tests run: in the guest, or with --on-this-machine on the host."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Worker:
-    """Marks every result with the kernel it comes from, says what is planned, and watches the kernel's health."""
+    """Marks every result with its kernel, reports the planned tests, and watches the kernel for complaints."""
 
     def __init__(self, kernel: str, accel: str) -> None:
-        """Name the kernel and the accelerator of this worker."""
+        """Set the kernel and the accelerator of this worker."""
         self._kernel, self._accel = kernel, accel
         self.properties = [
             (Property.KERNEL, kernel),
@@ -36,7 +36,7 @@ class Worker:
         self._bad = False
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Say which kernel this is, and begin to watch it, and in a VM what tests leave behind."""
+        """Report the kernel, and start to watch it; in a VM, also watch what tests leave behind."""
         self._watch = Watch()
         self._channel = _channel(session.config)
         if self._channel:
@@ -48,17 +48,17 @@ class Worker:
         session.config.hook.pytest_kernel_identified(kernel=identity.running(self._kernel, self._accel))
 
     def pytest_collectstart(self, collector: pytest.Collector) -> None:
-        """Tell the host which file may be the one that ends the VM."""
+        """Tell the host which file is being collected, in case that ends the VM."""
         if self._channel and isinstance(collector, pytest.Module):
             self._channel.tell("collecting", name=collector.nodeid)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put the kernel into the properties of every test."""
+        """Add the kernel to the properties of every test."""
         for item in items:
             item.user_properties += self.properties
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Say which tests are planned, and which behaviours they verify."""
+        """Report the planned tests, and the behaviours that they verify."""
         tests = [item.nodeid for item in session.items]
         behaviours = [
             [str(value) for name, value in item.user_properties if name == Property.BEHAVIOUR]
@@ -74,12 +74,12 @@ class Worker:
     def pytest_runtest_teardown(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> Generator[None, None, None]:
-        """Fail a test during which the kernel complained, or which left the VM unclean, whatever its teardown did."""
+        """Fail a test if the kernel complained meanwhile, or if it left the VM unclean, whatever its teardown did."""
         __tracebackhide__ = True
         wrong: list[Exception] = []
         try:
             yield
-        except Exception as error:  # noqa: BLE001  it is raised again, with what else there is to say
+        except Exception as error:  # noqa: BLE001  raised again, together with other errors
             wrong.append(error)
         wrong += filter(
             None,
@@ -91,7 +91,7 @@ class Worker:
             raise wrong[0]
 
     def _log_error(self) -> Exception | None:
-        """Return what the kernel's log has to complain of."""
+        """Return the complaint in the kernel's log, if any."""
         __tracebackhide__ = True
         try:
             if self._watch:
@@ -101,7 +101,7 @@ class Worker:
         return None
 
     def _state_error(self, *, ends_module: bool) -> Exception | None:
-        """Return what is wrong with the VM, and remember it for the host."""
+        """Return the error if the VM is unclean, and remember it for the host."""
         __tracebackhide__ = True
         try:
             if self._clean:
@@ -114,7 +114,7 @@ class Worker:
         return None
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Tell the host why pytest ends before its time."""
+        """Tell the host why pytest ends early."""
         if self._channel:
             self._channel.tell("internal-error", text=excinfo.exconly())
 
@@ -122,7 +122,7 @@ class Worker:
     def pytest_report_to_serializable(
         self, report: pytest.TestReport | pytest.CollectReport
     ) -> dict[str, Any] | None:
-        """Describe a report to the host, which takes nothing but plain texts from a guest."""
+        """Convert a report to plain texts: the host accepts nothing else from a guest."""
         if self._channel is None:
             return None
         from vm.interactor import described  # noqa: PLC0415  where there is a channel, this is imported already
@@ -133,7 +133,7 @@ class Worker:
     def pytest_runtest_makereport(
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Keep what the kernel's log says of a test that ends badly."""
+        """Add the kernel's log to the report of a test that failed."""
         report = yield
         self._bad = report.failed or (self._bad and call.when != "setup")
         if self._bad and call.when == "teardown" and self._watch and self._watch.lines:
@@ -142,29 +142,29 @@ class Worker:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logfinish(self) -> Generator[None, None, None]:
-        """Tell the host, when all else is said of a test, that no other may be run in this VM."""
+        """Tell the host, after the other events of a test, that no other test may be run in this VM."""
         yield
         if self._channel and self._unclean:
             self._channel.tell("unclean", text=self._unclean)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """End the watch."""
+        """Stop watching the kernel."""
         if self._watch:
             self._watch.close()
 
 
 def _channel(config: pytest.Config) -> Channel | None:
-    """The way to the host, in a VM of ours."""
+    """Return the channel to the host; None outside of a VM."""
     if not hasattr(config, "workerinput"):
         return None
-    from vm.interactor import CHANNEL  # noqa: PLC0415  it reaches into pytest-xdist, which only a guest needs
+    from vm.interactor import CHANNEL  # noqa: PLC0415  it imports pytest-xdist, which only a guest needs
 
     return config.stash.get(CHANNEL, None)
 
 
 def environment(properties: dict[str, str]) -> dict[str, str]:
-    """Return the facts about this machine that a reader of its results may need."""
+    """Return the facts about this machine for readers of its results."""
     uname = os.uname()
     return {
         **properties,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Serves the host on the virtio port "gateway": runs pytest as a worker of the host, or a module for its output.
 
-The imports that every worker needs are paid before the VM reports that it is ready: VMs pay them side by side, and one
-that is restored from a saved state does not pay them at all. What differs from run to run comes from the host through
-the port: first a line of JSON (time, entropy, environment variables, size of the project's archive), then the archive.
+The imports that every worker needs are done before the VM reports that it is ready: VMs do them concurrently, and one
+that is restored from a saved state does not need them. What differs between runs comes from the host through the port:
+first a line of JSON (time, entropy, environment variables, size of the project's archive), then the archive.
 """
 
 import fcntl
@@ -43,12 +43,12 @@ def port(name: str) -> str:
 
 
 def connected(path: str) -> int:
-    """Open the port and return its descriptor once the host has connected; until then it would read as end of file."""
+    """Open the port and return its descriptor once the host has connected; until then reads return end of file."""
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     while any(event & select.POLLHUP for _, event in poll.poll()):
-        time.sleep(0.01)  # a port without a host is always "hung up": there is no event to wait for
+        time.sleep(0.01)  # poll(2) reports POLLHUP until the host connects, so it cannot wait for that
     return descriptor
 
 
@@ -61,13 +61,13 @@ def read_exactly(descriptor: int, size: int) -> bytes:
 
 
 def begin(descriptor: int) -> dict[str, Any]:
-    """Take over from the host what differs from run to run; return the order."""
+    """Receive what differs between runs from the host and apply it; return the order."""
     line = bytearray()
     while not line.endswith(b"\n"):
         line += os.read(descriptor, 1)
     order: dict[str, Any] = json.loads(line)
     time.clock_settime(time.CLOCK_REALTIME, order["time"])
-    # Two VMs restored from one state would otherwise draw the same random numbers.
+    # Otherwise two VMs restored from one state would generate the same random numbers.
     entropy = bytes.fromhex(order["entropy"])
     with Path("/dev/urandom").open("wb") as random:
         fcntl.ioctl(random, RNDADDENTROPY, struct.pack("ii", 8 * len(entropy), len(entropy)) + entropy)
@@ -82,7 +82,7 @@ def begin(descriptor: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Say that the VM is ready, wait for the host, and do what it orders."""
+    """Report that the VM is ready, wait for the host, and carry out its order."""
     path = port("gateway")
     sys.path[:] = [*sys.path[1:], "/usr/lib/fapitest/packages"]
     for module in WARM:

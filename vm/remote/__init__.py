@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Places on other machines: VMs that run there are to a session what those of this machine are.
+"""Places on other machines. A session treats their VMs like those of this machine.
 
-on this side          hosts (which machines, and whether they are fit), ssh (the way there), machine (one VM)
-on the other side     landing (the first that runs), outpost (looks after VMs), parts (what was sent, kept)
-on both               wire (what is said), stream (a VM's port), pulse (whether the other is still there)
+on this side          hosts (the machines, and checking them), ssh (the connection), machine (one VM)
+on the other side     landing (loads the outpost), outpost (runs VMs), parts (the cache of files that were sent)
+on both               wire (messages), stream (a VM's port), pulse (keep-alive)
 """

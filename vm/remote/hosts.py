@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The other machines of a run: what a user says of them, whether they are fit, and what they were sent."""
+"""The other machines of a run: parses --host, checks the machines, and sends files to them."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from vm.remote.wire import GarbledError, one_line, packed, unpacked
 MOST_PLACES = 64
 
 ANSWER = 60.0
-"""Seconds within which a machine must answer what it can do, or have written a piece of a file."""
+"""Timeout in seconds for a machine to report what it can do, or to write a chunk of a file."""
 
 HANG_UP = 10.0
-"""Seconds that an outpost has to end in order."""
+"""Timeout in seconds for an outpost to end."""
 
 PIECE = 256 << 10
-"""Bytes of a file in one message."""
+"""Size of a chunk of a file in bytes."""
 
 AHEAD = 8
-"""How many pieces may be on their way."""
+"""Maximum number of unacknowledged chunks."""
 
 _LOOK = 0.5
-"""Seconds between two looks whether the run goes on."""
+"""Seconds between two checks whether the run has been stopped."""
 
 _WORD = re.compile(
     r"(?P<machine>(?:[A-Za-z0-9_][\w.-]*@)?[A-Za-z0-9_][\w.-]*)(?::(?P<places>[0-9]{1,4}))?", re.ASCII
@@ -48,11 +48,11 @@ _WORD = re.compile(
 
 @dataclass(frozen=True)
 class Request:
-    """What a user says of another machine.
+    """A machine that the user has named.
 
     Attributes:
-        machine: what ssh calls it, with or without a user.
-        places: how many VMs it may have at once; None for as many as it can.
+        machine: its name for ssh, with or without a user.
+        places: maximum number of VMs at once; None for as many as it can run.
     """
 
     machine: str
@@ -60,10 +60,10 @@ class Request:
 
 
 def requested(words: Sequence[str]) -> list[Request]:
-    """Return what the values of --host ask for.
+    """Return the requests in the values of --host.
 
     Raises:
-        VmError: one is not a machine, or says it twice.
+        VmError: a value is invalid, or a machine is named twice.
     """
     found: list[Request] = []
     for word in words:
@@ -81,7 +81,7 @@ def requested(words: Sequence[str]) -> list[Request]:
 
 
 Shown = Callable[[str], AbstractContextManager[Progress]]
-"""Shows what the machine of this name is sent, as long as the context lasts."""
+"""Returns a display, for the body of a `with`, of the files that are sent to the machine with this name."""
 
 
 @contextlib.contextmanager
@@ -91,18 +91,18 @@ def unseen(_: str) -> Iterator[Progress]:
 
 
 class Host:
-    """Another machine that can have VMs.
+    """Another machine that can run VMs.
 
     Attributes:
-        name: what ssh calls it.
-        places: how many VMs it may have at once.
+        name: its name for ssh.
+        places: maximum number of VMs at once.
     """
 
     def __init__(self, request: Request, accel: str, hardware: Hardware, shown: Shown = unseen) -> None:
-        """Connect to it, and have it say whether it is fit for VMs like this; what it is sent is `shown`.
+        """Connect to it, and check that it can run VMs with this hardware; `shown` shows what is sent to it.
 
         Raises:
-            VmError: it can not be reached, or is not fit; the text says why.
+            VmError: it cannot be reached, or cannot run them; the text says why.
         """
         self.name = request.machine
         self._accel = accel
@@ -123,7 +123,7 @@ class Host:
         self.places = request.places or max(1, able)
 
     def check_room(self, kernels: Sequence[Kernel]) -> None:
-        """Make sure that there is room for what VMs of these kernels need. Raises VmError."""
+        """Check that there is enough disk space for VMs of these kernels. Raises VmError."""
         sizes = {path: path.stat().st_size for kernel in kernels for path in _parts(kernel).values()}
         most = max(sizes[kernel.modules] for kernel in kernels)
         wanted = [(digest(path), size) for path, size in sizes.items()]
@@ -146,14 +146,14 @@ class Host:
             raise VmError(one_line(told.get("reason", "it does not say why")))
         return told
 
-    # --- what a VM needs there ------------------------------------------------------------------------------------
+    # --- files for VMs --------------------------------------------------------------------------------------------
 
     def prepare(self, stopped: Callable[[], bool]) -> None:
-        """Send what every VM needs, so that no kernel waits for that. Raises MachineLostError."""
+        """Send the files that every VM needs, so that no kernel waits for them. Raises MachineLostError."""
         self._send(image.base(), stopped)
 
     def machine(self, kernel: Kernel, directory: Path, number: int) -> RemoteMachine:
-        """Describe the VM of this number of a kernel, whose console is kept in a directory of this machine."""
+        """Describe VM `number` of a kernel; its console is kept in `directory` on this machine."""
         return RemoteMachine(
             self._connection,
             self.name,
@@ -169,7 +169,7 @@ class Host:
         return {name: self._send(path, stopped) for name, path in _parts(kernel).items()}
 
     def _send(self, path: Path, stopped: Callable[[], bool]) -> str:
-        """Send a file unless it is there, and return its digest. Raises MachineLostError."""
+        """Send a file unless the machine has it, and return its digest. Raises MachineLostError."""
         key = digest(path)
         with self._sending:
             if key not in self._sent:
@@ -203,7 +203,7 @@ class Host:
             try:
                 channel.send(piece)
             except OSError:
-                break  # nobody takes any more: the answer says why
+                break  # the receiver has stopped; its answer says why
             ahead += 1
         while self._answer(channel, stopped) != "there":
             ahead -= 1
@@ -211,7 +211,7 @@ class Host:
                 raise GarbledError("more was written than was sent")
 
     def _answer(self, channel: Any, stopped: Callable[[], bool]) -> str:
-        """Return what is said of a part, as long as the run goes on."""
+        """Return the machine's answer about a file; stop waiting when the run is stopped."""
         deadline = time.monotonic() + ANSWER
         while True:
             try:
@@ -227,14 +227,14 @@ class Host:
         return word
 
     def close(self) -> None:
-        """End the connection, and with it all that is left there."""
+        """Close the connection, which ends everything on the other machine."""
         self._connection.close(HANG_UP)
 
 
 def connected(
     requests: Sequence[Request], accel: str, hardware: Hardware, shown: Shown = unseen
 ) -> tuple[list[Host], dict[str, str]]:
-    """Return the machines that are fit for VMs like this, and why the others are not; all are asked at once."""
+    """Return the machines that can run VMs with this hardware, and why the rest cannot; checks all concurrently."""
     found: dict[str, Host | str] = {}
 
     def ask(request: Request) -> None:
@@ -257,7 +257,7 @@ def connected(
 
 @functools.cache
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file, which is taken once."""
+    """Return the SHA-256 of a file, which is computed once."""
     return cache.digest(path)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The first that runs on another machine: takes the project's code for the outpost, which is kept in memory alone."""
+"""Runs first on another machine: receives the project's code for the outpost, and keeps it in memory only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def land(channel: Any) -> None:
-    """Take an archive of Python files, and import from it from now on; answer with what went wrong, or nothing."""
+    """Receive an archive of Python files and import from it from now on; answer with the error, or b""."""
     try:
         archive = os.memfd_create("fapitest")
         with open(archive, "wb", closefd=False) as file:
@@ -18,7 +18,7 @@ def land(channel: Any) -> None:
         from vm.remote import outpost  # noqa: PLC0415
 
         outpost.settle()
-    except Exception as error:  # noqa: BLE001  the other side puts it in words
+    except Exception as error:  # noqa: BLE001  the other side reports it
         channel.send(f"{type(error).__name__}: {error}".encode())
     else:
         channel.send(b"")

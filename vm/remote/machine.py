@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One disposable VM on another machine: to a place what vm.machine.Machine is."""
+"""One disposable VM on another machine, with the interface of vm.machine.Machine."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from vm.remote.stream import Stream
 from vm.remote.wire import GarbledError, one_line, packed, unpacked
 
 PATIENCE = 900.0
-"""Seconds within which any answer must come, be the other machine ever so busy."""
+"""Timeout in seconds for any answer, even from a very busy machine."""
 
 _ANSWERS = 4
-"""How many answers may wait to be read: one is asked for at a time."""
+"""Maximum number of unread answers; only one is requested at a time."""
 
 _LOOK = 0.2
-"""Seconds between two looks whether the machine is lost."""
+"""Seconds between two checks whether the machine is lost."""
 
 
 class RemoteMachine:
@@ -38,8 +38,8 @@ class RemoteMachine:
 
     Attributes:
         kernel: the kernel that it boots.
-        accel: ``kvm`` or ``tcg``, once it is started; what is asked for before.
-        number: which VM of this kernel in this run.
+        accel: ``kvm`` or ``tcg`` once it has started; before, the requested accelerator.
+        number: its number among the VMs of this kernel in this run.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class RemoteMachine:
         number: int,
         hardware: Hardware,
     ) -> None:
-        """Describe the VM on the machine that people call `called`.
+        """Describe the VM on the machine named `called`.
 
-        `send` brings there what it boots, unless it is told to stop, and returns the digests.
+        `send` sends the files that it boots, and returns their digests; it stops early if its argument returns true.
         """
         self.kernel = kernel
         self.accel = accel
@@ -69,7 +69,7 @@ class RemoteMachine:
         self._answers: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue(_ANSWERS)
         self._lost = threading.Event()
         self._odd = False
-        """Whether the other machine has said what none of ours says."""
+        """Whether the other machine has violated the protocol."""
         self._interrupted = threading.Event()
         self._begun = time.monotonic()
         self._starved = 0.0
@@ -78,10 +78,10 @@ class RemoteMachine:
         self._stream: Stream | None = None
         self._port: socket.socket | None = None
 
-    # --- what a place does with a VM ------------------------------------------------------------------------------
+    # --- the interface of a VM ------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Have it started, once all is there that it boots."""
+        """Send the files that it boots, and start it."""
         parts = self._send_parts(self.kernel, self._interrupted.is_set)
         self._directory.mkdir(parents=True, exist_ok=True)
         self._console = Console(self._directory / log_name(self.number))
@@ -112,10 +112,10 @@ class RemoteMachine:
         self._ask("start")
 
     def wait_ready(self) -> float:
-        """Wait until the guest's Python serves the port; return the seconds that this took since the start.
+        """Wait until the guest's Python serves the port; return the seconds since the start.
 
         Raises:
-            BootError: the VM ended or stood still instead.
+            BootError: the VM ended or hung.
         """
         return float(self._ask("wait_ready", answer={"seconds": float})["seconds"])
 
@@ -126,23 +126,23 @@ class RemoteMachine:
         return self._port
 
     def order(self, **wanted: Any) -> bytes:
-        """Return what the ready guest is sent first: see vm/guest/agent.py."""
+        """Return the order, the first message to a guest that is ready: see vm/guest/agent.py."""
         if "workerinput" in wanted:
             wanted["workerinput"] = {**wanted["workerinput"], "accel": self.accel}
         return image.order(environment(self.kernel, self.accel), laid_files(self.kernel), **wanted)
 
     def starved(self) -> float:
-        """Return the seconds for which the VM would have run and had no processor, as it was told last."""
+        """Return the seconds for which the VM was runnable and had no processor, by the last report."""
         return self._starved
 
     def interrupt(self) -> None:
-        """End the VM, from any thread; whoever waits for it finds that it is gone. Returns at once."""
+        """Kill the VM, from any thread; a thread that waits for it finds that it has ended. Return at once."""
         self._interrupted.set()
-        # Where the connection is stuck, sending waits.
+        # In a thread, because sending blocks if the connection is stuck.
         threading.Thread(target=self._say, args=("interrupt",), daemon=True).start()
 
     def kill(self, reason: Ending | None = None) -> None:
-        """End the VM, if it still runs, and all that it has there; `reason` is what `ending` tells then."""
+        """Kill the VM if it still runs, and remove its files there; `ending` then returns `reason`."""
         if self._channel is not None and not self._lost.is_set():
             try:
                 self._ask("kill", reason=reason)
@@ -152,11 +152,11 @@ class RemoteMachine:
             self._close()
 
     def wait(self, deadline: float) -> bool:
-        """Wait until QEMU has ended by itself; False when it still runs after `deadline` seconds."""
+        """Wait until QEMU has ended by itself; return False if it still runs after `deadline` seconds."""
         return bool(self._ask("wait", answer={"ended": bool}, deadline=deadline)["ended"])
 
     def ending(self) -> tuple[Ending, str]:
-        """Say how a VM that is no longer there ended, and why, in words."""
+        """Return how a VM ended, and why, as text."""
         told = self._ask("ending", answer={"ending": str, "reason": str})
         ending = self._as_ending(told["ending"])
         where = f" (on {self._called})" if ending is Ending.LOST else ""
@@ -166,10 +166,10 @@ class RemoteMachine:
         """Return the last lines of the console."""
         return self._console.end() if self._console else ""
 
-    # --- what is said ---------------------------------------------------------------------------------------------
+    # --- messages -------------------------------------------------------------------------------------------------
 
     def _hear(self, message: bytes | None) -> None:
-        """Take a message, in the thread that reads the connection, which must never wait nor fail."""
+        """Handle a message in the thread that reads the connection, which must not block or fail."""
         try:
             if message is not None:
                 self._take(*unpacked(message))
@@ -184,7 +184,7 @@ class RemoteMachine:
         if word == "console" and self._console:
             self._console.add(str(fields["text"]).encode("latin-1"))
         elif word == "starved":
-            # It can not have waited for longer than it is there.
+            # It cannot have waited for longer than it has existed.
             self._starved = min(float(fields["seconds"]), time.monotonic() - self._begun)
         else:
             self._answers.put_nowait((word, fields))
@@ -201,7 +201,7 @@ class RemoteMachine:
         return self._answer(**(answer or {}))
 
     def _answer(self, **kinds: type) -> dict[str, Any]:
-        """Return what is answered, whose fields have these types."""
+        """Return the fields of the next answer, which must have these types."""
         word, fields = self._next_answer()
         reason = one_line(fields.get("reason"))
         if word == "failed":

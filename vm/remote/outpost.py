@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Looks after VMs on another machine, for as long as the one that asked for them is there.
+"""Runs VMs on another machine, for as long as the connection to the controlling machine lasts.
 
-A process runs these functions, each in a thread and with a channel of its own, which execnet gives it. It ends with its
-connection, and all that it has begun ends with it: its VMs, and their files.
+A process runs these functions, each in its own thread and with its own channel from execnet. It ends with the
+connection, and its VMs and their files end with it.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ from vm.remote.stream import Stream
 from vm.remote.wire import CHUNK, packed, unpacked
 
 NEWS = 1.0
-"""Seconds between two accounts of a VM."""
+"""Seconds between two reports about a VM."""
 
 SPARE = 64 << 20
-"""Bytes that must stay free in the cache beside what is sent."""
+"""Bytes that must stay free on the cache's disk after receiving a file."""
 
 CONSOLE = "console.log"
 
 _living: set[Machine] = set()
-"""The VMs that there are."""
+"""The current VMs."""
 
 
 def settle() -> None:
-    """Make this process one that ends in order, and that says nothing but through its channels."""
-    sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  as long as the process
+    """Clean up on signals, and print nothing: this process only communicates through its channels."""
+    sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  open until the process ends
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: threading.Thread(target=end).start())
 
 
 def end(_: str = "") -> None:
-    """End every VM with its files, and then this process.
+    """Kill every VM, remove its files, and end this process.
 
-    The threads that own them may wait for a connection that is stuck, or be about to begin one; where they do the same,
-    nothing is done twice.
+    The threads that own the VMs cannot do it: they may be blocked on a stuck connection, or about to start a VM. If they
+    do it too, that is harmless.
     """
     for machine in list(_living):
         with contextlib.suppress(Exception):
@@ -66,7 +66,7 @@ def end(_: str = "") -> None:
 
 
 def watch(channel: Any) -> None:
-    """End this process when the other side gives no sign of life any more."""
+    """End this process when the other side stops sending keep-alive messages."""
     ended = threading.Event()
 
     def over(_: str) -> None:
@@ -77,11 +77,11 @@ def watch(channel: Any) -> None:
     ended.wait()
 
 
-# --- is this machine fit? -----------------------------------------------------------------------------------------
+# --- checks -------------------------------------------------------------------------------------------------------
 
 
 def check(channel: Any) -> None:
-    """Tell what this machine can do for VMs of the hardware that is asked for, or why it can do nothing."""
+    """Report what this machine can do for VMs with the requested hardware, or why it cannot run them."""
     _, fields = unpacked(channel.receive())
     try:
         _check_architecture()
@@ -103,7 +103,7 @@ def _check_architecture() -> None:
 
 
 def check_room(channel: Any) -> None:
-    """Tell whether there is room for parts, and for so many bytes of VMs."""
+    """Report whether there is enough disk space for files, and for this many bytes of VMs."""
     _, fields = unpacked(channel.receive())
     try:
         absent = sum(size for digest, size in fields["parts"] if parts.find(digest) is None)
@@ -121,11 +121,11 @@ def _check_free(directory: Path, wanted: int) -> None:
         raise VmError(f"{directory} has {free >> 20} MiB free, and {(wanted >> 20) + 1} MiB are needed")
 
 
-# --- what is sent once --------------------------------------------------------------------------------------------
+# --- receiving files ----------------------------------------------------------------------------------------------
 
 
 def take(channel: Any) -> None:
-    """Take a part unless it is here already; tell after each piece that it was written."""
+    """Receive a file unless it is in the cache; acknowledge each chunk after writing it."""
     _, fields = unpacked(channel.receive())
 
     def pieces() -> Iterator[bytes]:
@@ -151,7 +151,7 @@ def take(channel: Any) -> None:
 
 
 class _Account:
-    """Tells what the VM prints, and for how long it had no processor."""
+    """Reports the VM's console output, and for how long it had no processor."""
 
     def __init__(self, channel: Any, machine: Machine, log: Path) -> None:
         self._channel = channel
@@ -167,7 +167,7 @@ class _Account:
             while not self._ended.wait(NEWS):
                 self.tell()
         except OSError:
-            return  # the connection has ended, which ends the VM too
+            return  # the connection has ended, and the VM ends with it
 
     def tell(self) -> None:
         with self._telling:
@@ -176,7 +176,7 @@ class _Account:
             if self._log.exists():
                 with self._log.open("rb") as log:
                     if self._told > log.seek(0, os.SEEK_END):
-                        self._told = 0  # a VM that did not take back its saved state has begun anew
+                        self._told = 0  # the saved state could not be restored, and the VM booted again
                     log.seek(self._told)
                     while piece := log.read(CHUNK):
                         self._told += len(piece)
@@ -187,7 +187,7 @@ class _Account:
 
 
 def live(channel: Any) -> None:
-    """Have one VM, and do with it what is asked; it ends when the channel does."""
+    """Run one VM and handle requests for it; it ends with the channel."""
     port = channel.receive()
     asked: SimpleQueue[bytes | None] = SimpleQueue()
     _, wanted = unpacked(channel.receive())
@@ -241,7 +241,7 @@ def _machine(wanted: dict[str, Any], directory: Path) -> Machine:
 
 
 def _join(port: Any, machine: Machine) -> None:
-    """Let the channel `port` be the VM's port; a VM that has gone again closes it."""
+    """Connect the channel `port` to the VM's port; if the VM has already ended, close the channel."""
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(str(machine.socket))
@@ -253,7 +253,7 @@ def _join(port: Any, machine: Machine) -> None:
 
 
 def _answer(machine: Machine, port: Any, word: str, fields: dict[str, Any]) -> bytes:
-    """Do one thing with a VM, and return what to say of it."""
+    """Handle one request for a VM, and return the answer."""
     try:
         match word:
             case "start":

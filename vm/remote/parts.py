@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What was sent to this machine for VMs to boot, kept in the cache by its content: it need not be sent again."""
+"""The files that were sent to this machine for VMs, cached by content so that they are sent only once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vm import cache, claims
 from vm.errors import VmError
 
 ROOM = 2 << 30
-"""Bytes that parts may take; of more, those go that were used last the longest ago and are in nobody's use."""
+"""Maximum bytes of cached files; beyond it, the least recently used ones that are not in use are removed."""
 
 CONTENT = "content"
 
@@ -25,7 +25,7 @@ def _entry(digest: str) -> Path:
 
 
 def find(digest: str) -> Path | None:
-    """Return the file of this content (SHA-256 in hexadecimal), which stays until this process ends; or None."""
+    """Return the file with this SHA-256, in hexadecimal, or None; the file is kept until this process ends."""
     entry = _entry(digest)
     if cache.stored(entry) is None or not cache.hold(entry):
         return None
@@ -34,10 +34,10 @@ def find(digest: str) -> Path | None:
 
 
 def keep(digest: str, chunks: Iterable[bytes]) -> Path:
-    """Keep a file that comes in pieces, and return where.
+    """Store a file that is received in chunks, and return its path.
 
     Raises:
-        VmError: it is not of that content, or the cache can not be written.
+        VmError: the content has another digest, or the cache cannot be written.
     """
     found = hashlib.sha256()
     with cache.storing(_entry(digest), {}) as directory:

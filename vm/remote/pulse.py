@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tells each machine that the other is still there: a cut connection says nothing, for hours if need be.
+"""Keep-alive messages between two machines: TCP may take hours to notice that a connection is dead.
 
-The same code at both ends. Who has heard nothing for `SILENCE` takes the other for lost.
+Both ends run the same code. If one receives nothing for `SILENCE` seconds, it considers the other lost.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from collections.abc import Callable
 from typing import Any
 
 BEAT = 5.0
-"""Seconds between two signs of life."""
+"""Seconds between two keep-alive messages."""
 
 SILENCE = 30.0
-"""Seconds without one after which the other machine is lost."""
+"""Timeout in seconds after which the other machine is lost."""
 
 
 class Pulse:
-    """Gives signs of life, and waits for those of the other side."""
+    """Sends keep-alive messages, and waits for those of the other side."""
 
     def __init__(self, channel: Any, over: Callable[[str], None]) -> None:
-        """Begin; `over` is called once, from a thread, with why the other side is taken for lost."""
+        """Start; if the other side is lost, `over` is called once, from a thread, with the reason."""
         self._channel = channel
         self._over = over
         self._ended = threading.Event()
-        # Each in a thread of its own: where the connection is stuck, sending waits.
+        # Two threads, because sending blocks if the connection is stuck.
         for work in (self._give, self._hear):
             threading.Thread(target=work, daemon=True, name="pulse").start()
 
@@ -49,5 +49,5 @@ class Pulse:
             self._over(why)
 
     def stop(self) -> None:
-        """Give no more signs of life, and wait for none."""
+        """Stop sending and waiting."""
         self._ended.set()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The way to another machine: execnet's gateway over the user's own ssh, with bounds on time and on what comes back.
+"""The connection to another machine: an execnet gateway over the user's ssh, with timeouts and checked messages.
 
-execnet's own ssh gateway waits for ever, and lets ssh write to the terminal; so its parts are put together here. Nobody
-else knows their inner names; vm/tests/test_remote.py lists them.
+execnet's own ssh gateway has no timeouts, and lets ssh write to the terminal, so it is assembled here from execnet's
+parts. Only this module uses their private names; vm/tests/test_remote.py lists them.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from vm.remote import landing, wire
 from vm.remote.pulse import Pulse
 
 CONNECT = 15
-"""Seconds within which ssh must have a connection."""
+"""Timeout in seconds for ssh to connect."""
 
 ARRIVE = 15.0
-"""Seconds within which Python must answer on the other machine."""
+"""Timeout in seconds for Python to answer on the other machine."""
 
 OPTIONS = {
     "BatchMode": "yes",  # never a question
     "ConnectTimeout": str(CONNECT),
     "LogLevel": "ERROR",
-    "ControlMaster": "no",  # who else uses this connection must not end with it
+    "ControlMaster": "no",  # otherwise other users of the connection would end with it
     "ClearAllForwardings": "yes",
     "ForwardAgent": "no",
     "ForwardX11": "no",
     "RemoteCommand": "none",
     "RequestTTY": "no",
 }
-"""What must hold whatever stands in the user's ~/.ssh/config; ssh_config(5)."""
+"""Options that override the user's ~/.ssh/config; ssh_config(5)."""
 
 OLDEST_PYTHON = (3, 11)
 PACKAGES = ("filelock", "packaging", "platformdirs")
-"""What the modules of the outpost import beside the standard library."""
+"""Packages that the outpost's modules import, in addition to the standard library."""
 
 _PYTHON = (
     f"import sys; exec(eval(sys.stdin.readline())) if sys.version_info >= {OLDEST_PYTHON} else "
@@ -57,21 +57,21 @@ _PYTHON = (
     f'" there; {".".join(map(str, OLDEST_PYTHON))} or newer is needed")'
 )
 _NOT_FOUND = 127
-"""A shell's exit code where there is no such program."""
+"""A shell's exit code for a missing program."""
 
 _HEADER = 9
-"""Bytes of the header of execnet's messages."""
+"""Size of the header of execnet's messages in bytes."""
 
 LAST_WORDS = 2.0
-"""Seconds in which ssh may say why it ends."""
+"""Seconds to wait for ssh's error message when it ends."""
 
 
 class UnreachableError(Exception):
-    """There is no connection to the other machine, or none any more; the text says why, in a line."""
+    """There is no connection to the other machine, or it was lost; the text says why, in one line."""
 
 
 def packed_code() -> bytes:
-    """Return an archive of what the outpost imports: the modules of this room, and packages that are Python alone."""
+    """Return an archive of the modules that the outpost imports: this package, and pure Python packages."""
     return _packed_code()
 
 
@@ -90,9 +90,9 @@ def _packed_code() -> bytes:
 
 
 class _Pipes(Popen2IO):
-    """ssh's pipes, through which execnet speaks; what comes is a message of bytes within its bounds, or the end.
+    """ssh's pipes for execnet, which pass only messages of bytes within their limits; anything else is the end.
 
-    Of execnet's format only bytes come through: a list of a few bytes may claim to have billions of elements.
+    No other type of execnet's format is accepted: a list of a few bytes may claim to have billions of elements.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
@@ -101,7 +101,7 @@ class _Pipes(Popen2IO):
         self._kind: int | None = None
         self._killed = threading.Event()
         self.refused = False
-        """Whether something came that nobody of ours sends."""
+        """Whether a message was rejected."""
 
     def read(self, numbytes: int) -> bytes:
         if not 0 <= numbytes <= wire.LARGEST:
@@ -124,7 +124,7 @@ class _Pipes(Popen2IO):
         return self._process.wait()
 
     def kill(self) -> None:
-        """End ssh, and what it has started to get there."""
+        """Kill ssh and its child processes, such as a ProxyCommand."""
         if not self._killed.is_set():
             self._killed.set()
             with contextlib.suppress(ProcessLookupError):
@@ -132,7 +132,7 @@ class _Pipes(Popen2IO):
 
 
 def _is_ours(kind: int, content: bytes) -> bool:
-    """Whether a message of execnet is one that the outpost sends: bytes on a channel, or the end of one."""
+    """Return whether the outpost may send this execnet message: bytes on a channel, or the end of a channel."""
     if kind in (Message.CHANNEL_CLOSE, Message.CHANNEL_LAST_MESSAGE):
         return not content
     length = len(content) - 6
@@ -145,13 +145,13 @@ def _is_ours(kind: int, content: bytes) -> bool:
 
 
 class Connection:
-    """A process of ours on another machine, reached through ssh."""
+    """An outpost process on another machine, connected through ssh."""
 
     def __init__(self, machine: str) -> None:
-        """Connect to `machine`, as ssh knows it, and bring the outpost there.
+        """Connect to `machine`, its name for ssh, and load the outpost there.
 
         Raises:
-            UnreachableError: that did not succeed within `CONNECT` + `ARRIVE` seconds.
+            UnreachableError: it failed, or timed out after `CONNECT` + `ARRIVE` seconds.
             VmError: this machine has no ssh.
         """
         self._said: deque[str] = deque(maxlen=3)
@@ -201,7 +201,7 @@ class Connection:
         self._pulse = Pulse(self.call("watch"), self._lose)
 
     def _listen(self) -> None:
-        """Keep the last that ssh has said; the pipe may outlive it."""
+        """Keep ssh's last messages; the pipe may stay open after ssh has ended."""
         assert self._process.stderr is not None
         with self._process.stderr as said:
             while line := said.readline(wire.LINE):
@@ -223,14 +223,14 @@ class Connection:
         return words
 
     def call(self, function: str) -> Any:
-        """Have a function of vm/remote/outpost.py run there, and return its channel. Raises UnreachableError."""
+        """Run a function of vm/remote/outpost.py there, and return its channel. Raises UnreachableError."""
         try:
             return self._gateway.remote_exec(f"from vm.remote import outpost; outpost.{function}(channel)")
         except OSError as error:
             raise UnreachableError(self.last_words()) from error
 
     def channel(self) -> Any:
-        """Return one more channel, to be given to a function. Raises UnreachableError."""
+        """Return another channel, to pass to a function. Raises UnreachableError."""
         try:
             return self._gateway.newchannel()
         except OSError as error:
@@ -244,7 +244,7 @@ class Connection:
         self.kill()
 
     def last_words(self) -> str:
-        """Why the connection has ended, as far as that is known."""
+        """Return why the connection has ended, if known."""
         if self._pipes.refused:
             return "it says what nobody of ours says"
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -253,7 +253,7 @@ class Connection:
         return self._said[-1] if self._said else self._lost_for or "the connection has ended"
 
     def kill(self) -> None:
-        """End the connection; the outpost ends with it."""
+        """Kill the connection; the outpost ends with it."""
         self._pipes.kill()
         self._process.wait()
         self._listener.join(LAST_WORDS)
@@ -263,9 +263,9 @@ class Connection:
                 pipe.close()
 
     def close(self, patience: float) -> None:
-        """Let the outpost end, and the connection with it, within so many seconds."""
+        """Let the outpost end, and close the connection, within this many seconds."""
         self._pulse.stop()
-        # Closing would wait for a thread that sends, and that may wait for ever.
+        # In a thread: closing waits for a thread that sends, which may block for ever.
         closing = threading.Thread(target=self._hang_up, daemon=True)
         closing.start()
         with contextlib.suppress(subprocess.TimeoutExpired):

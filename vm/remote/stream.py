@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Carries a VM's port over a channel, as it is; the same code at both ends.
+"""Forwards a VM's port over a channel; both ends run the same code.
 
-Neither end is sent more than it has room for, so that a guest which floods its port waits as it would wait for a local
-socket. A message is bytes of the port; an empty one tells that one has been passed on.
+Each end has a limited window, so that a guest that floods its port blocks as on a local socket. A message has bytes of
+the port; an empty one acknowledges that a message has been forwarded.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 from vm.remote.wire import CHUNK
 
 WINDOW = 16
-"""How many messages may be on their way in one direction."""
+"""Maximum number of unacknowledged messages in one direction."""
 
 
 class Stream:
-    """Joins a socket with a channel until one of them ends; then the other ends too."""
+    """Connects a socket with a channel until one of them ends; then closes the other."""
 
     def __init__(self, channel: Any, port: socket.socket) -> None:
-        """Begin; the socket is the stream's from now on."""
+        """Start; the stream owns the socket from now on."""
         self._channel = channel
         self._port = port
         self._room = threading.Semaphore(WINDOW)
@@ -35,11 +35,11 @@ class Stream:
         channel.setcallback(self._take, endmarker=None)
 
     def _take(self, message: bytes | None) -> None:
-        """Take a message, in the thread that reads the connection, which must never wait."""
+        """Handle a message in the thread that reads the connection, which must not block."""
         if message == b"":
             self._room.release()
         elif message is not None and (len(message) > CHUNK or self._coming.qsize() > WINDOW):
-            self._coming.put(None)  # the other end does not keep to the window
+            self._coming.put(None)  # the other end has exceeded the window
         else:
             self._coming.put(message)
 
@@ -60,7 +60,7 @@ class Stream:
         self.close()
 
     def close(self) -> None:
-        """End; once is enough, more does no harm."""
+        """Stop. Stopping again does nothing."""
         self._ended.set()
         self._room.release()
         self._coming.put(None)
@@ -70,7 +70,7 @@ class Stream:
             self._channel.close()
 
     def join(self) -> None:
-        """Wait a moment until nothing of it is left, and close the socket."""
+        """Wait briefly for the threads to end, and close the socket."""
         for thread in self._threads:
-            thread.join(1)  # one that sends may wait for a connection that is stuck
+            thread.join(1)  # a thread that sends may be blocked on a stuck connection
         self._port.close()

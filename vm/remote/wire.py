@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the two machines say to each other: a word and its fields, as JSON, and nothing that names code."""
+"""Messages between two machines: a word and its fields as JSON, which cannot name code."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import json
 from typing import Any
 
 LARGEST = 1 << 20
-"""Bytes of a message from another machine; what is larger ends the connection."""
+"""Maximum size of a message from another machine in bytes; a larger one ends the connection."""
 
 CHUNK = 1 << 16
-"""Bytes of a port or a console in one message."""
+"""Maximum bytes of a port or a console in one message."""
 
 LINE = 300
-"""Characters of what is shown of a machine's words."""
+"""Maximum characters of another machine's text that are shown."""
 
 
 class GarbledError(Exception):
-    """A message that nobody of ours sends."""
+    """A message violates the protocol."""
 
 
 def packed(word: str, /, **fields: Any) -> bytes:
@@ -41,6 +41,6 @@ def _refused(name: str) -> None:
 
 
 def one_line(text: object) -> str:
-    """Return what another machine said as one line that a terminal only shows."""
+    """Return another machine's text as one line without control characters."""
     shown = "".join(character if character.isprintable() else " " for character in str(text))
     return shown.strip()[:LINE]
