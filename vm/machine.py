@@ -72,7 +72,7 @@ class Machine:
         accel: str,
         directory: Path,
         number: int = 1,
-        hardware: Hardware = Hardware(),  # noqa: B008  it can not be changed
+        hardware: Hardware = Hardware(),  # noqa: B008  it is immutable
     ) -> None:
         """Describe the VM; `number` is its number among those of this kernel in this run.
 
@@ -460,7 +460,7 @@ def memory_available() -> int:
     return 0
 
 
-def default_jobs(hardware: Hardware = Hardware()) -> int:  # noqa: B008  it can not be changed
+def default_jobs(hardware: Hardware = Hardware()) -> int:  # noqa: B008  it is immutable
     """Return how many VMs can run at once on this machine, by its cores and its free memory."""
     cores = (os.cpu_count() or 1) // hardware.cpus
     return max(1, min(cores, memory_available() // (hardware.memory + OVERHEAD)))
