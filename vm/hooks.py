@@ -31,9 +31,9 @@ class State(StrEnum):
 def pytest_kernel_state(kernel: str, vm: int, state: State, detail: str) -> None:
     """A kernel or one of its VMs has entered another state, or there is more detail about its state.
 
-    `kernel` is the kernel's name as in results, "kernels" while no name is known, or the name of another machine that is
-    sent the files for VMs. `vm` is the number of the VM among those of this kernel in this run, or 0 if the state is not
-    that of a VM. `detail` is a short text, or empty; it may quote a guest. The hook may be called in any thread.
+    `kernel` is the kernel's name as in results, "kernels" while no name is known, or the name of another machine that
+    is sent the files for VMs. `vm` is the number of the VM among those of this kernel in this run, or 0 if the state is
+    not that of a VM. `detail` is a short text, or empty; it may quote a guest. The hook may be called in any thread.
     """
 
 

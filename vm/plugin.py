@@ -356,7 +356,7 @@ def _hosts(config: pytest.Config, hardware: Hardware, show: Progress) -> list[Ho
 
 @contextlib.contextmanager
 def _shown(config: pytest.Config, machine: str) -> Iterator[Progress]:
-    """Show what a machine is sent among all that goes on."""
+    """Show the files that are sent to a machine, in the display of the run."""
     from vm.progress import Preparation  # noqa: PLC0415
 
     with Preparation(config, machine) as preparation:
