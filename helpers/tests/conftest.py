@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What tests of processes have in common."""
+"""Fixtures for tests of processes."""
 
 import contextlib
 import os
@@ -21,5 +21,5 @@ def _children() -> set[int]:
 
 @pytest.fixture
 def children() -> Callable[[], set[int]]:
-    """Give a way to list this process's children, also those that nobody has reaped; see proc_pid_stat(5)."""
+    """Return a function that lists this process's children, including zombies; see proc_pid_stat(5)."""
     return _children

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The actors: each state is what it says it is, and nothing is left behind."""
+"""Actors: each step leads to the state that it promises, and nothing is left behind."""
 
 import os
 import select

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a kernel must have follows from its release and its configuration, or from a list."""
+"""The features that a kernel must have follow from its release and its configuration, or from a list."""
 
 import gzip
 import tomllib
@@ -22,7 +22,7 @@ def of(release: str, options: frozenset[str] | None = EVERY_OPTION, version: str
 
 @pytest.mark.parametrize("path", REVIEWED, ids=lambda path: path.stem)
 def test_releases_have_what_somebody_has_seen(path: Path) -> None:
-    """No release of the catalogue differs; one that does would be a back-port that the features' data lacks."""
+    """A difference would be a back-port that is missing in the data of `Feature`."""
     reviewed = tomllib.loads(path.read_text())
     assert of(reviewed["release"]) == set(reviewed["features"])
 

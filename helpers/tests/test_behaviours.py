@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Behaviours are read strictly: every mistake is named with its file and its id."""
+"""Behaviours are parsed strictly: the error for a mistake names the file and the id."""
 
 import re
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whatever becomes of a child, the parent hears of it."""
+"""However a child ends, its parent is told."""
 
 import os
 import signal

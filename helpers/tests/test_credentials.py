@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A child has exactly the privilege that its steps leave it."""
+"""A child has exactly the privileges that its steps leave."""
 
 import os
 import re

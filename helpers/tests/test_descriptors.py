@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The descriptor table and the guarded buffer do what they say, and are put right again."""
+"""The full descriptor table and the guarded buffer work, and the table is restored."""
 
 import errno
 import os
@@ -32,7 +32,7 @@ def test_exhausted_is_undone_when_its_body_fails() -> None:
 
 @pytest.mark.parametrize(("room", "answer"), [(4, OK), (3, errno.EFAULT), (0, errno.EFAULT)])
 def test_guarded_buffer_has_exactly_so_much_room(room: int, answer: int) -> None:
-    read, write = os.pipe2(os.O_DIRECT)  # in packets: what does not fit is not delivered in parts
+    read, write = os.pipe2(os.O_DIRECT)  # packets: read(2) does not return a part of one
     os.write(write, b"four")
     buffer = descriptors.GuardedBuffer(room)
     expect(answer, buffer.read_from, read, 4)

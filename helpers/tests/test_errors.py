@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Unexpected answers are told by names."""
+"""Unexpected answers are reported by name."""
 
 import os
 import subprocess
@@ -133,7 +133,7 @@ def test_cases_by_behaviour_are_marked() -> None:
 
 
 def refusal(call: Callable[[], object]) -> BaseException:
-    """Return what a test is judged by that ended with this call."""
+    """Return the exception that is reported for a test that ended with this call."""
     with pytest.raises((OSError, ExceptionGroup)) as raised:
         call()
     return judged(raised.value)

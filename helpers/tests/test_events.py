@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The event parser: it tells what is in a buffer, and refuses every buffer which is not as it must be.
+"""The event parser: it parses valid buffers, and rejects malformed ones.
 
-The buffers are put together here by the layouts of fanotify(7), not by the structures which the parser uses.
+The buffers are built here from the layouts in fanotify(7), not with the structures that the parser uses.
 """
 
 import re

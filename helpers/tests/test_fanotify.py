@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A group closes what it delivered, and its errors name flags."""
+"""A group closes the descriptors of its events, and its errors name flags."""
 
 import os
 from collections.abc import Iterator

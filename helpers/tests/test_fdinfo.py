@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The parsers of fdinfo, fed with texts that kernels really gave."""
+"""The parsers of fdinfo, tested with the output of real kernels."""
 
 import os
 from collections.abc import Callable

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A feature is what its probes say, unless the baseline knows better."""
+"""A feature exists if its probe succeeds; if the baseline requires one that does not, it is lost."""
 
 import os
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def forget() -> Iterator[None]:
 
 
 def hold_to(*names: str) -> None:
-    """Hold this kernel to a list."""
+    """Use a list of features as this kernel's baseline."""
     baseline.choose({"name": "list", "features": names})
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Filesystems are made, mounted, and gone afterwards."""
+"""Filesystems are made, mounted, and removed afterwards."""
 
 import os
 from pathlib import Path

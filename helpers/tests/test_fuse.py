@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The filesystem without a filesystem id can be looked at, and goes away."""
+"""The filesystem without an fsid can be read, and is unmounted afterwards."""
 
 import os
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Handles lead back to what they were made of."""
+"""A handle opens the object that it was made from."""
 
 import os
 from pathlib import Path

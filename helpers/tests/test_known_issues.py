@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Known issues are read strictly, and hit the releases, the tests and the failures that they name."""
+"""Known issues are parsed strictly, and apply to exactly the releases, tests and failures that they name."""
 
 import datetime as dt
 import re
@@ -174,7 +174,7 @@ def test_what_is_known_to_panic(monkeypatch, release, answer):
 
 @pytest.mark.parametrize("issue", OURS, ids=lambda issue: issue.reason)
 def test_none_of_ours_has_expired(issue):
-    """Somebody looks whether it is still so, on the newest kernels, and then sets another day."""
+    """If it fails, check on the newest kernels whether the defect still exists, then set a later date."""
     assert dt.datetime.now(tz=dt.UTC).date() <= issue.expires
 
 

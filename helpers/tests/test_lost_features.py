@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A kernel that refuses what its release must have makes a run red, though nobody has listed what it has.
+"""A kernel that rejects a feature of its release fails the run, without a list of its features.
 
-The kernel that runs is made one by seccomp(2): for one process and its children it refuses fanotify_init(2), or one
-flag of it. The tests that are run ask for flags and mark nothing.
+seccomp(2) makes the running kernel such a one: for one process and its children fanotify_init(2), or one flag of it,
+fails. The tests that are run only call fanotify_init(2).
 """
 
 import ctypes
@@ -40,7 +40,7 @@ class Program(ctypes.Structure):
 
 
 def refuse(flags: int, answer: int) -> None:
-    """Have fanotify_init(2) with one of these flags, for 0 with any, answer this errno from now on."""
+    """Make fanotify_init(2) with one of these flags, or for 0 with any, fail with this errno from now on."""
     judge = [(LOAD, 0, 0, FIRST_ARGUMENT), (IF_SET, 0, 1, flags)] if flags else []
     steps = [
         (LOAD, 0, 0, NUMBER),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The manifest of a run: what is missing, and what is read back."""
+"""The manifest of a run: what is missing in a run, and reading a manifest back."""
 
 import json
 from dataclasses import replace
@@ -196,7 +196,7 @@ GOOD = json.loads(dump(PLANNED))
 
 
 def without(*keys):
-    """What is stored, without one value."""
+    """Return a stored manifest without one value."""
     made = json.loads(dump(PLANNED))
     within = made
     for key in keys[:-1]:
@@ -206,7 +206,7 @@ def without(*keys):
 
 
 def having(value, *keys):
-    """What is stored, with another value."""
+    """Return a stored manifest with another value."""
     made = without(*keys)
     within = made
     for key in keys[:-1]:

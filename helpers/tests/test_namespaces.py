@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Namespaces are new, and what happens in them stays in them."""
+"""Namespaces are new, and their mounts stay inside."""
 
 import functools
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Requesters: they wait, they get their answer, and nobody who was forgotten stays behind."""
+"""Requesters: they block, they get their response, and none is left behind."""
 
 import os
 from pathlib import Path

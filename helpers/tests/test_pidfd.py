@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The pidfd calls against the running kernel: structures, and that a cloned interpreter works and ends."""
+"""The pidfd calls on the running kernel: structures, and a cloned interpreter that works and exits."""
 
 import ctypes
 import functools
@@ -71,7 +71,7 @@ def test_a_child_that_raises_ends_and_says_why(capfd: pytest.CaptureFixture[str]
 
 @pytest.fixture
 def thread_that_wants_the_lock() -> Iterator[None]:
-    """A thread that asks for the interpreter's lock at every moment."""
+    """Run a thread that constantly requests the GIL."""
     ending = threading.Event()
 
     def spin() -> None:
@@ -123,5 +123,5 @@ def test_signal_with_siginfo_arrives() -> None:
         assert got is not None
         return got.si_signo, got.si_code, got.si_pid
 
-    # In a process of one thread: a signal to a process goes to any thread that does not block it.
+    # In a process with one thread, because any thread that does not block it may get a signal to the process.
     assert in_child(arrives) == (signal.SIGUSR1, -1, 4)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The plugin: tests of the suites name what they verify, and skip for typed reasons only."""
+"""The plugin: tests of the suites name the behaviours that they verify, and skip only for typed reasons."""
 
 import os
 from typing import Any
@@ -290,7 +290,7 @@ OPTIONS = {
         "issue 1: 'expires' is missing",
     ),
 }
-"""For each option with a file: one that is right, what a test sees of it, one that is wrong, what is said of that."""
+"""For each option with a file: a valid file, what a test sees of it, an invalid file, and the message for that."""
 
 
 @pytest.mark.parametrize("option", OPTIONS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The names and numbers of proposed interfaces, and what another table may replace."""
+"""The names and numbers of proposed interfaces, and overriding them."""
 
 import os
 import struct

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a kernel says it is, and what came with which release."""
+"""Parsing the release of a kernel, and comparing it with those of features."""
 
 import os
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How firmly a behaviour is promised follows from its source, and a source that names nothing is refused."""
+"""The kind of a behaviour follows from its source; a source that names no document is rejected."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A tracee stops where it is told to, makes the calls it is told to, and leaves nothing behind."""
+"""A tracee stops where it must, makes the requested calls, and leaves nothing behind."""
 
 import ctypes
 import os

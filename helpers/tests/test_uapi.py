@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Constants have their names in C, also when they print, and structures the sizes that they have there."""
+"""Constants have and print their names in C, and structures have their sizes in C."""
 
 import ctypes
 from errno import EIO
@@ -56,7 +56,7 @@ KINDS = [
     if isinstance(kind, type) and issubclass(kind, Flags | Constants) and kind.__members__
 ]
 
-# What a C compiler says of the header.
+# As computed by a C compiler from the header.
 SIZES = {
     uapi.EventMetadata: 24,
     uapi.InfoHeader: 4,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Waiting ends when the condition holds, and not later than its deadline."""
+"""Waiting ends when the condition is true, at the latest at the deadline."""
 
 import os
 from collections.abc import Iterator
