@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Small archives for apt, really signed and really served, and a machine's apt that is set up for them."""
+"""Small archives for apt, with real signatures and real servers, and an apt configured with them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 KERNEL = "linux-image-6.12.1-cloud-amd64"
 
 IMAGE = b"HdrS".rjust(0x206, b"\0").ljust(0x4000, b"\0")
-"""As much of a boot image as tells it from other files."""
+"""The beginning of a boot image, enough to be recognised."""
 
 
 @dataclass
 class Signer:
-    """A key to throw away, and the keyring that knows it."""
+    """A temporary key, and the keyring with it."""
 
     home: Path
 
@@ -41,7 +41,7 @@ class Signer:
         self._gpg("--yes", "--clearsign", "--output", str(release.with_name("InRelease")), str(release))
 
     def close(self) -> None:
-        """End the agent that gpg has started."""
+        """Stop gpg's agent."""
         subprocess.run(["gpgconf", "--homedir", self.home, "--kill", "all"], check=True)
 
 
@@ -69,7 +69,7 @@ def publish(
     label: str | None = None,
     **more: str,
 ) -> None:
-    """Make a suite with all packages of the archive `root`; it is signed if there is a signer."""
+    """Make a suite with all packages of the archive `root`; sign it if there is a signer."""
     stanzas = []
     for deb in sorted(root.glob("pool/*.deb")):
         control = subprocess.run(
@@ -106,7 +106,7 @@ def debian(root: Path, signer: Signer, *suites: str) -> None:
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serves files, also as a proxy does; notes every request; may want a password."""
+    """Serves files, also as a proxy; records every request; may require a password."""
 
     def do_GET(self) -> None:
         server: Any = self.server
@@ -119,11 +119,11 @@ class Handler(SimpleHTTPRequestHandler):
         super().do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Print nothing."""
 
 
 class Server(ThreadingHTTPServer):
-    """An HTTP server of a directory, at a port of its own."""
+    """An HTTP server of a directory, on a new port."""
 
     def __init__(self, directory: Path, password: str = "") -> None:
         super().__init__(("127.0.0.1", 0), partial(Handler, directory=str(directory)))
@@ -140,7 +140,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Silent:
-    """A port of another host, for all that apt can see, where connections are taken and nothing is ever said."""
+    """A port that accepts connections and never answers; apt cannot tell that it is on this host."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.2", 0), backlog=64)

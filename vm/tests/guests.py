@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Stand-ins for VMs: a thread at the other end of a socket that speaks the guests' protocol, or does not."""
+"""Stand-ins for VMs: a thread at the other end of a socket that speaks the protocol, or violates it."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class Guest:
         self.tell("completed", index=index)
 
     def commands(self) -> list[int]:
-        """The tests that the next command wants run; [] when there are no more."""
+        """The tests in the next command; [] if there are no more."""
         name, fields = json.loads(self.lines.readline())
         return list(fields["indices"]) if name == "run" else []
 
     def serve(self) -> None:
-        """Do what a good guest does."""
+        """Behave like a correct guest."""
         self.begin()
         while numbers := self.commands():
             for number in numbers:
@@ -134,7 +134,7 @@ class Machine:
 
 
 def told(directory: Path, *guests: Callable[[Guest], None] | Exception, silence: float = 30) -> list[Any]:
-    """Let one place serve one kernel whose VMs have these guests, one after the other; return what it told."""
+    """Run a place for one kernel whose VMs have these guests, one after the other; return the events."""
     numbers = iter(range(len(guests)))
 
     def machine(kernel: str) -> Any:
@@ -153,5 +153,5 @@ def told(directory: Path, *guests: Callable[[Guest], None] | Exception, silence:
 
 
 def no_boot() -> BootError:
-    """What a VM raises that does not come up."""
+    """Return the error of a VM that does not boot."""
     return BootError("was not ready", end=Ending.HANG, console="")

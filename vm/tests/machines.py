@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Other machines for the tests: network namespaces with sshd, each with its own home, cache and temporary directory.
 
-Nothing of them outlives a test but what a test is to find: their processes are those of their namespace.
+Their processes are found by their namespace, and killed at the end of a test.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HOME = pwd.getpwuid(os.getuid()).pw_dir
-"""Where ssh and sshd look for a user's files, whatever the environment says."""
+"""The directory in which ssh and sshd look for a user's files, whatever HOME is."""
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SSHD = """\
@@ -32,14 +32,14 @@ SetEnv FAPITEST_CACHE={own}/cache TMPDIR={own}/tmp PATH={path}
 
 
 class Machine:
-    """A machine that ssh knows by its name."""
+    """A machine that ssh can connect to by name."""
 
     def __init__(self, directory: Path, number: int, path: str = PATH, prepare: str = "true") -> None:
-        """Start it; `prepare` is a shell command that runs there first, with its own mounts."""
+        """Start it; `prepare` is a shell command that runs there first, in its mount namespace."""
         self.name = f"m{number}"
         self.space = f"fapitest-{os.getpid()}-{number}"
         self.link = f"fa{os.getpid() % 100000}-{number}"
-        # A subnet of its own for each machine of each process of tests: two may run at once.
+        # A separate subnet for each machine of each test process, because several may run at once.
         subnet = f"10.{200 + os.getpid() // 256 % 50}.{os.getpid() % 256}"
         here, self.address = f"{subnet}.{4 * number + 1}", f"{subnet}.{4 * number + 2}"
         self.own = directory / self.name
@@ -63,11 +63,11 @@ class Machine:
             self.sshd = subprocess.Popen(command, stderr=log)
 
     def host_key(self) -> str:
-        """What ssh must know of it."""
+        """Its line in known_hosts."""
         return f"{self.address} {(self.own / 'host_key.pub').read_text()}"
 
     def processes(self) -> dict[int, str]:
-        """The processes in it beside sshd: their command lines."""
+        """Its processes other than sshd, with their command lines."""
         found = {}
         for pid in run("ip", "netns", "pids", self.space).split():
             with contextlib.suppress(OSError):
@@ -80,11 +80,11 @@ class Machine:
         return [pid for pid, words in self.processes().items() if "qemu" in words and "-kernel" in words]
 
     def files(self) -> list[Path]:
-        """What lies about of VMs and of what was being made."""
+        """Leftover files of VMs, and unfinished cache entries."""
         return [*(self.own / "tmp").iterdir(), *(self.own / "cache").glob("*/.fapitest-*")]
 
     def unplug(self) -> None:
-        """Cut it off: nobody is told."""
+        """Cut it off silently."""
         run("ip", "-n", self.space, "link", "set", "eth0", "down")
 
     def plug(self) -> None:
@@ -92,7 +92,7 @@ class Machine:
         run("ip", "-n", self.space, "link", "set", "eth0", "up")
 
     def hang_up(self) -> None:
-        """End the connections to it, as a reboot of its sshd does."""
+        """Close the connections to it, as a restart of sshd would."""
         for pid in run("ip", "netns", "pids", self.space).split():
             with contextlib.suppress(OSError):
                 if b"sshd: " in Path(f"/proc/{pid}/cmdline").read_bytes() and int(pid) != self.sshd.pid:
@@ -112,7 +112,7 @@ def run(*words: str | Path, check: bool = True) -> str:
 
 
 class Net:
-    """Some machines, and the ssh of somebody who knows them."""
+    """Some machines, and an ssh configuration for them."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -120,7 +120,7 @@ class Net:
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / "key")
 
     def add(self, *, known: bool = True, **settings: str) -> Machine:
-        """One more machine; `known`: ssh has seen its key before."""
+        """Add a machine; `known`: its key is in known_hosts."""
         machine = Machine(self.directory, len(self.machines) + 1, **settings)
         self.machines.append(machine)
         if known:
@@ -138,9 +138,9 @@ class Net:
         return machine
 
     def prefix(self, prepare: str = "true") -> tuple[str, ...]:
-        """What runs a command with this ~/.ssh/config, which ssh finds by the user, not by HOME.
+        """Return a command prefix that mounts this ~/.ssh/config, since ssh finds it by the user, not by HOME.
 
-        `prepare` is a shell command that runs first, with mounts of its own.
+        `prepare` is a shell command that runs first, in the same mount namespace.
         """
         ours = f"mkdir -p -m 700 {HOME}/.ssh && mount --bind {self.directory} {HOME}/.ssh"
         return ("unshare", "--mount", "sh", "-c", f'{ours} && {prepare} && exec "$0" "$@"')
@@ -148,7 +148,7 @@ class Net:
 
 @contextlib.contextmanager
 def net() -> Iterator[Net]:
-    """Give a net; its paths are short enough for sockets of VMs."""
+    """Yield a net; its paths are short enough for VMs' sockets."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="net") as name:
         directory = Path(name)
         directory.chmod(0o755)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Pieces of kernels that look real to whoever unpacks them; none of them boots."""
+"""Files of kernels that can be unpacked like real ones, but do not boot."""
 
 import subprocess
 
@@ -66,7 +66,7 @@ cp -a {root}/. %{{buildroot}}
 
 
 def rpm(directory, name, root):
-    """Build an RPM package of what lies below `root`."""
+    """Build an RPM package of the files below `root`."""
     spec = directory / f"{name}.spec"
     spec.write_text(SPEC.format(name=name, root=root))
     command = ["rpmbuild", "-bb", "--nodeps", "--define", f"_topdir {directory}/rpmbuild", spec]
@@ -76,7 +76,7 @@ def rpm(directory, name, root):
 
 
 def tree(directory, *, modules=("virtio_console",), **options):
-    """What make leaves in a build tree."""
+    """Make a build tree."""
     own = {f"drivers/{name}.ko": module(name) for name in modules}
     content = {
         "arch/x86/boot/bzImage": image(build=options.pop("build", "#1")),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs of the real thing for the tests of the harness: pytest in a subprocess, with VMs."""
+"""Real runs for the tests: pytest in a subprocess, with VMs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from vm.image import PROJECT
 
 FAULTS = "vm/tests/faults"
 PATIENCE = 600.0
-"""Seconds that a run of a few tests may take on a machine that is busy with other things."""
+"""Timeout in seconds for a run of a few tests on a busy machine."""
 
 
 def _mark(results: Path) -> bytes:
-    """The environment variable by which the processes of a run are known."""
+    """The environment variable that identifies the processes of a run."""
     return b"FAPITEST_TEST_RUN=" + bytes(results)
 
 
 @dataclass
 class Session:
-    """A run that has ended, or is under way."""
+    """A run, ended or not."""
 
     results: Path
     process: subprocess.Popen[str]
@@ -55,12 +55,12 @@ class Session:
         return {r["test"].rpartition("/")[2]: r["status"] for r in self.records() if r["kernel"] == kernel}
 
     def virtual_machines(self) -> list[int]:
-        """The process ids of the QEMU processes of this run that still live."""
+        """The pids of this run's QEMU processes."""
         found = []
         for directory in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 words = (directory / "cmdline").read_bytes().split(b"\0")
-                a_vm = b"qemu" in words[0] and b"-kernel" in words  # not one that is asked for its version
+                a_vm = b"qemu" in words[0] and b"-kernel" in words  # not a QEMU that only prints its version
                 if a_vm and _mark(self.results) in (directory / "environ").read_bytes().split(b"\0"):
                     found.append(int(directory.name))
         return found
@@ -74,8 +74,8 @@ def start(
     patience: float = PATIENCE,
     directory: Path = PROJECT,
 ) -> Session:
-    """Start a run with the given options of pytest; its output comes in order, as in a terminal."""
-    # Whoever runs these tests in a script's background has signals ignored, and the run would inherit that.
+    """Start a run with the given options of pytest, with standard output and error in one stream."""
+    # In the background of a script these signals are ignored, and the run would inherit that.
     heeding = ("env", "--default-signal=INT,TERM,HUP")
     words = pytest_command("--results", str(results), *options)
     if (directory / CONFIGURATION.name).exists():  # another checkout
@@ -94,7 +94,7 @@ def start(
 
 
 def run(*options: str, **arguments: Any) -> Session:
-    """Run with the given options of pytest to the end."""
+    """Run pytest with the given options, and wait until it ends."""
     return start(*options, **arguments).wait()
 
 
@@ -120,7 +120,7 @@ def private_cache(directory: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def endless(results: Path, *options: str, **arguments: Any) -> Iterator[Session]:
-    """A run that stands in the middle of a test that never ends, with one test passed before it."""
+    """Start a run, and wait until one test has passed and the next one, which never ends, is running."""
     words = ["--kernel", "6.12", "--accel", "tcg", f"{FAULTS}/endless.py", "--timeout", "0", *options]
     session = start(*words, results=results, **arguments)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whether KVM is used: found out by trying, and remembered."""
+"""KVM is probed by booting a VM, and the result is cached."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from vm.bootimage import Kernel
 
 @pytest.fixture
 def tried(monkeypatch, tmp_path):
-    """A device that may be opened, and the names of the kernels with which KVM was tried; one named 6.12 comes up."""
+    """Provide a device that can be opened; return the names of the kernels KVM was tried with, of which 6.12 boots."""
     monkeypatch.setenv("FAPITEST_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(accel, "DEVICE", tmp_path / "kvm")
     (tmp_path / "kvm").touch()

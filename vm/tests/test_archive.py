@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's archive as a machine's apt is set up for it, whose lists were never fetched: real apt, small archives."""
+"""Fetching from the archives that a machine's apt is configured with, without its lists: real apt, small archives."""
 
 import os
 import stat
@@ -27,7 +27,7 @@ def signer(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory, signer):
-    """A web server's directory with Debian's two archives, under names that do not say so, and others."""
+    """A web server's directory with Debian's two archives, under neutral names, and other archives."""
     tree = tmp_path_factory.mktemp("www")
     archives.debian(tree / "mirror", signer, *SUITES)
     archives.debian(tree / "updates", signer, *SECURITY)
@@ -66,7 +66,7 @@ def machine(tmp_path, monkeypatch, signer):
 
 
 def names(suite):
-    """The names of a suite's packages, once its list is fetched."""
+    """Fetch a suite's list, and return the names of its packages."""
     suite = Suite(suite)
     suite.update()
     return [package.name for package in suite.packages("linux-.*")]
@@ -243,7 +243,7 @@ def test_apt_is_ended_when_it_takes_too_long(machine, silent, monkeypatch):
 
 @pytest.fixture
 def with_kernel(machine, signer, tmp_path, tree):
-    """A machine that has fetched the kernel, and whose archive has gone away."""
+    """A machine that has fetched the kernel, and whose archive is now unreachable."""
     server = Server(tree)
     machine.source(f"deb http://{server.at}/mirror trixie main")
     kernels.kernel("6.12")
@@ -277,7 +277,7 @@ def test_a_cached_kernel_is_used_when_its_successor_can_not_be_fetched(
 
 @pytest.fixture
 def root(machine, tmp_path):
-    """A directory that stands for the machine: packages are really installed, below it."""
+    """A root directory for the machine, below which packages are really installed."""
     root = tmp_path / "root"
     for made in (
         "var/lib/dpkg/updates",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a user gets for a mistake or a machine in bad shape: one clear line, a sensible exit code, no traceback."""
+"""A mistake of the user or a broken machine gives one clear line, a sensible exit code, and no traceback."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def private_cache(tmp_path):
 
 @pytest.fixture
 def no_archive(tmp_path):
-    """apt's settings by which no archive can be reached: a proxy at a port where nobody listens."""
+    """apt settings with which no archive can be reached: a proxy on a closed port."""
     settings = tmp_path / "apt.conf"
     settings.write_text(
         'Acquire::http::Proxy "http://127.0.0.1:9"; Acquire::https::Proxy "http://127.0.0.1:9";'
@@ -79,7 +79,7 @@ def test_the_suites_need_root_on_this_machine(tmp_path):
 
 
 def test_a_kernel_without_the_drivers_fails_with_the_end_of_its_console(tmp_path):
-    """Debian's 5.10 has its virtio drivers as modules; here it comes without any."""
+    """Debian's 5.10 has its virtio drivers as modules, which are missing here."""
     bare = kernels.kernel("5.10").image
     session = sessions.run("--kernel", str(bare), SUITE, results=tmp_path / "out")
     (record,) = session.records()
@@ -105,7 +105,7 @@ def test_one_kernel_that_does_not_boot_leaves_the_others_alone(tmp_path):
 
 
 def test_a_panic_at_boot_is_a_panic(tmp_path):
-    """An image cut off in the middle can not be unpacked by its own loader."""
+    """The decompressor of a truncated image fails."""
     whole = kernels.kernel("6.12").image.read_bytes()
     cut = tmp_path / "bzImage"
     cut.write_bytes(whole[: len(whole) // 2])
@@ -164,7 +164,7 @@ def test_a_damaged_kernel_is_fetched_again(tmp_path, private_cache):
 
 @pytest.mark.long
 def test_a_saved_state_that_qemu_does_not_take_back_costs_a_boot(tmp_path, private_cache):
-    """The damage is one that the cache does not see: length and time are as they were."""
+    """The cache does not notice the damage, because length and time are unchanged."""
     run = {"environment": private_cache}
     sessions.run("--kernel", "6.12", "--accel", "tcg", SMALL, results=tmp_path / "first", **run)
     (state,) = Path(private_cache["FAPITEST_CACHE"]).glob("states/6.12-*/state")
@@ -214,7 +214,7 @@ class small_filesystem:  # noqa: N801  used like a function
 
 
 def path_without(tmp_path, *absent):
-    """A PATH with all that a run needs, except for some programs."""
+    """Return a PATH with everything that a run needs, except some programs."""
     for directory in ("/usr/sbin", "/usr/bin", "/sbin", "/bin"):
         for program in Path(directory).iterdir():
             if program.name not in absent and not (tmp_path / program.name).exists():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What goes into a reference kernel, and what is said when it fails. None is built here, which would take minutes."""
+"""The inputs of a reference kernel, and the messages for failures. None is built here, since it takes minutes."""
 
 import pytest
 

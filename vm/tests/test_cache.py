@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The cache gives back what was stored, or nothing."""
+"""The cache returns what was stored, or nothing."""
 
 import os
 import threading

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Consoles: bounded, followed as they come, and read for what ended the kernel."""
+"""Consoles: limited in size, readable while they grow, and searched for the end of the kernel."""
 
 import os
 import threading
@@ -85,7 +85,7 @@ def test_the_line_that_names_the_end(name):
 
 @pytest.fixture
 def followed(tmp_path):
-    """A console, and the end of a pipe to print on."""
+    """A console, and the pipe that it reads."""
     reading, writing = os.pipe()
     kept = Console(tmp_path / "console.log")
     kept.follow(os.fdopen(reading, "rb"))

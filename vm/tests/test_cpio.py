@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is packed is what an independent reader of cpio archives unpacks."""
+"""An independent reader of cpio archives unpacks what was packed."""
 
 import io
 import subprocess

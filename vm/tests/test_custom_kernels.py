@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels of a user's own in all their forms, really booted, in one run: without its modules none comes up."""
+"""User's kernels in all forms, really booted in one run; without its modules none of them boots."""
 
 import subprocess
 
@@ -50,13 +50,13 @@ def image(unpacked, release):
 
 @pytest.fixture(scope="module")
 def config(unpacked, release):
-    """Return the configuration with a comment: without it some of the kernels below would be one and the same."""
+    """Return the configuration with an added comment, so that the kernels below differ in content."""
     return lambda comment: (unpacked / f"boot/config-{release}").read_bytes() + f"# {comment}\n".encode()
 
 
 @pytest.fixture
 def built(image, config, drivers, tmp_path):
-    """What make leaves of a kernel with O=DIR: the image, the configuration, and the modules beside their sources."""
+    """A build tree (O=DIR): the image, the configuration, and the modules beside their sources."""
     own = {path.partition("/kernel/")[2]: content for path, content in drivers.items()}
     order = "".join(f"kernel/{path}\n" for path in own).encode()
     files = {packages.BZIMAGE: image, ".config": config("tree"), "modules.order": order, **own}
@@ -65,7 +65,7 @@ def built(image, config, drivers, tmp_path):
 
 @pytest.fixture
 def other(tmp_path):
-    """The tree of another kernel, under the same directory's name; it has its drivers built in."""
+    """The tree of another kernel with built-in drivers, in a directory with the same name."""
     kernel = kernels.kernel("6.12")
     files = {packages.BZIMAGE: kernel.image, ".config": kernel.image.with_name("config")}
     return pieces.write(
@@ -83,7 +83,7 @@ def rpm(image, config, drivers, release, tmp_path):
 
 @pytest.fixture
 def split(image, config, drivers, release, tmp_path):
-    """A kernel in two packages, as Debian's are from 6.19 on."""
+    """A kernel in two packages, as Debian's since 6.19."""
     files = {f"usr/lib/modules/{release}/vmlinuz": image, f"boot/config-{release}": config("split")}
     binary = pieces.deb(tmp_path / f"linux-binary-{release}_1_amd64.deb", files)
     return binary, pieces.deb(tmp_path / f"linux-modules-{release}_1_amd64.deb", drivers)
@@ -96,7 +96,7 @@ def bare(image, tmp_path):
 
 
 def boots(words, releases, results):
-    """Run a few tests on kernels, and hold the releases of the kernels that they ran on against what is expected."""
+    """Run a few tests on kernels, and check the releases of the kernels that they ran on."""
     session = sessions.run(*map(str, words), SMALL, results=results)
     assert {r["kernel"]: r["release"] for r in session.records()} == releases, session.output
     for kernel in releases:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests that end their VM, their pytest or its way to the host: real VMs, one session for all."""
+"""Tests that kill their VM, their pytest or its connection to the host: real VMs, one session for all."""
 
 import xml.etree.ElementTree as ET
 
@@ -26,7 +26,7 @@ STATUSES = {
     "test_leaves_a_process": ("error", "left the machine unclean: processes that it started are left: sleep"),
     **{f"test_one_of_many_failures[{number}]": ("fail", "assert") for number in range(100)},
 }
-"""Test -> its status, and what its message says; all others pass. Which of two it is may be a matter of memory."""
+"""Test -> its status, and a part of its message; all others pass. Where there are two, it depends on memory."""
 
 
 FILES = [f"{sessions.FAULTS}/{name}.py" for name in ("leaking", "deadly")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a script learns from the exit code of a run, and `git bisect run` on a real history of kernels."""
+"""The exit codes of runs, and `git bisect run` on a real history of kernels."""
 
 import os
 import re
@@ -59,7 +59,7 @@ def reports(*words):
 
 @pytest.mark.long
 def test_a_kernel_that_boots_no_more_is_a_loss_and_no_green(tmp_path):
-    """The run ends with 2, the other kernel is compared, and whoever looks at the run is alarmed."""
+    """The run exits with 2, `reports diff` compares the other kernel, and reports the loss."""
     good, cut = kernels.kernel("6.12").image, tmp_path / "bzImage"
     cut.write_bytes(good.read_bytes()[:1_000_000])
     suite = ["suites/pidfd_wait", "-k", "leader"]
@@ -78,13 +78,13 @@ def test_a_kernel_that_boots_no_more_is_a_loss_and_no_green(tmp_path):
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory):
-    """A repository whose commits hold built trees: Debian's 6.12, then 7.2, and between them what can not be judged."""
+    """A repository whose commits are built trees: Debian's 6.12, later 7.2, and some that cannot be judged."""
     repository = tmp_path_factory.mktemp("history")
     old, new = (kernels.kernel(series).image for series in ("6.12", "7.2"))
     cut = tmp_path_factory.mktemp("cut") / "bzImage"
     cut.write_bytes(old.read_bytes()[:1_000_000])
     git(repository, "init", "--quiet")
-    # git bisect run begins with the fourth; which it tries after a skip depends on the commits' hashes.
+    # git bisect run starts with the fourth; which one it tries after a skip depends on the commits' hashes.
     steps = {"v1": old, "v2": old, "not built": None, "no boot": cut, "v5": old, "first bad": new, "v7": new}
     image = repository / "arch/x86/boot/bzImage"
     for name, built in steps.items():
@@ -112,7 +112,7 @@ def git(repository, *words):
 @pytest.mark.long
 def test_git_bisect_run_finds_the_commit(history, tmp_path):
     git(history, "bisect", "start", "HEAD", "HEAD~6")
-    # --vm-jobs gives the one VM more time: a boot that this machine is too busy for would be skipped.
+    # --vm-jobs gives the VM more time: on a busy machine, a boot that timed out would be skipped.
     options = ["--bisect", "--vm-jobs", "4", "--kernel", "."]
     judge = pytest_command(*options, str(PROJECT / "vm/tests/faults/newer.py"))
     script = f"exec {shlex.join(judge)} --results {tmp_path}/$(git rev-parse HEAD)"

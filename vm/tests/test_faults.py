@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The faults of reference kernels: what each says of itself, and the tests that it names. None is built here."""
+"""The faults of reference kernels: their descriptions, and the tests that they name. None is built here."""
 
 import re
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a guest gets of its kernel beside the modules."""
+"""The files of its kernel that a guest gets, other than modules."""
 
 import subprocess
 
@@ -18,7 +18,7 @@ def kernel(tmp_path):
 
 
 def unpacked(kernel, directory):
-    """Return the directory into which a guest of this kernel has unpacked what it was sent."""
+    """Return a directory with the files that a guest of this kernel unpacks from its order."""
     archive = Machine(kernel, accel="tcg", directory=directory).order().partition(b"\n")[2]
     directory.mkdir()
     subprocess.run(

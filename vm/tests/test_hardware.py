@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a user chooses of the machine reaches the kernel; what makes no sense is refused before anything boots."""
+"""The user's choices for a VM reach the kernel; invalid ones are rejected before anything boots."""
 
 import contextlib
 import os
@@ -72,7 +72,7 @@ def test_each_machine_has_a_saved_state_of_its_own(tmp_path):
 
 
 def continued(port):
-    """Say to the VM what gdb's "continue" says. Source: gdb's manual, "Remote Protocol"."""
+    """Send the packets of gdb's "continue" to the VM. Source: gdb's manual, "Remote Protocol"."""
     deadline = time.monotonic() + sessions.PATIENCE
     while time.monotonic() < deadline:
         with contextlib.suppress(ConnectionError):
@@ -99,7 +99,7 @@ def test_the_guest_is_the_machine_that_was_asked_for_and_waits_for_the_debugger(
 
 @pytest.mark.timeout(900)
 def test_the_shell_ends_with_its_input():
-    """The end stands behind a line that is cut off, which is what remains of one that was typed too early."""
+    """The end of input follows an incomplete line, as is left of one that was typed too early."""
     command = [sys.executable, "-m", "vm", "shell", "6.12"]
     done = subprocess.run(command, cwd=image.PROJECT, input=b"unfinished", capture_output=True, check=False)
     assert done.returncode in {0, 127}, done.stdout

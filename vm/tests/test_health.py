@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which lines of a kernel's log are complaints, what user space may say without harm, and what a test must leave."""
+"""The lines of a kernel's log that are complaints, harmless messages of user space, and unclean guests."""
 
 import os
 import resource
@@ -51,7 +51,7 @@ def test_harmless(record):
 
 
 LOGS = sorted((Path(__file__).parent / "logs").glob("*.txt"))
-"""A log each, as /dev/kmsg gives it, below the line that names its complaint, empty where there is none."""
+"""Each is a log in the format of /dev/kmsg, after a first line with the expected complaint, or an empty one."""
 
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
@@ -75,7 +75,7 @@ def test_what_is_allowed_counts_again_after_its_day():
 
 
 def test_nothing_is_allowed_that_has_expired():
-    """Whoever sees this fail looks whether the entry is still needed, and renews or removes it."""
+    """If this fails, check whether the entry is still needed, and extend or remove it."""
     entries = tomllib.loads(health.RULES.read_text()).get("allow", [])
     today = datetime.now(UTC).date()
     assert [entry["pattern"] for entry in entries if entry["until"] <= today] == []
@@ -85,7 +85,7 @@ def test_nothing_is_allowed_that_has_expired():
 class TestCleanliness:
     @pytest.fixture
     def clean(self, monkeypatch, tmp_path):
-        """As if init had mounted what the machine that runs this test has."""
+        """A guest whose mounts are those of the machine that runs this test."""
         monkeypatch.setattr(health, "NEEDED", (str(tmp_path),))
         monkeypatch.setattr(health, "ROOM", 1)
         return health.Cleanliness()

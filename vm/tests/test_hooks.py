@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What this room tells of a run, as a plugin hears it."""
+"""The hooks of this package, as a plugin sees them in a run."""
 
 import itertools
 

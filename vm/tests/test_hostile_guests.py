@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Guests that are left unclean, that end pytest, or that attack the host: real VMs, one session for all."""
+"""Guests that are left unclean, kill pytest, or attack the host: real VMs, one session for all."""
 
 from pathlib import Path
 
@@ -31,15 +31,15 @@ STATUSES = {
     "hostile.py::test_odd_properties_of_a_lost_vm": ("lost", "an event 'phase' with other fields than"),
     "hostile.py::test_terminal": ("fail", "owned"),
 }
-"""Test -> its status, and what its message says; all others pass."""
+"""Test -> its status, and a part of its message; all others pass."""
 
 OUTSIDE = ("path", "warning")
-"""The files that hostile.py tries to make on the host."""
+"""The files that hostile.py tries to create on the host."""
 
 
 @pytest.fixture(scope="module")
 def prey(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory of the host that the guest knows."""
+    """A directory on the host whose path the guest knows."""
     return tmp_path_factory.mktemp("prey")
 
 

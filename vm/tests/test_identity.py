@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the manifest of a run says of kernels."""
+"""The identity of kernels in the manifest of a run."""
 
 import hashlib
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What vm/interactor.py takes from the inside of pytest-xdist, execnet and pytest, held against what is installed."""
+"""The private names that vm/interactor.py uses of pytest-xdist, execnet and pytest exist in the installed releases."""
 
 import ast
 import inspect
@@ -23,7 +23,7 @@ SIGNATURES = {
     "WorkerInteractor.handle_command": (xdist.remote.WorkerInteractor.handle_command, ["self", "command"]),
 }
 EVENTS_WITHOUT_MEANING = {"collectionstart", "collectionfinish", "logstart", "logfinish", "unscheduled"}
-"""What pytest-xdist's worker sends and the host does not want to hear; vm/worker.py tells what was collected."""
+"""Messages of pytest-xdist's worker that the host does not need; vm/worker.py sends the collected tests."""
 
 PRIVATE = ("xdist.remote", "xdist.dsession", "xdist.workermanage", "xdist.scheduler", "execnet")
 
@@ -35,7 +35,7 @@ def test_the_inner_names_are_what_they_were(name):
 
 
 def test_every_event_of_the_worker_is_known():
-    """A new release that sends another event, or names a field otherwise, is found here and not in a VM."""
+    """A new release with another event or field fails here, and not in a VM."""
     calls = [
         node
         for node in ast.walk(ast.parse(inspect.getsource(xdist.remote)))

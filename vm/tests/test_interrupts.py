@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Ctrl-C at any time is one line and the exit code that the README names."""
+"""Ctrl-C at any time gives one line and the exit code in the README."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ IMPORTING = {
 
 @pytest.mark.parametrize("case", IMPORTING)
 def test_while_python_imports(tmp_path, case):
-    """The first import of some module presses the keys."""
+    """The first import of a certain module sends the signal."""
     words, module, code = IMPORTING[case]
     (tmp_path / f"{module}.py").write_text(CTRL_C)
     command = ["env", "--default-signal=INT", f"PYTHONPATH={tmp_path}", sys.executable, *words]

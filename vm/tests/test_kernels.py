@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels by name and by path, and what is said of those that can not be had."""
+"""Kernels by name and by path, and the messages for those that cannot be fetched."""
 
 import re
 

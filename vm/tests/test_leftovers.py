@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a run that was cut off leaves is removed by the next one, and by nobody while it is in use."""
+"""The next run removes the leftovers of a killed run, and never anything in use."""
 
 import os
 import re
@@ -25,13 +25,13 @@ MAKERS = {
 
 @pytest.fixture(scope="module")
 def common():
-    """What each cache of these tests may share: the base archive, and the 6.12 image, which boots without modules."""
+    """The entries that the caches of these tests share: the base archive, and 6.12, which boots without modules."""
     return image.base().parent.parent, kernels.kernel("6.12").image
 
 
 @pytest.fixture(autouse=True)
 def private(common, monkeypatch):
-    """A cache and a TMPDIR of the test's own, with short names, and a kernel of its own, of which no state is saved."""
+    """A private cache and TMPDIR with short names, and a private kernel, of which no state is saved."""
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         monkeypatch.setenv("FAPITEST_CACHE", f"{name}/cache")
         monkeypatch.setenv("TMPDIR", f"{name}/tmp")
@@ -135,17 +135,17 @@ def test_clean_says_what_and_how_much(private):
     assert "custom/0123: 3.0 MiB\nremoved 1 entry, 3.0 MiB" in done.stdout
 
 
-# --- paths that QEMU or a socket does not take as they are ---
+# --- paths that QEMU or a socket does not accept as they are ---
 
 
 def test_a_path_with_commas_and_a_long_tmpdir(private):
-    """The checkout, the results and TMPDIR at once."""
+    """Checkout, results and TMPDIR at once."""
     project, temporary = private / "a,b" / "check,out", private / ("t" * 105)
     temporary.mkdir()
     for name in image.PROJECT_FILES:
         subprocess.run(["install", "-d", project], check=True)
         subprocess.run(["cp", "-r", image.PROJECT / name, project], check=True)
-    # What is left out would only have to be compiled.
+    # Without these files there is less to compile.
     subprocess.run("rm -r suites/*/ reports/out vm/reference || true", shell=True, cwd=project, check=True)
     environment = {"TMPDIR": str(temporary)}
     run = sessions.run(

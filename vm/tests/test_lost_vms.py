@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a run makes of kernels that panic, stand still, run out of memory or complain: real VMs, real faults."""
+"""Runs with kernels that panic, hang, run out of memory or complain: real VMs, real faults."""
 
 import json
 import os
@@ -180,19 +180,19 @@ def test_a_qemu_that_stands_still_costs_one_test(tmp_path):
 
 
 def test_a_controller_that_stood_still_blames_nobody(tmp_path):
-    """Its own pause, as on a laptop that sleeps, is no silence of a VM."""
+    """A pause of the controller, as on a suspended laptop, does not count towards a VM's timeout."""
     many = f"{sessions.FAULTS}/many.py"
     session = sessions.start("--kernel", "6.12", "--vm-silence", "5", many, results=tmp_path / "out")
     sessions.wait_until(session.records, "the first result")
     session.process.send_signal(signal.SIGSTOP)
-    time.sleep(12)  # longer than a VM may say nothing: what is tested is that this time passes
+    time.sleep(12)  # longer than the VM's timeout, which must not expire by this
     session.process.send_signal(signal.SIGCONT)
     session.wait()
     assert set(session.statuses("6.12").values()) == {"pass"}, session.output
 
 
 def test_a_killed_helping_vm_costs_nothing_but_itself(tmp_path):
-    """The second VM of a kernel, killed while it is being restored."""
+    """The second VM of a kernel is killed while it is being restored."""
     many = f"{sessions.FAULTS}/many.py"
     session = sessions.start("--kernel", "6.12", "--vm-jobs", "2", many, results=tmp_path / "out")
     sessions.wait_until(lambda: len(session.virtual_machines()) == 2, "the second VM")

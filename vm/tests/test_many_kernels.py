@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Sessions of more kernels than places, where each has its turn, and of fewer, where they share the places."""
+"""Sessions with more kernels than places, which take turns, and with fewer, which share the places."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Modules are found with all that they need, however they are packed."""
+"""Modules are found with their dependencies, whatever their compression."""
 
 import bz2
 import gzip

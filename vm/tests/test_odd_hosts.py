@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hosts that lack something that a run would like to have."""
+"""Hosts that lack something that a run can do without."""
 
 import os
 import tempfile
@@ -37,7 +37,7 @@ def test_a_run_does_without(tmp_path, host):
 @pytest.mark.parametrize("host", POOR)
 def test_what_no_vm_can_do_without_is_named(tmp_path, host):
     words, message = POOR[host]
-    # Sockets do not fit into a directory with a longer name, and another one would be used.
+    # A longer path would be too long for sockets, and another directory would be used.
     with tempfile.TemporaryDirectory(dir="/tmp") as short:
         session = sessions.run(
             *("--kernel", "6.12", SMALL),
@@ -53,7 +53,7 @@ def test_what_no_vm_can_do_without_is_named(tmp_path, host):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a run on this machine needs root")
 def test_what_is_no_text_is_written_all_the_same(tmp_path):
-    """On this machine no protocol stands between a test and the reports."""
+    """On this machine there is no protocol between a test and the reports that would check texts."""
     file = f"{sessions.FAULTS}/surrogate.py"
     session = sessions.run("--on-this-machine", file, results=tmp_path / "out")
     assert session.code == 1, session.output

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every option of pytest and its plugins: it works on a kernel, or is refused in one line before anything is done."""
+"""Every option of pytest and its plugins works with --kernel, or is rejected in one line before anything starts."""
 
 import json
 import re
@@ -61,7 +61,7 @@ REFUSED = {
     "m1 is named twice": ["--host=m1 --host=m1:2"],
     "a debugger reaches VMs of this machine only": ["--host=m1 --gdb", "--host=m1 --gdb-port=1234"],
 }  # fmt: skip
-"""Why options are refused: a part of the line that says so -> the options."""
+"""Part of the message -> the options that are rejected with it."""
 
 WORKS = [
     "-k test_", "-m not~behaviour", "--maxfail=3", "--strict-config", "--strict-markers", "--strict", "-W default",
@@ -78,7 +78,7 @@ WORKS = [
     "--filesystem=tmpfs", "--accel=tcg", "--vm-silence=100", "--vm-losses=3", "--vm-jobs=1", "-p reports.plugin",
     "--bisect",
 ]  # fmt: skip
-"""Options that do in a VM what they promise, all of them in one run; ~ stands for a space in a value."""
+"""Options that work in VMs, all tested in one run; ~ stands for a space in a value."""
 
 WITHOUT_A_VM = ["--collect-only", "--help", "--version"]
 """Options that need no VM."""
@@ -88,7 +88,7 @@ ELSEWHERE = [
     "-x", "--lf", "--results", "--kernel", "--modules", "--matrix", "--interface", "--junit-xml", "-c",
     "--allure-severities", "--allure-epics", "--allure-features", "--allure-stories", "--allure-ids", "--allure-label",
 ]  # fmt: skip
-"""Options that other tests are about."""
+"""Options that other tests cover."""
 
 
 def spelled(words: str) -> str:
@@ -97,7 +97,7 @@ def spelled(words: str) -> str:
 
 
 def test_the_tables_know_every_option():
-    """A new release of pytest or of a plugin may bring one: try it on a kernel, and enter it above."""
+    """A new release of pytest or of a plugin may add one: try it with --kernel, and add it above."""
     command = pytest_command("--help")
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     known = {spelled(words) for row in REFUSED.values() for words in row}
@@ -126,7 +126,7 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
-    """What pytest says to each option that is to be refused, and its exit code: one process, to start but once."""
+    """pytest's message and exit code for each rejected option, from one process, because starting takes long."""
     results = tmp_path_factory.mktemp("results") / "out"
     every = [words for row in REFUSED.values() for words in row]
     always = [*pytest_command()[3:], SMALL, "--kernel", "6.12", "--results", str(results)]
@@ -184,7 +184,7 @@ def test_what_needs_no_vm_boots_none(tmp_path, option):
 
 
 def test_options_that_work(tmp_path):
-    """The values of -k, -m and --deselect leave three tests of four."""
+    """The values of -k, -m and --deselect select three of four tests."""
     words = [word.replace("~", " ") for row in WORKS for word in row.split()]
     junit = f"--junit-xml={tmp_path / 'junit.xml'}"
     session = sessions.run("--kernel", "6.12", *words, junit, SMALL, results=tmp_path / "out")
@@ -197,7 +197,7 @@ UNNEEDED = [
     "cacheprovider", "doctest", "faulthandler", "junitxml", "legacypath", "logging", "pastebin", "setuponly",
     "setupplan", "stepwise", "terminalprogress", "threadexception", "unittest", "unraisableexception",
 ]  # fmt: skip
-"""Plugins of pytest that a run can do without."""
+"""Plugins of pytest that a run does not need."""
 
 
 def test_plugins_that_a_run_can_do_without(tmp_path):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A user's own kernels: what they are called, in which forms they come, and what is said of those that can not boot."""
+"""A user's own kernels: their names, their forms, and the messages for those that cannot boot."""
 
 import re
 import subprocess
@@ -183,7 +183,7 @@ def test_modules_of_another_kernel_are_refused(tmp_path):
 
 
 def test_a_tree_has_the_modules_of_its_last_build(tmp_path):
-    """make bindeb-pkg leaves copies below the tree, which may be of an older build."""
+    """make bindeb-pkg leaves copies below the tree, which may be from an older build."""
     tree = pieces.tree(tmp_path / "linux")
     stale = pieces.module("virtio_console", "6.1")
     pieces.write(tree, {f"{copy}/virtio_console.ko": stale for copy in ("a", "debian/x", "z")})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A place survives whatever its VMs do: the right test is blamed, the others go on in a fresh VM."""
+"""A place survives whatever its VMs do: the right test is blamed, and the others run in a new VM."""
 
 import threading
 from functools import partial
@@ -48,7 +48,7 @@ def test_an_ordinary_life(tmp_path):
 
 
 def after_one(then):
-    """A guest that runs the first test, begins the second, and then does something else."""
+    """Return a guest that runs the first test, starts the second, and then calls `then`."""
 
     def guest(guest: Guest) -> None:
         guest.begin()
@@ -140,7 +140,7 @@ def test_a_test_whose_last_report_has_come_is_not_blamed(tmp_path):
 
 
 def nothing(_: Guest) -> None:
-    """Say nothing and end."""
+    """Send nothing and end."""
 
 
 EARLY: dict[str, Any] = {
@@ -213,7 +213,7 @@ def described(vm: Any, _: str) -> Any:
 
 
 def told_by_two(directory, guest, failure=None):
-    """Let places on m1, whose VM has this guest, and then on m2, whose VM is good, serve one kernel."""
+    """Run places for one kernel, first on m1, whose VM has this guest, then on m2, whose VM is correct."""
     events: SimpleQueue[Any] = SimpleQueue()
     scheduler = Scheduler(["6.12"], losses=0)
     vms: dict[str, Any] = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whoever waits is told what for, and that it still goes on."""
+"""A user who waits sees what for, and that there is progress."""
 
 from vm import progress
 from vm.tests import sessions

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The trust boundary: a guest's line is an event of ours, within bounds, or nonsense; nothing else can come of it."""
+"""The trust boundary: a guest's line is a valid event, within limits, or Nonsense; it has no other effect."""
 
 import json
 import os
@@ -101,11 +101,11 @@ def test_lone_surrogates_are_told_apart_and_harmless():
 
 
 MUTANTS = int(os.environ.get("FAPITEST_MUTANTS", "4000"))
-"""How many mutated lines are tried; a longer run: FAPITEST_MUTANTS=1000000."""
+"""Number of mutated lines; for a longer run: FAPITEST_MUTANTS=1000000."""
 
 
 def mutated(chance, data):
-    """Change a line in a few places: bytes, whole stretches, JSON's own signs."""
+    """Change a line in a few places: bytes, substrings, JSON's syntax."""
     data = bytearray(data)
     for _ in range(chance.randint(1, 4)):
         at = chance.randrange(len(data) + 1)
@@ -117,7 +117,7 @@ def mutated(chance, data):
 
 
 def test_mutated_lines_are_events_or_nonsense():
-    chance = random.Random(2026)  # always the same lines: what fails can be looked at again
+    chance = random.Random(2026)  # always the same lines, so that a failure can be reproduced
     lines = [protocol.line(name, **fields).rstrip() for name, fields in GOOD.items()]
     taken = 0
     for _ in range(MUTANTS):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Another machine is believed nothing that is not in the protocol, and costs nobody more than its own VMs."""
+"""Messages of another machine are untrusted, and a failure costs only the VMs on it."""
 
 import contextlib
 import inspect
@@ -30,7 +30,7 @@ from vm.remote.ssh import Connection, UnreachableError
 from vm.remote.stream import Stream
 from vm.tests import sessions
 
-# --- what a user says ---------------------------------------------------------------------------------------------
+# --- --host -------------------------------------------------------------------------------------------------------
 
 GOOD = {
     "m1": ("m1", None),
@@ -114,7 +114,7 @@ def test_execnet_is_given_bytes_alone(name):
 
 @pytest.fixture
 def other_ssh(tmp_path, monkeypatch):
-    """Put a program of the test's in the place of ssh: it is called with ssh's arguments."""
+    """Replace ssh by a script, which is called with ssh's arguments."""
 
     def put(script: str) -> None:
         (tmp_path / "ssh").write_text(f"#!/bin/sh\n{script}\n")
@@ -125,7 +125,7 @@ def other_ssh(tmp_path, monkeypatch):
 
 
 LOCAL = 'for last in "$@"; do :; done; exec /bin/sh -c "$last"'
-"""A machine that is this one."""
+"""A script that runs the command on this machine."""
 
 ENDS = {
     "ssh fails": ("echo 'ssh: connect to host m1: No route to host' >&2; exit 255", "No route to host"),
@@ -222,7 +222,7 @@ def test_what_is_sent_is_shown_and_what_is_there_is_not(connection, tmp_path, mo
 
 def test_a_machine_that_is_full_says_so(other_ssh, tmp_path, monkeypatch):
     monkeypatch.setenv("FAPITEST_CACHE", str(tmp_path / "cache"))
-    other_ssh(f"ulimit -f 2048; {LOCAL}")  # as a full disk, but for the error's name
+    other_ssh(f"ulimit -f 2048; {LOCAL}")  # like a full disk, but with another errno
     host = hosts.Host(hosts.Request("m1", None), "tcg", Hardware())
     (tmp_path / "part").write_bytes(bytes(3 << 20))
     with pytest.raises(
@@ -252,7 +252,7 @@ def test_a_machine_that_writes_nothing_is_too_slow(connection, tmp_path, monkeyp
         host._send(tmp_path / "part", lambda: False)
 
 
-# --- what is kept there -------------------------------------------------------------------------------------------
+# --- cached files -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -283,7 +283,7 @@ def test_parts_are_bounded_but_for_those_in_use(monkeypatch):
     assert not old.exists()
 
 
-# --- what is said -------------------------------------------------------------------------------------------------
+# --- messages -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_message_is_a_word_and_its_fields(text):
 
 
 class Channel:
-    """An end of a channel in memory; what it is sent goes to a function."""
+    """One end of a channel in memory, which passes messages to a function."""
 
     TimeoutError = TimeoutError
 
@@ -378,7 +378,7 @@ def test_silence_is_noticed(monkeypatch):
     assert over.get(timeout=30) == "no sign of life for 0 s"
 
 
-# --- a VM there ---------------------------------------------------------------------------------------------------
+# --- a VM on another machine --------------------------------------------------------------------------------------
 
 NOWHERE = Path("/nonexistent/vmlinuz")
 KERNEL = Kernel(name="6.12", image=NOWHERE, modules=NOWHERE, loop=True, origin="")
@@ -386,7 +386,7 @@ KERNEL = Kernel(name="6.12", image=NOWHERE, modules=NOWHERE, loop=True, origin="
 
 @pytest.fixture
 def vm(tmp_path):
-    """A VM on a machine whose answers are the test's: a function of what is asked."""
+    """A VM on a machine whose answers come from a function of the test."""
 
     machines = []
 
@@ -426,7 +426,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 
 EVERY = {"accel": "tcg", "seconds": 2.5, "ended": True}
-"""What would do for any answer."""
+"""The fields of all answers."""
 
 
 def well(word):

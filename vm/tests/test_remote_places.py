@@ -19,7 +19,7 @@ pytestmark = [
 ]
 SUITE = "suites/pidfd_wait"
 NAMES = ("one", "two", "three")
-"""What the results call the same kernel on three machines: a kernel of few tests has one VM at a time."""
+"""Three names for the same kernel, so that it gets three VMs: a kernel with few tests has one VM at a time."""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def net():
         yield made
 
 
-# --- machines that are not fit ------------------------------------------------------------------------------------
+# --- machines that cannot run VMs ---------------------------------------------------------------------------------
 
 
 def program(path, text):
@@ -65,12 +65,12 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
     OFF: ({}, "port 22: "),
     "that greets": ({"prepare": GREETS}, "its shell prints something before a command runs"),
 }
-"""What is wrong with a machine: how it is made, and the end of the line that says so."""
+"""A defect of a machine -> how to make such a machine, and the end of the message."""
 
 
 @pytest.fixture(scope="module")
 def said(net, tmp_path_factory):
-    """What a run says that could only use machines which are not fit: one of each kind, asked all at once."""
+    """The output of a run whose machines all have a defect, one of each kind."""
     names = []
     for name, (settings, _) in UNFIT.items():
         number = len(net.machines) + 1
@@ -104,7 +104,7 @@ def test_without_any_machine_nothing_is_run(said):
     assert run.output.strip().splitlines()[-1] == "ERROR: no machine is left that could have a VM"
 
 
-# --- machines that are --------------------------------------------------------------------------------------------
+# --- machines that can --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def three(net):
 
 @pytest.fixture
 def start(net, three, tmp_path):
-    """Start a run that has VMs on these machines alone; whatever is left of it is ended."""
+    """Start a run with VMs on these machines only; kill the rest of it at the end."""
     runs = []
 
     def started(*words, on=three, prepare="true"):
@@ -133,7 +133,7 @@ def start(net, three, tmp_path):
 
 @pytest.fixture(scope="module")
 def same_kernel(tmp_path_factory):
-    """The options for one kernel under three names: it boots without its modules, and whatever follows its image."""
+    """The options for one kernel under three names; it boots without modules and with bytes added to its image."""
     directory, content = tmp_path_factory.mktemp("images"), kernels.kernel("6.12").image.read_bytes()
     for name in NAMES:
         (directory / name).write_bytes(content + name.encode())
@@ -142,7 +142,7 @@ def same_kernel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def verdicts(same_kernel, tmp_path_factory):
-    """What a run on this machine says."""
+    """The results of a run on this machine."""
     run = sessions.run(*same_kernel[:2], SUITE, results=tmp_path_factory.mktemp("local") / "out")
     assert len(run.statuses(NAMES[0])) > 20, run.output
     return run.statuses(NAMES[0])
@@ -160,7 +160,7 @@ def wait_until_clean(*found, patience=30):
 
 
 def busy(machines):
-    """The machine that has a VM."""
+    """Return the machine that runs a VM."""
     (found,) = [machine for machine in machines if machine.virtual_machines()]
     return found
 
@@ -206,7 +206,7 @@ while data := os.read(0, 16 << 10):
 
 
 def test_a_slow_machine_delays_nobody(net, start):
-    """The run is over before the other machine has all that its VMs boot."""
+    """The run ends before the other machine has received the files for its VMs."""
     number = len(net.machines) + 1
     path = program(net.directory / f"m{number}" / "slow" / "python3", SLOW_LINK)
     machine = net.add(path=f"{path}:{machines.PATH}")
@@ -218,7 +218,7 @@ def test_a_slow_machine_delays_nobody(net, start):
 
 @pytest.fixture
 def endless(start, three):
-    """A run on two machines that stands in the middle of a test which never ends."""
+    """A run on two machines that is in a test that never ends."""
     run = start("--kernel", "6.12", f"{sessions.FAULTS}/endless.py", "--timeout", "0", on=three[:2])
     sessions.wait_until(lambda: run.records() or run.process.poll() is not None, "the first result")
     return run

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What counts as the same verdicts."""
+"""The comparison of verdicts."""
 
 from vm.repeat import differences
 

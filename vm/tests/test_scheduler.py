@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who runs what, and what happens to the tests of a VM that is lost."""
+"""The distribution of kernels and tests, and the tests of a lost VM."""
 
 import threading
 
@@ -18,14 +18,14 @@ def scheduler():
 
 @pytest.fixture
 def begun(scheduler):
-    """A scheduler both of whose kernels are served, and whose 6.12 has collected."""
+    """A scheduler with two kernels, each run by a place; 6.12 has collected its tests."""
     assert [scheduler.next_kernel(), scheduler.next_kernel()] == ["6.1", "6.12"]
     scheduler.collected("6.12", TESTS)
     return scheduler
 
 
 def next_in_a_thread(scheduler, machine=""):
-    """What a place is given that asks now."""
+    """Request a kernel for a place, in a thread."""
     found = []
     thread = threading.Thread(target=lambda: found.append(scheduler.next_kernel(machine)))
     thread.start()
@@ -125,7 +125,7 @@ def test_a_stopped_session_starts_nothing(begun):
 
 @pytest.fixture
 def machines():
-    """A scheduler of one kernel, with a place on each of two machines; the first has it."""
+    """A scheduler with one kernel and a place on each of two machines, of which the first runs it."""
     scheduler = Scheduler(["6.12"], losses=10)
     for name in ("m1", "m2"):
         scheduler.enter(name)

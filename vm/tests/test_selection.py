@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which tests a run is about, from whichever directory it is called; what is mistyped is found before a VM boots."""
+"""The selection of tests, from any directory; mistakes are found before a VM boots."""
 
 import json
 import shutil
@@ -58,7 +58,7 @@ def tree(tmp_path_factory):
 
 @pytest.mark.long
 def test_paths_in_the_arguments_move_nothing(tmp_path, tree):
-    """pytest takes an existing path in its arguments for a hint where the project is, be it a kernel's."""
+    """pytest derives its rootdir from existing paths in its arguments, even that of a kernel."""
     results = tmp_path / "out"
     results.mkdir()
     release = image_release(tree / "arch/x86/boot/bzImage")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Saved states: which are kept when another one comes, and what is said with QEMU about them."""
+"""Saved states: which ones are kept, and the conversation with QEMU about them."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ from vm.errors import VmError
 
 
 def test_the_oldest_states_of_the_same_kernel_go(tmp_path):
-    """ref-6.12 and ref-6.12-debug are two kernels, though one's name begins with the other's."""
+    """ref-6.12 and ref-6.12-debug are two kernels, although one name is a prefix of the other."""
     names = [f"ref-6.12-{key:016x}" for key in range(5)]
     others = ["ref-6.12-debug-0000000000000000", "6.12-0000000000000000"]
     for age, name in enumerate([*names, *others]):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs on the running kernel: what it is called, and that no failure of one machine hides behind another."""
+"""Runs on the running kernel: its name, and the failures of several machines."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def test_a_machines_kernel_is_named_by_machine_and_release(monkeypatch, case):
 
 @needs_root
 def test_a_failure_of_one_machine_is_not_hidden_by_another(tmp_path):
-    """Two machines are two names of this one, each in a namespace of its own."""
+    """This machine stands for two, with a hostname in a namespace for each."""
     test = tmp_path / "test_name.py"
     test.write_text("import os\n\ndef test_name(): assert os.uname().nodename == 'two'\n")
     for name in ("one", "two"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whom QEMU runs as."""
+"""The user that QEMU runs as."""
 
 import os
 import pwd

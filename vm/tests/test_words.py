@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What people read is in their language."""
+"""Suggestions and numbers in messages."""
 
 import pytest
 
