@@ -54,9 +54,9 @@ def filesystem_dir(_filesystems: Filesystems, filesystem: str) -> Iterator[Path]
 
 @pytest.fixture
 def undecided(request: pytest.FixtureRequest) -> None:
-    """Let the test fail on all kernels but the reference kernel, where the proposal leaves the behaviour open."""
+    """Allow the test to fail, except on the reference kernel: the proposal leaves the behaviour open."""
     if not proposals.is_reference():
-        reason = "the proposal does not say"
+        reason = "the proposal leaves this open"
         request.node.add_marker(pytest.mark.xfail(raises=AssertionError, strict=False, reason=reason))
 
 
