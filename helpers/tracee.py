@@ -191,7 +191,7 @@ class Departure:
         wait_until(lambda: os.waitid(os.P_PID, self.pid, options), f"process {self.pid} to exit")
 
     def let_go(self) -> None:
-        """Wait for the zombie as its tracer, after which its parent can reap it; if this is its parent, it is reaped."""
+        """Wait for the zombie as its tracer, so that its parent can reap it. If this is its parent, it is reaped."""
         _wait_for_end(self.pid)
         self._traced = False
 
