@@ -53,8 +53,8 @@ def settle() -> None:
 def end(_: str = "") -> None:
     """Kill every VM, remove its files, and end this process.
 
-    The threads that own the VMs cannot do it: they may be blocked on a stuck connection, or about to start a VM. If they
-    do it too, that is harmless.
+    The threads that own the VMs cannot do it: they may be blocked on a stuck connection, or about to start a VM. If
+    they do it too, that is harmless.
     """
     for machine in list(_living):
         with contextlib.suppress(Exception):
