@@ -50,12 +50,14 @@ class Facts:
         since: the first mainline release, then the stable releases that it was back-ported to; empty for a proposal.
         option: the option that it needs, without CONFIG_, or "".
         core: whether every kernel must have it, whatever its configuration.
+        proposal: whether no released kernel has it, and those must have it that this project builds with it.
     """
 
     what: str
     since: tuple[str, ...] = ()
     option: str = ""
     core: bool = False
+    proposal: bool = False
 
     def __str__(self) -> str:
         """Return the feature, its first release and the option that it needs."""
@@ -65,6 +67,10 @@ class Facts:
 
 def _of(what: str, *since: str, option: str = "", core: bool = False) -> Facts:
     return Facts(what, since, option, core)
+
+
+def _proposal(what: str) -> Facts:
+    return Facts(what, proposal=True)
 
 
 class Feature(Enum):
@@ -126,9 +132,9 @@ class Feature(Enum):
     EXIT_SIGNAL_CHECK = _of("rejection of invalid exit signals by clone(2)", "7.1")
     PIDFD_WITH_TID = _of("FAN_REPORT_PIDFD with FAN_REPORT_TID", "7.2")
     PIDFD_OF_REAPED = _of("pidfds of processes reaped before the read", "7.2")
-    QUEUE_FD = _of("restartable permission events (control fd, queue fd), a proposal")
-    FASTPATH = _of("fanotify fastpath handlers, a proposal")
-    FASTPATH_HANDLERS = _of("the fastpath handlers of this project, built as modules for this kernel")
+    QUEUE_FD = _proposal("restartable permission events (control fd, queue fd), a proposal")
+    FASTPATH = _proposal("fanotify fastpath handlers, a proposal")
+    FASTPATH_HANDLERS = _proposal("the fastpath handlers of this project, built as modules for this kernel")
 
     @property
     def facts(self) -> Facts:
@@ -177,7 +183,7 @@ def of_release(release: Release | None, options: frozenset[str] | None) -> Basel
 
 
 def _is_due(feature: Feature, release: Release) -> bool:
-    if not feature.facts.since:
+    if feature.facts.proposal:
         return REFERENCE in release.text
     return release.has(map(point, feature.facts.since))
 

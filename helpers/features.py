@@ -4,8 +4,9 @@
 A probe alone would turn a regression into a skip. Two things prevent that. A feature has, where possible,
 probes which take different ways through the kernel, and is there as soon as one of them answers: the tests
 then hold the kernel to all of it. And a kernel is held against a baseline (helpers.baseline): a feature of
-it which does not answer fails every test that asks for it; one which answers and is not there is new, which
-the report says. `python -m helpers.features` prints what answers, for a person to review as a list.
+it which does not answer fails every test that requires it (helpers.requirements); one which answers and is
+not there is new, which the report says. `python -m helpers.features` prints what answers, for a person to
+review as a list.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from errno import EBADF, EFAULT, EINVAL, ENODATA, ENOENT, ENOSYS, ENOTTY, EPERM, EREMOTE
 from pathlib import Path
 
-from helpers import baseline, fastpath, fdinfo, kernel_modules, proposals, queue_fd, skips
+from helpers import baseline, fastpath, fdinfo, kernel_modules, proposals, queue_fd
 from helpers.baseline import Feature as Feature  # noqa: PLC0414 - whoever asks for one finds it here
 from helpers.children import fork, in_child
 from helpers.contract import releases
@@ -139,13 +140,13 @@ def new() -> list[str]:
     return found
 
 
-def require(*features: Feature) -> None:
-    """Skip the test on a kernel without one of the features; raise LostFeature as `has` does."""
-    __tracebackhide__ = True
-    for feature in features:
-        if not has(feature):
-            skip = skips.kconfig if baseline.current().lacks_option(feature) else skips.not_implemented
-            skip(str(feature.facts))
+def is_certain(feature: Feature) -> bool:
+    """Tell whether a kernel that has lost a feature would be told from one that never had it.
+
+    Where the only probe is the call that tests assert, that takes a baseline which says that the feature is due.
+    """
+    facts = feature.facts
+    return len(_PROBES[feature]) > 1 or bool(facts.since) or facts.core or facts.proposal
 
 
 Probe = Callable[[], bool]

@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helpers import fdinfo, skips
+from helpers.errors import outcome
 from helpers.syscalls import syscall
 from helpers.uapi import AT_FDCWD
 
@@ -30,6 +32,9 @@ _BTRFS_IOC_SUBVOL_CREATE = 1 << 30 | 4096 << 16 | 0x94 << 8 | 14
 
 # _IOR('X', 125, __u32), XFS_IOC_GOINGDOWN of xfs, which other filesystems have too; flag: do not flush the log.
 _FS_IOC_SHUTDOWN, _NO_LOG_FLUSH = 2 << 30 | 4 << 16 | ord("X") << 8 | 125, 2
+
+# linux/mount.h
+_FSOPEN_CLOEXEC = 1
 
 # linux/loop.h: ioctls, the offset of lo_flags in struct loop_config, the size of that structure.
 _LOOP_CTL_GET_FREE, _LOOP_CONFIGURE = 0x4C82, 0x4C0A
@@ -109,6 +114,12 @@ def mounted(source: str, target: Path, kind: str, flags: int = 0, data: str = ""
         umount(target, MNT_DETACH)
 
 
+@functools.cache
+def is_known(kind: str) -> bool:
+    """Tell whether the kernel has a filesystem, be it in a module; fsopen(2), ERRORS, ENODEV."""
+    return outcome(lambda: os.close(syscall("fsopen", kind.encode(), _FSOPEN_CLOEXEC))) != errno.ENODEV
+
+
 _MKFS = {
     # size in MiB, and the command, to which the image is added
     "ext4": (16, ["mkfs.ext4", "-q", "-F"]),
@@ -120,6 +131,13 @@ DISK_FILESYSTEMS = tuple(_MKFS)
 """The filesystems that `disk` can make."""
 FILESYSTEMS = ("tmpfs", *DISK_FILESYSTEMS, "btrfs-subvolume", "overlay")
 """The filesystems on which tests can run."""
+_MADE_OF = {"btrfs-subvolume": ("btrfs",), "overlay": ("ext4", "overlay")}
+
+
+def made_of(name: str) -> tuple[str, ...]:
+    """Return the filesystems of the kernel of which one of `FILESYSTEMS` is made; any other is made of itself."""
+    return _MADE_OF.get(name, (name,))
+
 
 # With these variables set mkfs.xfs makes a filesystem smaller than 300 MiB: it takes the caller for fstests.
 _MKFS_ENVIRONMENT = {"TEST_DIR": "/", "TEST_DEV": "/", "QA_CHECK_FS": "/"}

@@ -11,7 +11,8 @@ from typing import TypeAlias
 
 import pytest
 
-from helpers import filesystems, proposals
+from helpers import changes, filesystems, proposals
+from helpers.requirements import requires
 
 Filesystems: TypeAlias = Callable[[str], Path]
 
@@ -26,6 +27,7 @@ def public_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
+@requires(fs="ext4")
 def ext4_dir(_filesystems: Filesystems) -> Iterator[Path]:
     """A new directory on ext4 that any user may enter and list.
 
@@ -35,6 +37,7 @@ def ext4_dir(_filesystems: Filesystems) -> Iterator[Path]:
 
 
 @pytest.fixture(params=filesystems.DISK_FILESYSTEMS)
+@requires(fs=lambda disk_dir: disk_dir)
 def disk_dir(_filesystems: Filesystems, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A new directory on each disk filesystem in turn."""
     yield from _fresh(_filesystems(request.param))
@@ -47,9 +50,16 @@ def filesystem(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+@requires(fs=lambda filesystem: filesystem)
 def filesystem_dir(_filesystems: Filesystems, filesystem: str) -> Iterator[Path]:
     """A new directory on `filesystem`."""
     yield from _fresh(_filesystems(filesystem))
+
+
+@pytest.fixture
+def answer(request: pytest.FixtureRequest) -> object:
+    """What the kernel must answer, where that has changed: see helpers.changes."""
+    return changes.here(request.node)
 
 
 @pytest.fixture

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """pytest plugin of this room: what a test of the suites verifies, and what the kernel is held against.
 
-Tests name the behaviours they verify, and skip only for a typed reason. What the kernel answers is judged as the
-kernel's, a defect of this kernel that is known is expected, and what it must have follows from its baseline.
+Tests name the behaviours they verify and what these take of a kernel, and skip only for a typed reason. What the kernel
+answers is judged as the kernel's, a defect of this kernel that is known is expected, and what it must have follows from
+its baseline.
 """
 
+import argparse
 import functools
 import os
-import re
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers import baseline, features, proposals
+from helpers import baseline, changes, features, proposals, requirements
 from helpers.contract import behaviours, known_issues, releases
 from helpers.contract.known_issues import KnownIssue
 from helpers.contract.properties import Property
@@ -29,14 +30,16 @@ _SUITES = "suites"
 _FILESYSTEM_PARAMETERS = ("filesystem", "disk_dir")
 _ALLURE_LABELS = ("severities", "epics", "features", "stories", "ids", "labels")
 """What allure-pytest selects tests by; the options of that name."""
+_MARKERS = (
+    "behaviour(*ids): the behaviours which the test verifies",
+    f"{requirements.MARK}(*what, fs, fanotify): what the test needs of the kernel, see helpers/requirements.py",
+    f"{changes.MARK}(what, before, after): an answer that has changed, see helpers/changes.py",
+)
 _CATALOGUE = pytest.StashKey[dict[str, behaviours.Behaviour]]()
 _ISSUES = pytest.StashKey[list[KnownIssue]]()
 _ASKED = pytest.StashKey[dict[str, Any]]()
 """What the options ask for, in a form that travels to where the tests run."""
-_WITHOUT_FANOTIFY = re.compile(
-    rf"{_SUITES}/(pidfd_|clone_pidfd/|fdinfo/test_pidfds|fanotify_init/test_callers.py::test_kernel_without_fanotify)"
-)
-"""The tests that need no fanotify."""
+_NEEDS = pytest.StashKey[requirements.Needs]()
 
 
 class UntypedSkip(Exception):  # noqa: N818 - what it is
@@ -47,9 +50,28 @@ class NotRootError(Exception):
     """The suites ask the kernel for what only root gets."""
 
 
+class _List(argparse.Action):
+    """--list is --collect-only, as far as others are concerned: nothing is run, and no VM boots."""
+
+    def __call__(self, _parser: object, namespace: argparse.Namespace, *_: object) -> None:
+        namespace.list = namespace.collectonly = True
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this room."""
     group = parser.getgroup("suites")
+    group.addoption(
+        "--list",
+        action=_List,
+        nargs=0,
+        default=False,
+        help="run nothing, and print of each test what it verifies, what it requires of a kernel, and what has changed",
+    )
+    group.addoption(
+        "--json",
+        action="store_true",
+        help="with --list: print that as JSON, in the form of helpers/list.schema.json, and nothing else",
+    )
     group.addoption(
         "--filesystem",
         action="append",
@@ -80,8 +102,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and do what the options ask for."""
-    config.addinivalue_line("markers", "behaviour(*ids): the behaviours which the test verifies")
+    """Register the markers, and do what the options ask for."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
     # The controller's files are not there where its workers run.
     workers = getattr(config, "workerinput", None)
     asked = config.stash[_ASKED] = _asked(config) if workers is None else workers["suites"]
@@ -95,6 +118,20 @@ def pytest_configure(config: pytest.Config) -> None:
     if unknown := {issue.feature for issue in issues} - {"", *Feature.__members__}:
         raise pytest.UsageError(f"known issues: unknown feature {min(unknown)}")
     config.stash[_ISSUES] = issues
+
+
+@pytest.hookimpl(trylast=True, specname="pytest_configure")
+def pytest_configure_list(config: pytest.Config) -> None:
+    """Have what is collected listed, and nothing else be printed; pytest has made its own printer by now."""
+    if config.getoption("list"):
+        from helpers.listing import Printer  # noqa: PLC0415 - a guest pays for each import
+
+        config.pluginmanager.unregister(name="terminalreporter")
+        config.pluginmanager.register(
+            Printer(config.rootpath / _SUITES, as_json=config.getoption("json")), "list"
+        )
+    elif config.getoption("json"):
+        raise pytest.UsageError("--json says how --list prints: use both")
 
 
 def _asked(config: pytest.Config) -> dict[str, Any]:
@@ -126,11 +163,14 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pycollect_makeitem() -> Generator[None, object, object]:
-    """Give each test of the suites its behaviours, and refuse those that name none or an unknown one."""
+    """Give each test of the suites its behaviours and what it needs, and refuse those whose declarations are wrong."""
     made = yield
     for item in made if isinstance(made, list) else []:
         if isinstance(item, pytest.Function) and _in_suites(item):
-            _describe(item, [_known(item, name) for name in _named(item)])
+            verified = [_known(item, name) for name in _named(item)]
+            _describe(item, verified)
+            item.stash[_NEEDS] = requirements.of(item, verified)
+            changes.of(item)
     return made
 
 
@@ -206,15 +246,14 @@ def _allure_markers(behaviour: behaviours.Behaviour) -> list[pytest.MarkDecorato
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse to run the suites as anybody but root; expect the known issues of this kernel; ask for fanotify."""
+    """Let only root run the suites; expect the known issues of this kernel; check what a test needs of it."""
     if not _in_suites(item):
         return
     if os.geteuid() != 0:
         raise NotRootError("the suites need root: run them in a virtual machine, with --kernel NAME")
     item.user_properties.append((Property.BASELINE, baseline.current().name))
     _expect_known_issue(item)
-    if not _WITHOUT_FANOTIFY.match(item.nodeid):
-        features.require(Feature.FANOTIFY)
+    requirements.check(item.stash[_NEEDS])
 
 
 def _expect_known_issue(item: pytest.Item) -> None:

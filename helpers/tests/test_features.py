@@ -2,29 +2,17 @@
 """A feature exists if its probe succeeds; if the baseline requires one that does not, it is lost."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from helpers import baseline, configuration, features
+from helpers.baseline import Facts
 from helpers.children import in_child
 from helpers.features import Feature, LostFeature
-from helpers.skips import TypedSkip
 
 FEATURE = Feature.REPORT_MNT
-
-
-@pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    features.has.cache_clear()
-    features._answers.cache_clear()
-    baseline.choose({"name": "none", "features": []})
-    yield
-    features.has.cache_clear()
-    features._answers.cache_clear()
-    baseline.choose(None)
-    features.new()
+pytestmark = pytest.mark.usefixtures("nothing_known")
 
 
 def hold_to(*names: str) -> None:
@@ -66,36 +54,13 @@ def test_answers_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert features.has(FEATURE)
 
 
-def test_missing_feature_is_a_skip(monkeypatch: pytest.MonkeyPatch) -> None:
-    probe(monkeypatch, answers_no)
-    with pytest.raises(TypedSkip, match=r"FAN_REPORT_MNT, 6\.15") as skip:
-        features.require(FEATURE)
-    assert skip.value.kind == "not-implemented"
-
-
-@pytest.mark.parametrize(
-    ("options", "kind"),
-    [({"HZ"}, "kconfig"), ({"AUDITSYSCALL"}, "not-implemented"), (None, "not-implemented")],
-)
-def test_missing_option_of_the_kernel_is_a_skip_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, options: set[str] | None, kind: str
-) -> None:
-    monkeypatch.setattr(configuration, "options", lambda: options)
-    monkeypatch.setitem(features._PROBES, Feature.ENABLE_AUDIT, (answers_no,))
-    with pytest.raises(TypedSkip, match="CONFIG_AUDITSYSCALL") as skip:
-        baseline.choose({"name": "none", "features": []})
-        features.require(Feature.ENABLE_AUDIT)
-    assert skip.value.kind == kind
-
-
 def test_lost_feature_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     hold_to("REPORT_MNT")
     probe(monkeypatch, answers_no)
-    for ask in (features.has, features.require):
-        with pytest.raises(
-            LostFeature, match=r"lost feature: FAN_REPORT_MNT.* is missing; list must have it"
-        ):
-            ask(FEATURE)
+    with pytest.raises(
+        LostFeature, match=r"lost feature: FAN_REPORT_MNT.* is missing; list must have it"
+    ):
+        features.has(FEATURE)
 
 
 def test_feature_which_no_baseline_knows_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +85,7 @@ def test_kernel_without_permission_events_is_a_failure_whatever_its_configuratio
     monkeypatch.setitem(features._PROBES, Feature.PERMISSION_EVENTS, (answers_no,))
     baseline.choose(None)
     with pytest.raises(LostFeature, match="CONFIG_FANOTIFY_ACCESS_PERMISSIONS"):
-        features.require(Feature.PERMISSION_EVENTS)
+        features.has(Feature.PERMISSION_EVENTS)
 
 
 def test_children_do_not_probe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +94,27 @@ def test_children_do_not_probe(monkeypatch: pytest.MonkeyPatch) -> None:
         in_child(lambda: features.has(FEATURE))
     assert features.has(FEATURE)
     assert in_child(lambda: features.has(FEATURE))
+
+
+@pytest.mark.parametrize(
+    ("facts", "probes"),
+    [
+        (Facts("x"), 2),
+        (Facts("x", since=("6.1",)), 1),
+        (Facts("x", core=True), 1),
+        (Facts("x", proposal=True), 1),
+    ],
+    ids=["another-probe", "release", "core", "proposal"],
+)
+def test_what_tells_a_lost_feature_from_one_that_never_was(
+    monkeypatch: pytest.MonkeyPatch, facts: Facts, probes: int
+) -> None:
+    monkeypatch.setattr(FEATURE, "_value_", Facts("x"))
+    probe(monkeypatch, answers_no)
+    assert not features.is_certain(FEATURE)
+    monkeypatch.setattr(FEATURE, "_value_", facts)
+    probe(monkeypatch, *[answers_no] * probes)
+    assert features.is_certain(FEATURE)
 
 
 def test_every_feature_has_a_probe() -> None:

@@ -10,30 +10,6 @@ from helpers.contract.releases import Release
 
 pytest_plugins = ["pytester"]
 
-BEHAVIOURS = """
-[INIT-BASIC]
-statement = "works"
-source = "fanotify_init(2)"
-since = "2.6.37"
-[INIT-OTHER]
-statement = "works too"
-source = "fanotify_init(2)"
-since = "2.6.37"
-"""
-
-
-@pytest.fixture
-def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    pytester.makepyprojecttoml(
-        '[tool.pytest.ini_options]\naddopts = ["--import-mode=importlib", "--strict-markers"]'
-    )
-    pytester.makeconftest('pytest_plugins = ["helpers.plugin"]')
-    folder = pytester.mkdir("suites") / "fanotify_init"
-    folder.mkdir()
-    (folder / "behaviours.toml").write_text(BEHAVIOURS)
-    return pytester
-
 
 def run(suite: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:
     text = f"import pytest\nfrom helpers import skips\nbehaviour = pytest.mark.behaviour\n{test}"

@@ -9,7 +9,8 @@ import pytest
 from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
+from helpers.features import Feature
+from helpers.requirements import requires
 from helpers.uapi import FAN_MARK_ADD, FAN_NOFD, FAN_NONBLOCK, FAN_OPEN, FAN_REPORT_FID
 
 UNPRIVILEGED = FAN_REPORT_FID | FAN_NONBLOCK
@@ -31,9 +32,8 @@ def watching(file, flags=UNPRIVILEGED):
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-PID0")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_process_ids(file):
-    require(Feature.UNPRIVILEGED_GROUPS)
-
     def listen():
         with watching(file) as group:
             file.read_bytes()
@@ -45,9 +45,8 @@ def test_process_ids(file):
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-PID0-THREAD")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_process_id_of_a_thread(file):
-    require(Feature.UNPRIVILEGED_GROUPS)
-
     def listen():
         with watching(file) as group:
             thread = threading.Thread(target=file.read_bytes)
@@ -60,9 +59,8 @@ def test_process_id_of_a_thread(file):
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-READER-SWITCH")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_the_reader_decides(file):
-    require(Feature.UNPRIVILEGED_GROUPS)
-
     def listen():
         with watching(file) as group:
             file.read_bytes()

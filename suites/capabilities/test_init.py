@@ -9,7 +9,8 @@ from helpers.children import in_child
 from helpers.credentials import unprivileged, user_namespace
 from helpers.errors import OK, by_behaviour, cases, expect
 from helpers.fanotify import fanotify_init
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CLASS_CONTENT,
     FAN_CLASS_PRE_CONTENT,
@@ -27,16 +28,15 @@ from helpers.uapi import (
     Init,
 )
 
-# The flags which are for administrators, and the feature which brought them.
-ADMIN_FLAGS = {
-    FAN_UNLIMITED_QUEUE: Feature.UNPRIVILEGED_GROUPS,
-    FAN_UNLIMITED_MARKS: Feature.UNPRIVILEGED_GROUPS,
-    FAN_CLASS_CONTENT: Feature.UNPRIVILEGED_GROUPS,
-    FAN_CLASS_PRE_CONTENT: Feature.UNPRIVILEGED_GROUPS,
-    FAN_REPORT_TID: Feature.UNPRIVILEGED_GROUPS,
-    FAN_REPORT_PIDFD: Feature.REPORT_PIDFD,
-    FAN_REPORT_FD_ERROR: Feature.REPORT_FD_ERROR,
-}
+ADMIN_FLAGS = [
+    FAN_UNLIMITED_QUEUE,
+    FAN_UNLIMITED_MARKS,
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_REPORT_TID,
+    FAN_REPORT_PIDFD,
+    FAN_REPORT_FD_ERROR,
+]
 # Those of which no manual says so.
 UNDOCUMENTED = {FAN_REPORT_PIDFD: "INIT-PIDFD-UNPRIV", FAN_REPORT_FD_ERROR: "CAP-ADMIN-FD-ERROR"}
 
@@ -56,8 +56,8 @@ UNPRIVILEGED = {
 
 
 @pytest.mark.parametrize(("flags", "answer"), by_behaviour(UNPRIVILEGED))
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_unprivileged(flags, answer):
-    require(Feature.UNPRIVILEGED_GROUPS)
     in_child(lambda: expect(answer, fanotify_init, flags), unprivileged)
 
 
@@ -68,8 +68,8 @@ def test_unprivileged(flags, answer):
         for flag in ADMIN_FLAGS
     ],
 )
+@requires(Feature.UNPRIVILEGED_GROUPS, lambda flag: flag)
 def test_admin_flag(flag):
-    require(Feature.UNPRIVILEGED_GROUPS, ADMIN_FLAGS[flag])
     in_child(lambda: expect(EPERM, fanotify_init, flag | FAN_REPORT_FID), unprivileged)
 
 
@@ -83,14 +83,15 @@ def test_privileged(flags, answer):
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-MNT")
+@requires(FAN_REPORT_MNT)
 def test_mount_events():
-    require(Feature.REPORT_MNT)
     # The commit which opened such groups to everybody also let user namespaces mark what they mounted.
     answer = OK if has(Feature.USERNS_MARKS) else EPERM
     in_child(lambda: expect(answer, fanotify_init, FAN_REPORT_MNT), unprivileged)
 
 
 @pytest.mark.behaviour("CAP-USERNS-ROOT-INIT")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize(
     ("flags", "answer"),
     cases(
@@ -103,11 +104,10 @@ def test_mount_events():
     ),
 )
 def test_root_of_a_user_namespace(flags, answer):
-    require(Feature.UNPRIVILEGED_GROUPS)
     in_child(lambda: expect(answer, fanotify_init, flags), user_namespace())
 
 
 @pytest.mark.behaviour("CAP-USERNS-ROOT-INIT")
+@requires(Feature.UNPRIVILEGED_GROUPS, FAN_REPORT_PIDFD)
 def test_pidfds_for_root_of_a_user_namespace():
-    require(Feature.UNPRIVILEGED_GROUPS, Feature.REPORT_PIDFD)
     in_child(lambda: expect(EPERM, fanotify_init, FAN_REPORT_PIDFD | FAN_REPORT_FID), user_namespace())

@@ -10,7 +10,8 @@ from helpers.children import in_child
 from helpers.credentials import user, user_namespace
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
+from helpers.features import Feature
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ACCESS,
     FAN_EVENT_ON_CHILD,
@@ -39,9 +40,8 @@ def files(ext4_dir):
 
 
 @pytest.mark.behaviour("CAP-LIMIT-MARKS")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_limit_of_marks(files):
-    require(Feature.UNPRIVILEGED_GROUPS)
-
     def call():
         sysctl.write(sysctl.USER / "max_fanotify_marks", 1)
         with FanotifyGroup(FAN_REPORT_FID) as group:
@@ -55,9 +55,8 @@ def test_limit_of_marks(files):
 
 
 @pytest.mark.behaviour("CAP-UNLIMITED-MARKS")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_unlimited_marks(files):
-    require(Feature.UNPRIVILEGED_GROUPS)
-
     def call():
         with FanotifyGroup(FAN_UNLIMITED_MARKS) as unlimited, FanotifyGroup() as limited:
             for file in files:
@@ -70,13 +69,13 @@ def test_unlimited_marks(files):
 
 
 @pytest.mark.behaviour("CAP-UNLIMITED-QUEUE")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize(
     ("flags", "masks"),
     [(FAN_UNLIMITED_QUEUE, [FAN_OPEN] * FILES), (Init(0), [FAN_OPEN, FAN_Q_OVERFLOW])],
     ids=["FAN_UNLIMITED_QUEUE", "limited"],
 )
 def test_queue(flags, masks, files):
-    require(Feature.UNPRIVILEGED_GROUPS)
     with sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
         group = FanotifyGroup(flags | FAN_NONBLOCK)
     with group:

@@ -11,7 +11,8 @@ from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup, fanotify_mark
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_MARK_ADD,
     FAN_MARK_EVICTABLE,
@@ -29,43 +30,43 @@ UNKNOWN_EVENT = Mask(0x2000)
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-MOUNT-MARK")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("kind", EVERYTHING)
 def test_mark_on_everything(kind, public_dir):
-    require(Feature.UNPRIVILEGED_GROUPS)
     expect_unprivileged(EPERM, kind, FAN_OPEN, public_dir)
 
 
 @pytest.mark.behaviour("CAP-MARK-ORDER-PATH")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("kind", EVERYTHING)
 def test_privilege_before_path(kind, public_dir):
-    require(Feature.UNPRIVILEGED_GROUPS)
     expect_unprivileged(EPERM, kind, FAN_OPEN, public_dir / "nothing")
 
 
 @pytest.mark.behaviour("CAP-MARK-ORDER-MASK")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_mask_before_privilege(public_dir):
-    require(Feature.UNPRIVILEGED_GROUPS)
     expect_unprivileged(EINVAL, FAN_MARK_MOUNT, UNKNOWN_EVENT, public_dir)
 
 
 @pytest.mark.behaviour("CAP-MARK-ORDER-MASK")
+@requires(Feature.UNPRIVILEGED_GROUPS, FAN_MARK_EVICTABLE)
 def test_privilege_before_combinations_of_flags(public_dir):
-    require(Feature.UNPRIVILEGED_GROUPS, Feature.EVICTABLE)
     expect_unprivileged(EPERM, FAN_MARK_MOUNT | FAN_MARK_EVICTABLE, FAN_OPEN, public_dir)
     with FanotifyGroup(FAN_REPORT_FID) as group:
         expect(EINVAL, group.mark, FAN_MARK_ADD | FAN_MARK_MOUNT | FAN_MARK_EVICTABLE, FAN_OPEN, public_dir)
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-PERM-MASK")
+@requires(Feature.UNPRIVILEGED_GROUPS, Feature.PERMISSION_EVENTS)
 def test_permission_events(public_dir):
-    require(Feature.UNPRIVILEGED_GROUPS, Feature.PERMISSION_EVENTS)
     expect_unprivileged(EINVAL, FAN_MARK_INODE, FAN_OPEN_PERM, public_dir)
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-READ-PERM")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize(("mode", "answer"), [(0o600, EACCES), (0o644, OK)], ids=["0600-EACCES", "0644-ok"])
 def test_read_permission(mode, answer, ext4_dir):
-    require(Feature.UNPRIVILEGED_GROUPS)
     file = ext4_dir / "file"
     file.touch()
     file.chmod(mode)
@@ -73,18 +74,18 @@ def test_read_permission(mode, answer, ext4_dir):
 
 
 @pytest.mark.behaviour("CAP-PRIV-GROUP-UNPRIV-USER")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("kind", EVERYTHING)
 def test_privileged_group_of_an_unprivileged_user(kind, public_dir):
-    require(Feature.UNPRIVILEGED_GROUPS)
     with FanotifyGroup() as group:
         in_child(lambda: expect(EPERM, group.mark, FAN_MARK_ADD | kind, FAN_OPEN, public_dir), unprivileged)
         expect(OK, group.mark, FAN_MARK_ADD | kind, FAN_OPEN, public_dir)
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-INHERITED")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("kind", EVERYTHING)
 def test_unprivileged_group_of_a_privileged_user(kind, ext4_dir):
-    require(Feature.UNPRIVILEGED_GROUPS)
     here, there = socket.socketpair()
     with here, there:
         in_child(lambda: send_group(there), unprivileged)

@@ -10,8 +10,9 @@ from helpers.children import in_child
 from helpers.credentials import user_namespace
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.filesystems import mount
+from helpers.requirements import requires
 from helpers.uapi import (
     CLONE_NEWNS,
     FAN_MARK_ADD,
@@ -28,9 +29,9 @@ EVERYTHING = [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM]
 
 
 @pytest.mark.behaviour("CAP-USERNS-FS-MARK")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("kind", EVERYTHING)
 def test_own_filesystem(kind, public_dir):
-    require(Feature.UNPRIVILEGED_GROUPS)
     # 58f5fbeb367f (6.16) also gave everybody groups of mount events.
     answer = OK if has(Feature.UNPRIVILEGED_MNT) else EPERM
 
@@ -43,10 +44,9 @@ def test_own_filesystem(kind, public_dir):
 
 
 @pytest.mark.behaviour("CAP-USERNS-FS-FOREIGN")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("kind", EVERYTHING)
 def test_foreign_filesystem(kind, ext4_dir):
-    require(Feature.UNPRIVILEGED_GROUPS)
-
     def call():
         with FanotifyGroup(FAN_REPORT_FID) as group:
             expect(EPERM, group.mark, FAN_MARK_ADD | kind, FAN_OPEN, ext4_dir)
@@ -55,9 +55,9 @@ def test_foreign_filesystem(kind, ext4_dir):
 
 
 @pytest.mark.behaviour("CAP-USERNS-GROUP-OUTER")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("kind", EVERYTHING)
 def test_group_of_the_outer_namespace(kind, public_dir):
-    require(Feature.UNPRIVILEGED_GROUPS)
     with FanotifyGroup(FAN_REPORT_FID) as group:
 
         def call():
@@ -68,8 +68,8 @@ def test_group_of_the_outer_namespace(kind, public_dir):
 
 
 @pytest.mark.behaviour("CAP-USERNS-MNTNS")
+@requires(Feature.UNPRIVILEGED_MNT)
 def test_mount_namespaces():
-    require(Feature.UNPRIVILEGED_MNT)
     outer = os.getpid()
 
     def call():

@@ -14,8 +14,8 @@ from helpers.children import in_child
 from helpers.credentials import without
 from helpers.errors import OK, expect, outcome
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
 from helpers.pidfd import clone3, get_info, pidfd_open, poll, waitid
+from helpers.requirements import requires
 from helpers.syscalls import syscall
 from helpers.tracee import Tracee
 from helpers.uapi import (
@@ -31,6 +31,7 @@ from helpers.uapi import (
     FAN_MARK_ADD,
     FAN_OPEN,
     FAN_REPORT_PIDFD,
+    PIDFD_GET_INFO,
     PIDFD_INFO_EXIT,
     POLLHUP,
     POLLIN,
@@ -45,9 +46,7 @@ AUTOREAP = CLONE_PIDFD | CLONE_AUTOREAP
 AUTOKILL = AUTOREAP | CLONE_PIDFD_AUTOKILL
 
 
-@pytest.fixture(autouse=True)
-def _autoreap():
-    require(Feature.CLONE_AUTOREAP, Feature.PIDFD_INFO)
+pytestmark = requires(CLONE_AUTOREAP, PIDFD_GET_INFO)
 
 
 @contextlib.contextmanager

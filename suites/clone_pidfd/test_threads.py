@@ -10,7 +10,8 @@ import pytest
 
 from helpers import fdinfo
 from helpers.descriptors import GuardedBuffer, exhausted
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
+from helpers.requirements import requires
 from helpers.syscalls import syscall
 from helpers.tracee import Tracee
 from helpers.uapi import (
@@ -106,19 +107,19 @@ def test_forbidden_combination(call, more):
 
 
 @pytest.mark.behaviour("CLONE-THREAD-REFUSED")
+@requires(PIDFD_THREAD)
 @both_calls
 @pytest.mark.parametrize("address", ["null", "protected"])
 def test_nowhere_to_store(call, address):
-    require(Feature.PIDFD_THREAD)
     protected = GuardedBuffer(0)
     with held_process() as tracee, nothing_is_left(tracee):
         assert call(tracee, FLAGS, protected.address if address == "protected" else 0) == -EFAULT
 
 
 @pytest.mark.behaviour("CLONE-THREAD-REFUSED")
+@requires(PIDFD_THREAD)
 @both_calls
 def test_no_free_descriptor(call):
-    require(Feature.PIDFD_THREAD)
     cell = new_cell()
     with held_process(exhausted) as tracee, nothing_is_left(tracee):
         assert call(tracee, FLAGS, ctypes.addressof(cell)) == -EMFILE

@@ -15,7 +15,7 @@ from helpers import filesystems
 from helpers.descriptors import exhausted
 from helpers.errors import expect
 from helpers.fanotify import watching
-from helpers.features import Feature, require
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ACCESS,
     FAN_CLOSE,
@@ -86,9 +86,9 @@ def test_no_descriptor_beside_a_handle(file, fids):
 
 
 @pytest.mark.behaviour("META-FD-FID-FDERR")
+@requires(FAN_REPORT_FD_ERROR)
 @pytest.mark.parametrize("fids", [FAN_REPORT_FID, FAN_REPORT_DIR_FID, FAN_REPORT_DFID_NAME])
 def test_no_descriptor_beside_a_handle_with_errors(file, fids):
-    require(Feature.REPORT_FD_ERROR)
     with watching(file, FAN_OPEN, fids | FAN_REPORT_FD_ERROR) as group:
         file.read_bytes()
         assert group.read_one().fd == -EBADF
@@ -169,10 +169,10 @@ def test_object_cannot_be_opened(public_dir, unwritable, error, mode):
         expect(EAGAIN, group.read_bytes)
 
 
+@requires(FAN_REPORT_FD_ERROR)
 @FAILING
 @FOR_WRITING
 def test_object_cannot_be_opened_is_reported(public_dir, unwritable, error, mode):
-    require(Feature.REPORT_FD_ERROR)
     flags = FAN_NONBLOCK | FAN_REPORT_FD_ERROR
     with unwritable(public_dir) as path, watching(path, FAN_OPEN, flags, mode) as group:
         path.read_bytes()
@@ -190,8 +190,8 @@ def test_no_descriptor_left(file):
 
 
 @pytest.mark.behaviour("META-FD-EMFILE-FDERR")
+@requires(FAN_REPORT_FD_ERROR)
 def test_no_descriptor_left_is_reported(file):
-    require(Feature.REPORT_FD_ERROR)
     with watching(file, FAN_OPEN, FAN_NONBLOCK | FAN_REPORT_FD_ERROR) as group:
         file.read_bytes()
         with exhausted():

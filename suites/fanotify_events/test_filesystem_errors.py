@@ -8,9 +8,10 @@ import pytest
 from helpers.errors import OK, outcome
 from helpers.events import ErrorRecord, FidRecord
 from helpers.fanotify import watching
-from helpers.features import Feature, require
+from helpers.features import Feature
 from helpers.filesystems import DISK_FILESYSTEMS, MS_REMOUNT, disk, mount, shut_down
 from helpers.handles import FILEID_INVALID, fsid
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_EVENT_INFO_TYPE_FID,
     FAN_FS_ERROR,
@@ -20,10 +21,7 @@ from helpers.uapi import (
     FAN_REPORT_FID,
 )
 
-
-@pytest.fixture(autouse=True)
-def _errors():
-    require(Feature.FS_ERROR)
+pytestmark = requires(FAN_FS_ERROR)
 
 
 def watching_errors(mount_point):
@@ -70,9 +68,9 @@ def test_errors_of_two_filesystems(two_disks):
 
 
 @pytest.mark.behaviour("META-FS-ERROR-SHUTDOWN")
+@requires(Feature.SHUTDOWN_ERROR)
 @pytest.mark.parametrize("kind", DISK_FILESYSTEMS)
 def test_shutdown(public_dir, kind):
-    require(Feature.SHUTDOWN_ERROR)
     with disk(public_dir, kind) as mount_point, watching_errors(mount_point) as group:
         expected = FidRecord(FAN_EVENT_INFO_TYPE_FID, fsid(mount_point), FILEID_INVALID, b"")
         shut_down(mount_point)

@@ -8,8 +8,9 @@ import pytest
 from helpers import actors
 from helpers.actors import ThreadActor
 from helpers.fanotify import watching
-from helpers.features import Feature, require
+from helpers.features import Feature
 from helpers.permission import Requester
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ALLOW,
     FAN_CLASS_CONTENT,
@@ -107,8 +108,8 @@ def test_entries_of_different_names(ext4_dir):
 
 
 @pytest.mark.behaviour("META-MERGE-RENAME")
+@requires(FAN_RENAME)
 def test_rename(ext4_dir, file):
-    require(Feature.RENAME)
     mask = FAN_RENAME | FAN_MOVE | FAN_CREATE | FAN_DELETE
     with watching(ext4_dir, mask, FAN_REPORT_DFID_NAME) as group:
         file.rename(ext4_dir / "renamed")
@@ -120,8 +121,8 @@ def test_rename(ext4_dir, file):
 
 
 @pytest.mark.behaviour("META-MERGE-PERM")
+@requires(Feature.PERMISSION_EVENTS)
 def test_permission_events(file):
-    require(Feature.PERMISSION_EVENTS)
     with (
         watching(file, FAN_OPEN_PERM, FAN_NONBLOCK | FAN_CLASS_CONTENT) as group,
         Requester(file.read_bytes) as one,

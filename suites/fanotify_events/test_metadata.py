@@ -7,7 +7,7 @@ import pytest
 
 from helpers.events import FidRecord
 from helpers.fanotify import watching
-from helpers.features import Feature, require
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CLOSE,
     FAN_CREATE,
@@ -21,6 +21,7 @@ from helpers.uapi import (
     FAN_REPORT_DIR_FID,
     FAN_REPORT_FID,
     FAN_REPORT_PIDFD,
+    FAN_REPORT_TARGET_FID,
     FANOTIFY_METADATA_VERSION,
     EventMetadata,
     InfoHeader,
@@ -43,9 +44,7 @@ FID_HEAD_LEN = 20
 """A FID record without its handle: header, fsid, length and type of the handle."""
 
 
-@pytest.fixture(autouse=True)
-def _features():
-    require(Feature.REPORT_PIDFD, Feature.REPORT_TARGET_FID)
+pytestmark = requires(FAN_REPORT_PIDFD, FAN_REPORT_TARGET_FID)
 
 
 def events_of_a_directory(directory, flags):

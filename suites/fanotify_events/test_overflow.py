@@ -8,7 +8,8 @@ import pytest
 
 from helpers import sysctl
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
+from helpers.features import Feature
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_EVENT_INFO_TYPE_PIDFD,
     FAN_EVENT_METADATA_LEN,
@@ -32,9 +33,7 @@ NOBODY = 0
 ROOM = 3
 
 
-@pytest.fixture(autouse=True)
-def _limits():
-    require(Feature.UNPRIVILEGED_GROUPS)  # brought the settings in /proc/sys
+pytestmark = requires(Feature.UNPRIVILEGED_GROUPS)  # brought the settings in /proc/sys
 
 
 @contextlib.contextmanager
@@ -66,9 +65,9 @@ def test_overflow(ext4_dir, flags):
 
 
 @pytest.mark.behaviour("META-OVERFLOW-FDERR")
+@requires(FAN_REPORT_FD_ERROR)
 @pytest.mark.parametrize("flags", [Init(0), FAN_REPORT_FID])
 def test_overflow_with_errors(ext4_dir, flags):
-    require(Feature.REPORT_FD_ERROR)
     with overflown(ext4_dir, flags | FAN_REPORT_FD_ERROR) as group:
         event = overflow_of(group)
         assert (event.mask, event.fd, event.pid) == (FAN_Q_OVERFLOW, -EBADF, NOBODY)
@@ -82,8 +81,8 @@ def test_overflow_with_errors(ext4_dir, flags):
         pytest.param(FAN_REPORT_FD_ERROR, -ESRCH, id="FAN_REPORT_FD_ERROR-ESRCH"),
     ],
 )
+@requires(FAN_REPORT_PIDFD, lambda more: more)
 def test_overflow_with_a_pidfd(ext4_dir, more, pidfd):
-    require(Feature.REPORT_PIDFD, *([Feature.REPORT_FD_ERROR] if more else []))
     with overflown(ext4_dir, FAN_REPORT_PIDFD | FAN_REPORT_FID | more) as group:
         event = overflow_of(group)
         assert (event.types, event.pidfd) == ([FAN_EVENT_INFO_TYPE_PIDFD], pidfd)

@@ -14,7 +14,7 @@ import pytest
 from helpers.actors import Actor, sleeps_in
 from helpers.errors import expect, outcome
 from helpers.fanotify import FanotifyGroup, watching
-from helpers.features import Feature, require
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_EVENT_ON_CHILD,
     FAN_OPEN,
@@ -103,12 +103,12 @@ def test_bytes_of_events_without_records(ext4_dir):
 
 
 @pytest.mark.behaviour("META-FIONREAD-RECORDS")
+@requires(FAN_REPORT_PIDFD)
 @pytest.mark.parametrize(
     "flags", [FAN_REPORT_PIDFD, FAN_REPORT_FID, FAN_REPORT_DFID_NAME, FAN_REPORT_DFID_NAME | FAN_REPORT_PIDFD]
 )
 def test_bytes_of_events_with_records(ext4_dir, flags):
     """A reader which asked how much room it needs must be able to read with it."""
-    require(Feature.REPORT_PIDFD)
     with two_events(ext4_dir, flags) as group:
         assert queued_bytes(group) == sum(len(event.raw) for event in group.read())
 

@@ -13,7 +13,7 @@ from helpers.descriptors import GuardedBuffer, exhausted, open_descriptors
 from helpers.errors import expect
 from helpers.events import parse
 from helpers.fanotify import watching
-from helpers.features import Feature, require
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_EVENT_METADATA_LEN,
     FAN_EVENT_ON_CHILD,
@@ -29,17 +29,17 @@ SMALL = [0, 1, FAN_EVENT_METADATA_LEN - 1, FAN_EVENT_METADATA_LEN, WITH_PIDFD - 
 
 
 @pytest.fixture
+@requires(FAN_REPORT_PIDFD)
 def group(file):
     """A group whose events have a descriptor and a pidfd."""
-    require(Feature.REPORT_PIDFD)
     with watching(file, FAN_OPEN, FAN_REPORT_PIDFD | FAN_NONBLOCK) as group:
         yield group
 
 
 @pytest.fixture
+@requires(FAN_REPORT_PIDFD)
 def two_events(ext4_dir, file):
     """A group with two events of that kind in its queue."""
-    require(Feature.REPORT_PIDFD)
     other = ext4_dir / "other"
     other.touch()
     flags = FAN_REPORT_PIDFD | FAN_NONBLOCK

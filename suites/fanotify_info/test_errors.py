@@ -11,9 +11,9 @@ import pytest
 from helpers.errors import OK, outcome
 from helpers.events import ErrorRecord, FidRecord
 from helpers.fanotify import watching
-from helpers.features import Feature, require
 from helpers.filesystems import MS_REMOUNT, disk_image, mount, mounted_image
 from helpers.handles import FILEID_INVALID, fsid
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_EVENT_INFO_TYPE_ERROR,
     FAN_EVENT_INFO_TYPE_FID,
@@ -30,9 +30,9 @@ ERROR = struct.Struct("=BBHiI")
 
 
 @pytest.fixture
+@requires(FAN_FS_ERROR)
 def image(public_dir):
     """An ext4 of the test's own, which is not mounted."""
-    require(Feature.FS_ERROR)
     return disk_image(public_dir, "ext4")
 
 
@@ -61,8 +61,8 @@ def test_error_without_an_inode(image):
 
 
 @pytest.mark.behaviour("INFO-ERROR", "INFO-ORDER", "INFO-PIDFD-SINGLE")
+@requires(FAN_REPORT_PIDFD)
 def test_error_behind_a_pidfd(image):
-    require(Feature.REPORT_PIDFD)
     with (
         mounted_image(image, "ext4") as mount_point,
         watching_errors(mount_point, FAN_REPORT_PIDFD) as group,

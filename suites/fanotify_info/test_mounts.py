@@ -9,9 +9,9 @@ import pytest
 from helpers.actors import Actor, in_turn
 from helpers.events import MntRecord
 from helpers.fanotify import watching
-from helpers.features import Feature, require
 from helpers.filesystems import MS_MOVE, mount, umount, unique_mount_id
 from helpers.namespaces import own_mounts
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_EVENT_INFO_TYPE_MNT,
     FAN_EVENT_INFO_TYPE_PIDFD,
@@ -53,8 +53,8 @@ class Mounter(Actor):
 
 
 @pytest.fixture
+@requires(FAN_REPORT_MNT)
 def mounter(public_dir):
-    require(Feature.REPORT_MNT)
     with Mounter(public_dir) as mounter:
         yield mounter
 

@@ -5,8 +5,8 @@ import pytest
 
 from helpers.events import FidRecord
 from helpers.fanotify import watching
-from helpers.features import Feature, require
 from helpers.handles import name_to_handle
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CREATE,
     FAN_DELETE,
@@ -63,8 +63,8 @@ def test_subdirectory(ext4_dir, mask):
 
 
 @pytest.fixture
+@requires(FAN_RENAME)
 def two_dirs(ext4_dir):
-    require(Feature.RENAME)
     old, new = ext4_dir / "old", ext4_dir / "new"
     old.mkdir()
     new.mkdir()

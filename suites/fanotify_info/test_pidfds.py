@@ -8,7 +8,8 @@ import pytest
 from helpers import sysctl
 from helpers.actors import Actor
 from helpers.fanotify import FanotifyGroup, watching
-from helpers.features import Feature, require
+from helpers.features import Feature
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ALLOW,
     FAN_CLASS_CONTENT,
@@ -26,10 +27,7 @@ from helpers.uapi import (
 )
 from suites.fanotify_info.records import records_of
 
-
-@pytest.fixture(autouse=True)
-def _pidfds():
-    require(Feature.REPORT_PIDFD)
+pytestmark = requires(FAN_REPORT_PIDFD)
 
 
 @pytest.fixture
@@ -75,8 +73,8 @@ def test_overflow(ext4_dir, file):
 
 
 @pytest.mark.behaviour("INFO-PIDFD-SINGLE")
+@requires(Feature.PERMISSION_EVENTS)
 def test_permission_event(file):
-    require(Feature.PERMISSION_EVENTS)
     flags = FAN_REPORT_PIDFD | FAN_CLASS_CONTENT
     with watching(file, FAN_OPEN_PERM, flags) as group, Actor(file.read_bytes) as actor:
         actor.start()

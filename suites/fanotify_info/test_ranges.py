@@ -10,7 +10,7 @@ import pytest
 from helpers.actors import Actor
 from helpers.events import RangeRecord
 from helpers.fanotify import watching
-from helpers.features import Feature, require
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ALLOW,
     FAN_CLASS_PRE_CONTENT,
@@ -28,8 +28,8 @@ PIDFD_LENGTH = 8
 
 
 @pytest.fixture
+@requires(FAN_PRE_ACCESS)
 def file(ext4_dir):
-    require(Feature.PRE_ACCESS)
     file = ext4_dir / "file"
     file.write_bytes(bytes(4 * PAGE))
     return file
@@ -61,8 +61,8 @@ def test_layout(file):
 
 
 @pytest.mark.behaviour("INFO-RANGE-LAYOUT", "INFO-ORDER", "INFO-PIDFD-SINGLE")
+@requires(FAN_REPORT_PIDFD)
 def test_layout_behind_a_pidfd(file):
-    require(Feature.REPORT_PIDFD)
     event = event_of(file, lambda fd: os.pread(fd, 1, 0), FAN_REPORT_PIDFD)
     assert event.types == [FAN_EVENT_INFO_TYPE_PIDFD, FAN_EVENT_INFO_TYPE_RANGE]
     assert records_of(event)[PIDFD_LENGTH:] == RANGE.pack(

@@ -5,8 +5,8 @@ import pytest
 
 from helpers.events import FidRecord, PidfdRecord
 from helpers.fanotify import watching
-from helpers.features import Feature, require
 from helpers.handles import name_to_handle
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CREATE,
     FAN_DELETE,
@@ -25,6 +25,7 @@ from helpers.uapi import (
     FAN_REPORT_DIR_FID,
     FAN_REPORT_FID,
     FAN_REPORT_PIDFD,
+    FAN_REPORT_TARGET_FID,
     Init,
 )
 from suites.fanotify_info.records import fid_of, handle_of
@@ -79,12 +80,10 @@ WITH_PIDFD = pytest.mark.parametrize(
     ],
 )
 
-pytestmark = pytest.mark.behaviour("INFO-ORDER", "INFO-HDR-PAD")
-
-
-@pytest.fixture(autouse=True)
-def _features():
-    require(Feature.REPORT_PIDFD, Feature.REPORT_TARGET_FID)
+pytestmark = [
+    pytest.mark.behaviour("INFO-ORDER", "INFO-HDR-PAD"),
+    requires(FAN_REPORT_PIDFD, FAN_REPORT_TARGET_FID),
+]
 
 
 @REPORTING

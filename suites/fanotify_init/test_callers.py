@@ -11,7 +11,8 @@ from helpers.children import in_child
 from helpers.credentials import unprivileged, without
 from helpers.errors import OK, by_behaviour, cases, expect
 from helpers.fanotify import fanotify_init
-from helpers.features import Feature, require
+from helpers.features import Feature
+from helpers.requirements import requires
 from helpers.uapi import (
     CAP_AUDIT_WRITE,
     CAP_SYS_ADMIN,
@@ -29,7 +30,6 @@ from helpers.uapi import (
     Init,
     Open,
 )
-from suites.fanotify_init.rules import FEATURE_OF
 
 UNKNOWN = Init(1 << 20)
 
@@ -55,29 +55,30 @@ UNPRIVILEGED = {
 
 
 @pytest.mark.parametrize(("flags", "event_f_flags", "answer"), by_behaviour(UNPRIVILEGED))
+@requires(Feature.UNPRIVILEGED_GROUPS, lambda flags: flags)
 def test_unprivileged(flags: Init, event_f_flags: Open, answer: int) -> None:
-    require(Feature.UNPRIVILEGED_GROUPS, *(FEATURE_OF[flag] for flag in FEATURE_OF if flags & flag))
     in_child(lambda: expect(answer, fanotify_init, flags, event_f_flags), unprivileged)
 
 
 @pytest.mark.behaviour("INIT-AUDIT-CAP")
+@requires(FAN_ENABLE_AUDIT)
 @pytest.mark.parametrize(
     ("flags", "answer"),
     cases((FAN_ENABLE_AUDIT, EPERM), (FAN_ENABLE_AUDIT | FAN_CLASS_CONTENT, EPERM), (FAN_REPORT_TID, OK)),
 )
 def test_without_audit_write(flags: Init, answer: int) -> None:
-    require(Feature.ENABLE_AUDIT)
     in_child(lambda: expect(answer, fanotify_init, flags), without(CAP_AUDIT_WRITE))
 
 
 @pytest.mark.behaviour("INIT-AUDIT-UNPRIV-FID")
+@requires(Feature.UNPRIVILEGED_GROUPS, FAN_ENABLE_AUDIT)
 def test_unprivileged_auditor() -> None:
     """Only the capability that the flag itself asks for is missing: with it the call succeeds."""
-    require(Feature.UNPRIVILEGED_GROUPS, Feature.ENABLE_AUDIT)
     in_child(lambda: expect(OK, fanotify_init, FAN_REPORT_FID | FAN_ENABLE_AUDIT), without(CAP_SYS_ADMIN))
 
 
 @pytest.mark.behaviour("INIT-ENOSYS")
+@requires(fanotify=False)
 def test_kernel_without_fanotify() -> None:
     if "fanotify_release" in Path("/proc/kallsyms").read_text(encoding="ascii"):
         skips.kconfig("this kernel has CONFIG_FANOTIFY")

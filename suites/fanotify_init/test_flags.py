@@ -7,7 +7,8 @@ import pytest
 
 from helpers.errors import OK, by_behaviour, expect
 from helpers.fanotify import fanotify_init
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CLASS_CONTENT,
     FAN_CLASS_PRE_CONTENT,
@@ -23,7 +24,6 @@ from helpers.uapi import (
     FAN_REPORT_TID,
     Init,
 )
-from suites.fanotify_init.rules import FEATURE_OF
 
 LEGAL_FIDS = (
     FAN_REPORT_FID,
@@ -92,15 +92,15 @@ ROWS = {
 
 
 @pytest.mark.parametrize(("flags", "answer"), by_behaviour(ROWS))
+@requires(lambda flags: flags)
 def test_flags(flags: Init, answer: int) -> None:
-    require(*(feature for flag, feature in FEATURE_OF.items() if flags & flag))
     expect(answer, fanotify_init, flags)
 
 
 @pytest.mark.behaviour("INIT-PIDFD-TID")
+@requires(FAN_REPORT_PIDFD)
 @pytest.mark.parametrize("more", [Init(0), FAN_REPORT_FID, FAN_CLASS_CONTENT])
 def test_pidfd_with_tid(more: Init) -> None:
-    require(Feature.REPORT_PIDFD)
     # 7.2-rc1 brought both; which kernel this is shows in what it reports of a process that is gone.
     expect(
         OK if has(Feature.PIDFD_OF_REAPED) else EINVAL,

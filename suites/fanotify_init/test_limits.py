@@ -11,7 +11,8 @@ from helpers.credentials import user, user_namespace
 from helpers.descriptors import exhausted
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup, fanotify_init
-from helpers.features import Feature, require
+from helpers.features import Feature
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CLASS_CONTENT,
     FAN_CLASS_PRE_CONTENT,
@@ -29,9 +30,8 @@ SPARE_USER = 54321
 
 
 @pytest.mark.behaviour("INIT-EMFILE-FD")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_no_descriptor_left():
-    require(Feature.UNPRIVILEGED_GROUPS)
-
     def call():
         sysctl.write(sysctl.USER / "max_fanotify_groups", 1)
         with exhausted():
@@ -44,9 +44,8 @@ def test_no_descriptor_left():
 
 
 @pytest.mark.behaviour("INIT-EMFILE-GROUPS")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_no_group_left():
-    require(Feature.UNPRIVILEGED_GROUPS)
-
     def call():
         sysctl.write(sysctl.USER / "max_fanotify_groups", 2)
         with FanotifyGroup(FAN_REPORT_FID), FanotifyGroup(FAN_REPORT_FID) as second:
@@ -58,9 +57,8 @@ def test_no_group_left():
 
 
 @pytest.mark.behaviour("INIT-CLASS-BOTH-LATE", "INIT-EMFILE-GROUPS")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_no_group_left_for_two_classes():
-    require(Feature.UNPRIVILEGED_GROUPS)
-
     def call():
         groups = [FanotifyGroup() for _ in range(sysctl.read(sysctl.FANOTIFY / "max_user_groups"))]
         expect(EMFILE, fanotify_init)
@@ -73,6 +71,7 @@ def test_no_group_left_for_two_classes():
 
 
 @pytest.mark.behaviour("INIT-SYSCTL-NAMES")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize(
     "path",
     [
@@ -83,22 +82,21 @@ def test_no_group_left_for_two_classes():
     ids=lambda path: path.name,
 )
 def test_setting(path):
-    require(Feature.UNPRIVILEGED_GROUPS)
     assert sysctl.read(path) >= 0
 
 
 @pytest.mark.behaviour("INIT-SYSCTL-RANGE")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("name", SETTINGS)
 def test_negative_setting(name):
-    require(Feature.UNPRIVILEGED_GROUPS)
     path = sysctl.FANOTIFY / name
     with sysctl.setting(path, sysctl.read(path)):
         expect(EINVAL, sysctl.write, path, -1)
 
 
 @pytest.mark.behaviour("INIT-SYSCTL-QUEUE0")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_queue_limit_lowered_and_raised(public_dir):
-    require(Feature.UNPRIVILEGED_GROUPS)
     with sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
         group = FanotifyGroup(FAN_NONBLOCK)
     with group:
@@ -106,8 +104,8 @@ def test_queue_limit_lowered_and_raised(public_dir):
 
 
 @pytest.mark.behaviour("INIT-SYSCTL-QUEUE0")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_queue_limit_lowered_later(public_dir):
-    require(Feature.UNPRIVILEGED_GROUPS)
     with FanotifyGroup(FAN_NONBLOCK) as group, sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
         assert opened_files(group, public_dir) == [FAN_OPEN] * 3
 

@@ -10,8 +10,8 @@ import pytest
 from helpers import fdinfo
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
 from helpers.filesystems import FILESYSTEMS
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CLOSE,
     FAN_MARK_ADD,
@@ -32,9 +32,7 @@ DENTRIES_AND_INODES = "2"
 ON_DISK = [name for name in FILESYSTEMS if name != "tmpfs"]
 
 
-@pytest.fixture(autouse=True)
-def _known():
-    require(Feature.EVICTABLE)
+pytestmark = requires(FAN_MARK_EVICTABLE)
 
 
 @pytest.fixture

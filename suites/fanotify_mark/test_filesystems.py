@@ -10,11 +10,12 @@ import pytest
 
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.filesystems import DISK_FILESYSTEMS, mount_point, subvolume
 from helpers.fuse import FILES, fuse
 from helpers.handles import fsid
 from helpers.pidfd import own_pidfd, pidfd_open
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ACCESS,
     FAN_ACCESS_PERM,
@@ -136,8 +137,8 @@ def test_no_fsid_and_no_handles(mark_type, no_fsid, group):
 
 
 @pytest.mark.behaviour("MARK-WEAK-FSID-MIX")
+@requires(Feature.WEAK_FSID)
 def test_one_filesystem_without_fsid(no_fsid, fid_group):
-    require(Feature.WEAK_FSID)
     for path in (no_fsid, no_fsid / FILES[0], no_fsid / FILES[1], no_fsid):
         expect(OK, fid_group.mark, FAN_MARK_ADD, FAN_OPEN, path)
     (no_fsid / FILES[0]).read_bytes()
@@ -145,9 +146,9 @@ def test_one_filesystem_without_fsid(no_fsid, fid_group):
 
 
 @pytest.mark.behaviour("MARK-WEAK-FSID-MIX")
+@requires(Feature.WEAK_FSID)
 @every_type
 def test_filesystem_without_fsid_first(mark_type, no_fsid, ext4_dir, fid_group):
-    require(Feature.WEAK_FSID)
     fid_group.mark(FAN_MARK_ADD, FAN_OPEN, no_fsid)
     expect(EXDEV, fid_group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, ext4_dir)
     fid_group.mark(FAN_MARK_FLUSH, 0)
@@ -155,9 +156,9 @@ def test_filesystem_without_fsid_first(mark_type, no_fsid, ext4_dir, fid_group):
 
 
 @pytest.mark.behaviour("MARK-WEAK-FSID-MIX")
+@requires(Feature.WEAK_FSID)
 @every_type
 def test_filesystem_without_fsid_second(mark_type, no_fsid, ext4_dir, fid_group):
-    require(Feature.WEAK_FSID)
     fid_group.mark(FAN_MARK_ADD | mark_type, FAN_OPEN, ext4_dir)
     expect(EXDEV, fid_group.mark, FAN_MARK_ADD, FAN_OPEN, no_fsid)
     fid_group.mark(FAN_MARK_FLUSH | mark_type, 0)
@@ -165,17 +166,17 @@ def test_filesystem_without_fsid_second(mark_type, no_fsid, ext4_dir, fid_group)
 
 
 @pytest.mark.behaviour("MARK-WEAK-FSID-MIX")
+@requires(Feature.WEAK_FSID)
 def test_two_filesystems_without_fsid(no_fsid, public_dir, fid_group):
-    require(Feature.WEAK_FSID)
     fid_group.mark(FAN_MARK_ADD, FAN_OPEN, no_fsid)
     with fuse(public_dir / "other") as other:
         expect(EXDEV, fid_group.mark, FAN_MARK_ADD, FAN_OPEN, other)
 
 
 @pytest.mark.behaviour("MARK-WEAK-FSID-MIX", "MARK-BTRFS-SUBVOL")
+@requires(Feature.WEAK_FSID)
 @on("btrfs")
 def test_subvolume_and_its_volume(filesystem_dir, fid_group):
-    require(Feature.WEAK_FSID)
     one, other = subvolume(filesystem_dir / "one"), subvolume(filesystem_dir / "other")
     fid_group.mark(FAN_MARK_ADD, FAN_OPEN, one)
     expect(EXDEV, fid_group.mark, FAN_MARK_ADD, FAN_OPEN, filesystem_dir)
@@ -194,17 +195,17 @@ def test_two_filesystems(mark_type, ext4_dir, filesystem_dir, fid_group):
 
 
 @pytest.mark.behaviour("MARK-PRE-FS")
+@requires(FAN_PRE_ACCESS)
 @every_type
 def test_pre_content_events(mark_type, filesystem, filesystem_dir):
-    require(Feature.PRE_ACCESS)
     answer = OK if filesystem in WITH_PRE_CONTENT_EVENTS else EOPNOTSUPP
     with FanotifyGroup(FAN_CLASS_PRE_CONTENT) as group:
         expect(answer, group.mark, FAN_MARK_ADD | mark_type, FAN_PRE_ACCESS, filesystem_dir)
 
 
 @pytest.mark.behaviour("MARK-PRE-OBJECT")
+@requires(FAN_PRE_ACCESS)
 def test_pre_content_events_of_what_has_no_content(ext4_dir):
-    require(Feature.PRE_ACCESS)
     os.mkfifo(ext4_dir / "fifo")
     with FanotifyGroup(FAN_CLASS_PRE_CONTENT) as group:
         expect(EINVAL, group.mark, FAN_MARK_ADD, FAN_PRE_ACCESS, ext4_dir / "fifo")
@@ -212,18 +213,18 @@ def test_pre_content_events_of_what_has_no_content(ext4_dir):
 
 
 @pytest.mark.behaviour("MARK-PERM-FS")
+@requires(Feature.PERMISSION_EVENTS)
 @every_type
 def test_permission_events(mark_type, filesystem_dir):
-    require(Feature.PERMISSION_EVENTS)
     with FanotifyGroup(FAN_CLASS_CONTENT) as group:
         expect(OK, group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN_PERM, filesystem_dir)
 
 
 @pytest.mark.behaviour("MARK-PERM-PROC")
+@requires(Feature.PERMISSION_EVENTS)
 @pytest.mark.parametrize("path", ["/proc/self/status", "/proc/self", "/proc"])
 @every_type
 def test_permission_events_of_procfs(mark_type, path, group):
-    require(Feature.PERMISSION_EVENTS)
     with FanotifyGroup(FAN_CLASS_CONTENT) as content:
         for event in (FAN_OPEN_PERM, FAN_ACCESS_PERM, FAN_OPEN_EXEC_PERM):
             expect(EINVAL, content.mark, FAN_MARK_ADD | mark_type, event, path)

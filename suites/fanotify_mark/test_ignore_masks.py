@@ -8,7 +8,7 @@ import pytest
 from helpers import fdinfo
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ACCESS,
     FAN_CLOSE,
@@ -40,10 +40,9 @@ def kinds(*ignores):
 
 
 @pytest.fixture
+@requires(lambda ignore: ignore)
 def ignore(request):
     """The flags of an ignore mask."""
-    if request.param & FAN_MARK_IGNORE:
-        require(Feature.IGNORE)
     return request.param
 
 
@@ -197,6 +196,7 @@ def test_open_for_writing_and_surviving(ignore, group, file):
 
 
 @pytest.mark.behaviour("MARK-IGN-NOSURV-DIR")
+@requires(FAN_MARK_IGNORE)
 @pytest.mark.parametrize(
     ("mark_type", "name", "answer"),
     [
@@ -209,7 +209,6 @@ def test_open_for_writing_and_surviving(ignore, group, file):
     ],
 )
 def test_mortal_on_what_is_not_a_file(mark_type, name, answer, group, ext4_file):
-    require(Feature.IGNORE)
     ext4_file.with_name("directory").mkdir()
     expect(
         answer, group.mark, FAN_MARK_ADD | mark_type | FAN_MARK_IGNORE, FAN_OPEN, ext4_file.with_name(name)
@@ -220,6 +219,7 @@ def test_mortal_on_what_is_not_a_file(mark_type, name, answer, group, ext4_file)
 
 
 @pytest.mark.behaviour("MARK-IGN-THEN-LEGACY")
+@requires(FAN_MARK_IGNORE)
 @pytest.mark.parametrize(
     ("first", "second", "answer"),
     [
@@ -237,22 +237,22 @@ def test_mortal_on_what_is_not_a_file(mark_type, name, answer, group, ext4_file)
     ],
 )
 def test_one_kind_after_another(first, second, answer, group, ext4_file):
-    require(Feature.IGNORE)
     group.mark(FAN_MARK_ADD | first, FAN_OPEN, ext4_file)
     expect(answer, group.mark, FAN_MARK_ADD | second, FAN_CLOSE, ext4_file)
     assert marks(group) == {(Mask(0), FAN_OPEN if answer else FAN_OPEN | FAN_CLOSE)}
 
 
 @pytest.mark.behaviour("MARK-IGN-REMOVE-LEGACY")
+@requires(FAN_MARK_IGNORE)
 @pytest.mark.parametrize("first", [FAN_MARK_IGNORE, FAN_MARK_IGNORE_SURV])
 def test_removed_by_the_older_flag(first, group, ext4_file):
-    require(Feature.IGNORE)
     group.mark(FAN_MARK_ADD | first, FAN_OPEN, ext4_file)
     expect(OK, group.mark, FAN_MARK_REMOVE | FAN_MARK_IGNORED_MASK, FAN_OPEN, ext4_file)
     expect(ENOENT, group.mark, FAN_MARK_REMOVE | FAN_MARK_IGNORED_MASK, FAN_OPEN, ext4_file)
 
 
 @pytest.mark.behaviour("MARK-IGN-ONDIR")
+@requires(FAN_MARK_IGNORE)
 @pytest.mark.parametrize(
     ("ignored", "flags", "seen"),
     [
@@ -263,7 +263,6 @@ def test_removed_by_the_older_flag(first, group, ext4_file):
     ],
 )
 def test_directories_ignored(ignored, flags, seen, ext4_dir):
-    require(Feature.IGNORE)
     with FanotifyGroup(FAN_NONBLOCK | FAN_REPORT_DFID_NAME) as group:
         group.mark(FAN_MARK_ADD, FAN_CREATE | FAN_ONDIR, ext4_dir)
         group.mark(FAN_MARK_ADD | ignored, FAN_CREATE | flags, ext4_dir)
@@ -275,6 +274,7 @@ def test_directories_ignored(ignored, flags, seen, ext4_dir):
 
 
 @pytest.mark.behaviour("MARK-IGN-CHILD")
+@requires(FAN_MARK_IGNORE)
 @pytest.mark.parametrize(
     ("ignored", "flags", "seen"),
     [
@@ -285,7 +285,6 @@ def test_directories_ignored(ignored, flags, seen, ext4_dir):
     ],
 )
 def test_children_ignored(ignored, flags, seen, group, ext4_file):
-    require(Feature.IGNORE)
     group.mark(FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_OPEN, ext4_file)
     group.mark(FAN_MARK_ADD | ignored, FAN_OPEN | flags, ext4_file.parent)
     ext4_file.read_text()

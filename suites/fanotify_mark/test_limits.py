@@ -10,7 +10,8 @@ from helpers.children import in_child
 from helpers.credentials import user
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
+from helpers.features import Feature
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CLOSE,
     FAN_MARK_ADD,
@@ -29,9 +30,9 @@ TYPES = [FAN_MARK_INODE, FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM]
 
 
 @pytest.fixture
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def one_mark():
     """The limit of marks that every user has."""
-    require(Feature.UNPRIVILEGED_GROUPS)
     with sysctl.setting(sysctl.FANOTIFY / "max_user_marks", 1):
         yield
 
@@ -56,9 +57,8 @@ def test_limit(first, second, one_mark, ext4_dir):
 
 
 @pytest.mark.behaviour("MARK-ENOSPC")
+@requires(FAN_REPORT_MNT)
 def test_limit_of_mount_namespaces(one_mark, ext4_dir):
-    require(Feature.REPORT_MNT)
-
     def call():
         with FanotifyGroup() as group, FanotifyGroup(FAN_REPORT_MNT) as mounts:
             group.mark(FAN_MARK_ADD, FAN_OPEN, ext4_dir)

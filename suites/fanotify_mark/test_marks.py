@@ -9,8 +9,8 @@ import pytest
 from helpers import fdinfo
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
 from helpers.filesystems import MS_BIND, mounted
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ACCESS,
     FAN_CLASS_PRE_CONTENT,
@@ -136,8 +136,8 @@ def test_flush_takes_one_kind(kind, group, file):
 
 
 @pytest.mark.behaviour("MARK-FLUSH-KIND")
+@requires(FAN_REPORT_MNT)
 def test_flush_takes_mount_namespaces():
-    require(Feature.REPORT_MNT)
     with FanotifyGroup(FAN_REPORT_MNT) as group:
         group.mark(FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_MNT_ATTACH, "/proc/self/ns/mnt")
         assert len(marks(group)) == 1
@@ -189,8 +189,8 @@ def test_any_path_of_the_mount_will_do(kind, group, file):
 
 
 @pytest.mark.behaviour("MARK-PRE-ONDIR")
+@requires(FAN_PRE_ACCESS)
 def test_directories_after_pre_content_events(ext4_dir):
-    require(Feature.PRE_ACCESS)
     with FanotifyGroup(FAN_CLASS_PRE_CONTENT) as group:
         group.mark(FAN_MARK_ADD, FAN_PRE_ACCESS, ext4_dir)
         expect(EEXIST, group.mark, FAN_MARK_ADD, FAN_OPEN | FAN_ONDIR, ext4_dir)
@@ -198,8 +198,8 @@ def test_directories_after_pre_content_events(ext4_dir):
 
 
 @pytest.mark.behaviour("MARK-PRE-ONDIR")
+@requires(FAN_PRE_ACCESS)
 def test_pre_content_events_after_directories(ext4_dir):
-    require(Feature.PRE_ACCESS)
     with FanotifyGroup(FAN_CLASS_PRE_CONTENT) as group:
         group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_ONDIR, ext4_dir)
         expect(EEXIST, group.mark, FAN_MARK_ADD, FAN_PRE_ACCESS, ext4_dir)

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.errors import OK, by_behaviour, expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CLASS_NOTIF,
     FAN_CREATE,
@@ -26,7 +26,6 @@ from helpers.uapi import (
     FAN_REPORT_FID,
     FAN_REPORT_MNT,
 )
-from suites.fanotify_mark.test_words import require_words
 
 # The group's flags, those of the call, the mask, the name, the answer.
 ROWS = {
@@ -49,8 +48,8 @@ ROWS = {
 
 
 @pytest.mark.parametrize(("group_flags", "flags", "mask", "name", "answer"), by_behaviour(ROWS))
+@requires(lambda group_flags, flags, mask: (group_flags, flags, mask))
 def test_object(group_flags, flags, mask, name, answer, ext4_dir):
-    require_words(group_flags, flags, mask)
     (ext4_dir / "file").touch()
     (ext4_dir / "directory").mkdir()
     with FanotifyGroup(group_flags) as group:
@@ -58,11 +57,11 @@ def test_object(group_flags, flags, mask, name, answer, ext4_dir):
 
 
 @pytest.mark.behaviour("MARK-MNTNS-PATH")
+@requires(FAN_REPORT_MNT)
 @pytest.mark.parametrize(
     ("path", "answer"),
     [("/proc/self/ns/mnt", OK), ("/proc/self/ns/net", EINVAL), ("/proc/self/status", EINVAL), ("/", EINVAL)],
 )
 def test_mount_namespace(path, answer):
-    require(Feature.REPORT_MNT)
     with FanotifyGroup(FAN_REPORT_MNT) as group:
         expect(answer, group.mark, FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_MNT_ATTACH, path)

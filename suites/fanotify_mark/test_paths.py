@@ -11,7 +11,8 @@ from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.errors import OK, by_behaviour, expect, expect_errno
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
+from helpers.features import Feature
+from helpers.requirements import requires
 from helpers.syscalls import syscall
 from helpers.uapi import (
     AT_FDCWD,
@@ -113,19 +114,19 @@ def test_unmapped_path(group):
 
 
 @pytest.mark.behaviour("MARK-EACCES")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize(
     ("mode", "answer"),
     [(0o000, EACCES), (0o333, EACCES), (0o444, OK)],
     ids=["0000-EACCES", "0333-EACCES", "0444-ok"],
 )
 def test_read_permission(mode, answer, tree):
-    require(Feature.UNPRIVILEGED_GROUPS)
     expect_of_a_user(answer, tree / "directory", mode)
 
 
 @pytest.mark.behaviour("MARK-EACCES")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_search_permission(ext4_dir):
-    require(Feature.UNPRIVILEGED_GROUPS)
     directory = ext4_dir / "directory"
     directory.mkdir(mode=0o744)
     (directory / "file").touch(mode=0o644)

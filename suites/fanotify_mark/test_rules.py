@@ -18,8 +18,9 @@ from helpers.contract import known_issues
 from helpers.credentials import unprivileged
 from helpers.errors import OK, Deviation, errno_name, hold_to_rules
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, has, require
+from helpers.features import has
 from helpers.filesystems import mount_point
+from helpers.requirements import features_of, requires
 from helpers.syscalls import bind
 from helpers.uapi import (
     AT_FDCWD,
@@ -54,7 +55,7 @@ from helpers.uapi import (
     FAN_REPORT_FID,
     FAN_REPORT_MNT,
     FAN_REPORT_PIDFD,
-    FAN_REPORT_TARGET_FID,
+    Init,
     Mark,
     Mask,
 )
@@ -88,11 +89,6 @@ MODES = [
     FAN_REPORT_DFID_NAME_TARGET,
     FAN_REPORT_MNT,
 ]
-FEATURE_OF_MODE = {
-    FAN_REPORT_PIDFD: Feature.REPORT_PIDFD,
-    FAN_REPORT_TARGET_FID: Feature.REPORT_TARGET_FID,
-    FAN_REPORT_MNT: Feature.REPORT_MNT,
-}
 USER = Group("FAN_REPORT_FID-of-a-user", int(FAN_REPORT_FID), admin=False)
 GROUPS = [
     *(Group(str(mode), int(mode)) for mode in MODES),
@@ -251,19 +247,14 @@ EVERY_RULE = pytest.mark.behaviour(*dict.fromkeys([*(rule.behaviour for rule in 
 
 @EVERY_RULE
 @pytest.mark.parametrize(("group", "words"), CASES)
+@requires(lambda group: Init(group.init))
 def test_rules(group: Group, words: str, ext4_dir: Path) -> None:
-    require(*features_of(group))
     (ext4_dir / FILE.name).touch()
     (ext4_dir / DIRECTORY.name).mkdir()
     (ext4_dir / LINK.name).symlink_to(DIRECTORY.name)
     known, steps = known_here(), [] if group.admin else [unprivileged]
     calls = [(target, ext4_dir / target.name, made) for target, made in SWEEPS[words]]
     hold_to_rules(in_child(lambda: sweep(known, group, calls), *steps, deadline=30))
-
-
-def features_of(group: Group) -> list[Feature]:
-    """Return what the kernel must have for a group."""
-    return [feature for flag, feature in FEATURE_OF_MODE.items() if group.init & flag]
 
 
 @EVERY_RULE
@@ -285,5 +276,5 @@ def test_rules_inside_the_kernel(filesystem: str, path: str) -> None:
 def deviations_of_every_group(target: Target, path: Path) -> list[Deviation]:
     """Make each call of `EXAMPLES` with each group whose flags the kernel knows."""
     known = known_here()
-    groups = [group for group in GROUPS if group.admin and all(map(has, features_of(group)))]
+    groups = [group for group in GROUPS if group.admin and all(map(has, features_of(Init(group.init))))]
     return [deviation for group in groups for deviation in sweep(known, group, [(target, path, EXAMPLES)])]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
+from helpers.features import Feature
+from helpers.requirements import requires
 from helpers.uapi import FAN_CLASS_CONTENT, FAN_MARK_ADD, FAN_OPEN_PERM
 
 TAINTED = Path("/proc/sys/kernel/tainted")
@@ -15,8 +16,8 @@ TAINT_AUX = 1 << 16
 
 
 @pytest.mark.behaviour("MARK-TAINT-DEBIAN")
+@requires(Feature.PERMISSION_EVENTS)
 def test_taint(public_dir):
-    require(Feature.PERMISSION_EVENTS)
     before = int(TAINTED.read_text())
     with FanotifyGroup(FAN_CLASS_CONTENT) as group:
         group.mark(FAN_MARK_ADD, FAN_OPEN_PERM, public_dir)

@@ -9,7 +9,8 @@ import pytest
 from helpers import skips
 from helpers.errors import OK, by_behaviour, expect
 from helpers.fanotify import FanotifyGroup, fanotify_mark
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ACCESS_PERM,
     FAN_ATTRIB,
@@ -51,11 +52,9 @@ from helpers.uapi import (
     FAN_REPORT_DIR_FID,
     FAN_REPORT_FID,
     FAN_REPORT_MNT,
-    FAN_REPORT_TARGET_FID,
     Mark,
     Mask,
 )
-from suites.fanotify_mark.rules import FEATURE_OF_EVENTS, FEATURE_OF_FLAG
 
 NO_GROUP = -1
 UNKNOWN_EVENT, RETIRED_EVENT = Mask(0x2000), Mask(0x80000)
@@ -204,19 +203,9 @@ ROWS = {
 }
 
 
-def require_words(group: int, flags: int, mask: int) -> None:
-    """Skip the test on a kernel which does not know the group's flags, those of the call, or the mask."""
-    if group & FAN_REPORT_MNT:
-        require(Feature.REPORT_MNT)
-    if group & FAN_REPORT_TARGET_FID:
-        require(Feature.REPORT_TARGET_FID)
-    require(*(feature for flag, feature in FEATURE_OF_FLAG.items() if flags & flag))
-    require(*(feature for events, feature in FEATURE_OF_EVENTS.items() if mask & events))
-
-
 @pytest.mark.parametrize(("group_flags", "flags", "mask", "answer"), by_behaviour(ROWS))
+@requires(lambda group_flags, flags, mask: (group_flags, flags, mask))
 def test_words(group_flags, flags, mask, answer, ext4_dir):
-    require_words(group_flags, flags, mask)
     with FanotifyGroup(group_flags) as group:
         expect(answer, group.mark, flags, mask, ext4_dir)
 

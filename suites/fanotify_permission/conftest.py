@@ -4,13 +4,15 @@
 import pytest
 
 from helpers.fanotify import watching
-from helpers.features import Feature, require
+from helpers.features import Feature
+from helpers.requirements import requires
 from helpers.uapi import FAN_CLASS_CONTENT, FAN_NONBLOCK, FAN_OPEN_PERM
 
 
 @pytest.fixture(autouse=True)
+@requires(Feature.PERMISSION_EVENTS)
 def _permission_events():
-    require(Feature.PERMISSION_EVENTS)
+    """What every test of this suite is about."""
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ import pytest
 from helpers.actors import Actor
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup, watching
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.filesystems import mounted
 from helpers.permission import Requester, requesting
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ACCESS_PERM,
     FAN_ALLOW,
@@ -139,8 +140,8 @@ def assert_opened_before_its_mark(group, file, *, asked):
 
 
 @pytest.mark.behaviour("PERM-PRE-NOCONTENT")
+@requires(FAN_PRE_ACCESS)
 def test_content_made_on_demand(ext4_dir):
-    require(Feature.PRE_ACCESS)
     file = ext4_dir / "file"
     file.write_bytes(bytes(SIZE))
     with (

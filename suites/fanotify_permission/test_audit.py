@@ -9,8 +9,9 @@ import pytest
 
 from helpers.errors import OK, cases, expect
 from helpers.fanotify import watching
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.permission import requesting
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ALLOW,
     FAN_AUDIT,
@@ -53,11 +54,11 @@ def test_audit_in_a_group_without_it(group, file, response):
 
 
 @pytest.mark.behaviour("PERM-AUDIT")
+@requires(FAN_ENABLE_AUDIT)
 @pytest.mark.parametrize(
     ("response", "answer"), cases((FAN_ALLOW | FAN_AUDIT, OK), (FAN_DENY | FAN_AUDIT, EPERM))
 )
 def test_audit(file, response, answer):
-    require(Feature.ENABLE_AUDIT)
     with (
         watching(file, FAN_OPEN_PERM, CONTENT | FAN_ENABLE_AUDIT) as group,
         requesting(group, file.read_text) as requester,
@@ -79,8 +80,8 @@ def test_audit(file, response, answer):
         pytest.param(FAN_ENABLE_AUDIT, id="FAN_ENABLE_AUDIT"),
     ],
 )
+@requires(FAN_INFO, lambda more: more)
 def test_info(file, more, response, answer):
-    require(Feature.RESPONSE_INFO, *([Feature.ENABLE_AUDIT] if more else []))
     with (
         watching(file, FAN_OPEN_PERM, CONTENT | more) as group,
         requesting(group, file.read_text) as requester,
@@ -102,9 +103,9 @@ BAD = {
 
 
 @pytest.mark.behaviour("PERM-INFO-BAD")
+@requires(FAN_INFO)
 @pytest.mark.parametrize("info", BAD.values(), ids=BAD)
 def test_bad_info(group, file, info):
-    require(Feature.RESPONSE_INFO)
     with requesting(group, file.read_text) as requester:
         expect(EINVAL, respond, group, requester.event.fd, FAN_ALLOW | FAN_INFO, info)
         assert requester.is_blocked()
@@ -120,8 +121,8 @@ def test_kernel_without_info(group):
 
 
 @pytest.mark.behaviour("PERM-INFO-PROBE")
+@requires(FAN_INFO)
 def test_probe(group, file):
-    require(Feature.RESPONSE_INFO)
     with requesting(group, file.read_text) as requester:
         assert respond(group, FAN_NOFD, FAN_ALLOW | FAN_INFO, rule()) == WHOLE
         expect(EINVAL, respond, group, FAN_NOFD, FAN_ALLOW | FAN_INFO, rule(pad=1))
@@ -130,9 +131,9 @@ def test_probe(group, file):
 
 
 @pytest.mark.behaviour("PERM-AUDIT-RECORD")
+@requires(FAN_ENABLE_AUDIT)
 @pytest.mark.parametrize("response", [FAN_ALLOW, FAN_DENY])
 def test_record(file, response):
-    require(Feature.ENABLE_AUDIT)
     with (
         audit_log() as log,
         watching(file, FAN_OPEN_PERM, CONTENT | FAN_ENABLE_AUDIT) as group,
@@ -146,8 +147,8 @@ def test_record(file, response):
 
 
 @pytest.mark.behaviour("PERM-AUDIT-RECORD")
+@requires(FAN_ENABLE_AUDIT, FAN_INFO)
 def test_record_of_a_rule(file):
-    require(Feature.ENABLE_AUDIT, Feature.RESPONSE_INFO)
     with (
         audit_log() as log,
         watching(file, FAN_OPEN_PERM, CONTENT | FAN_ENABLE_AUDIT) as group,

@@ -8,8 +8,8 @@ import pytest
 
 from helpers.errors import errno_name, expect
 from helpers.fanotify import FanotifyGroup, watching
-from helpers.features import Feature, require
 from helpers.permission import requesting
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ALLOW,
     FAN_CLASS_CONTENT,
@@ -28,10 +28,8 @@ PRE_CONTENT = FAN_CLASS_PRE_CONTENT | FAN_NONBLOCK
 BY_NAME = pytest.mark.parametrize("code", CHOICES, ids=errno_name)
 
 
-@pytest.fixture(autouse=True)
-def _deny_errno():
-    # Both came with the series of 6.14 for hierarchical storage management.
-    require(Feature.PRE_ACCESS)
+# Both came with the series of 6.14 for hierarchical storage management.
+pytestmark = requires(FAN_PRE_ACCESS)
 
 
 def read_once(file):

@@ -8,8 +8,8 @@ import pytest
 from helpers.descriptors import GuardedBuffer, exhausted, open_descriptors
 from helpers.errors import expect
 from helpers.fanotify import watching
-from helpers.features import Feature, require
 from helpers.permission import Requester
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ALLOW,
     FAN_CLASS_CONTENT,
@@ -36,8 +36,8 @@ def test_no_descriptor_left(group, requester):
 
 
 @pytest.mark.behaviour("PERM-EMFILE-FDERR")
+@requires(FAN_REPORT_FD_ERROR)
 def test_no_descriptor_left_is_reported(file):
-    require(Feature.REPORT_FD_ERROR)
     flags = FAN_CLASS_CONTENT | FAN_NONBLOCK | FAN_REPORT_FD_ERROR
     with watching(file, FAN_OPEN_PERM, flags) as group, Requester(file.read_text) as requester:
         requester.request(group)

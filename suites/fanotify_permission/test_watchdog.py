@@ -8,8 +8,9 @@ import pytest
 
 from helpers import sysctl
 from helpers.fanotify import watching
-from helpers.features import Feature, require
+from helpers.features import Feature
 from helpers.permission import requesting
+from helpers.requirements import requires
 from helpers.uapi import FAN_CLASS_CONTENT, FAN_OPEN_PERM
 from helpers.waiting import wait_until
 
@@ -38,8 +39,8 @@ def complaints(kernel_log):
 
 
 @pytest.mark.behaviour("PERM-WATCHDOG")
+@requires(Feature.PERMISSION_WATCHDOG)
 def test_listener_which_does_not_answer(file, kernel_log):
-    require(Feature.PERMISSION_WATCHDOG)
     with (
         sysctl.setting(TIMEOUT, 1),
         watching(file, FAN_OPEN_PERM, FAN_CLASS_CONTENT) as group,
@@ -50,6 +51,6 @@ def test_listener_which_does_not_answer(file, kernel_log):
 
 
 @pytest.mark.behaviour("PERM-WATCHDOG")
+@requires(Feature.PERMISSION_WATCHDOG)
 def test_off_by_default():
-    require(Feature.PERMISSION_WATCHDOG)
     assert sysctl.read(TIMEOUT) == 0

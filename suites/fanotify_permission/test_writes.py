@@ -9,8 +9,8 @@ import pytest
 
 from helpers.errors import expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
 from helpers.permission import requesting
+from helpers.requirements import requires
 from helpers.syscalls import syscall
 from helpers.uapi import (
     FAN_ALLOW,
@@ -46,10 +46,9 @@ def test_invalid_response_to_an_event(group, file, response):
 
 @pytest.mark.behaviour("PERM-RESP-INVALID", "PERM-RESP-ORDER", "PERM-AUDIT-NOFLAG", "PERM-AUDIT")
 @pytest.mark.parametrize("more", [Init(0), FAN_ENABLE_AUDIT])
+@requires(lambda more: more)
 def test_every_response(more):
     """A valid response to a descriptor without an event is ENOENT, an invalid one EINVAL already."""
-    if more:
-        require(Feature.ENABLE_AUDIT)
     valid = {FAN_ALLOW, FAN_DENY, *((FAN_ALLOW | FAN_AUDIT, FAN_DENY | FAN_AUDIT) if more else ())}
     with FanotifyGroup(FAN_CLASS_CONTENT | more) as group:
         for response in WORDS:

@@ -3,12 +3,14 @@
 
 import pytest
 
-from helpers.features import Feature, require
+from helpers.requirements import requires
+from helpers.uapi import FAN_REPORT_PIDFD
 
 
 @pytest.fixture(autouse=True)
+@requires(FAN_REPORT_PIDFD)
 def _pidfds():
-    require(Feature.REPORT_PIDFD)
+    """What every test of this suite is about."""
 
 
 @pytest.fixture

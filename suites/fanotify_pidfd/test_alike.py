@@ -16,7 +16,7 @@ from helpers.credentials import user_namespace
 from helpers.descriptors import same_description
 from helpers.errors import errno_name
 from helpers.fanotify import watching
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.handles import fd_to_handle
 from helpers.pidfd import (
     NAMESPACES,
@@ -29,6 +29,7 @@ from helpers.pidfd import (
     poll,
     waitid,
 )
+from helpers.requirements import requires
 from helpers.tracee import Departure
 from helpers.uapi import (
     CLONE_NEWPID,
@@ -134,10 +135,14 @@ def test_life_in_namespaces(file, reading, acting):
 
 
 @pytest.mark.behaviour("PIDFD-ALIKE")
-@pytest.mark.parametrize("moment", ["alive", "exiting", "zombie", "reaped"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *("alive", "exiting", "zombie"),
+        pytest.param("reaped", marks=requires(Feature.PIDFD_WITH_TID)),  # for the reason see test_gone
+    ],
+)
 def test_event_read_at_each_moment_of_the_end(file, moment):
-    if moment == "reaped":
-        require(Feature.PIDFD_WITH_TID)  # For the reason see test_gone.
     with (
         watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group,
         live(file.read_text) as actor,
@@ -173,8 +178,8 @@ def test_signal_through_one_and_wait_through_the_other(file, signalled):
 
 
 @pytest.mark.behaviour("PIDFD-ALIKE")
+@requires(Feature.KCMP)
 def test_two_open_file_descriptions(file):
-    require(Feature.KCMP)
     with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, live(file.read_text) as actor:
         event = group.read_one()
         copy = os.dup(event.pidfd)
@@ -230,8 +235,8 @@ def test_process_of_a_thread_that_executes_another_program(file):
 
 
 @pytest.mark.behaviour("PIDFD-TID-EXEC")
+@requires(Feature.PIDFD_WITH_TID)
 def test_thread_that_executes_another_program(file):
-    require(Feature.PIDFD_WITH_TID)
     with (
         watching(file, FAN_OPEN, FAN_REPORT_PIDFD | FAN_REPORT_TID) as group,
         thread_that_executes(file) as (actor, execute),

@@ -8,8 +8,8 @@ import pytest
 from helpers.descriptors import GuardedBuffer, exhausted, open_descriptors
 from helpers.errors import expect, outcome
 from helpers.fanotify import watching
-from helpers.features import Feature, require
 from helpers.pidfd import own_pidfd
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CLOSE_WRITE,
     FAN_EPIDFD,
@@ -23,6 +23,7 @@ from helpers.uapi import (
     FAN_REPORT_FD_ERROR,
     FAN_REPORT_FID,
     FAN_REPORT_PIDFD,
+    PIDFD_THREAD,
     Init,
 )
 
@@ -60,9 +61,9 @@ def test_no_descriptor(file):
 
 
 @pytest.mark.behaviour("PIDFD-FDERR-EMFILE", "PIDFD-FDERR-AMBIGUOUS")
+@requires(FAN_REPORT_FD_ERROR)
 @pytest.mark.parametrize("free", [0, 1])
 def test_errors_reported(file, free):
-    require(Feature.REPORT_FD_ERROR)
     with watching(file, FAN_OPEN, FAN_REPORT_PIDFD | FAN_REPORT_FD_ERROR) as group:
         file.read_text()
         with exhausted(free):
@@ -88,9 +89,8 @@ def test_nothing_is_left(public_dir):
 @pytest.mark.behaviour("PIDFD-EFAULT-NOLEAK")
 @pytest.mark.parametrize("room", [0, 8, FAN_EVENT_METADATA_LEN, FAN_EVENT_METADATA_LEN + 4])
 @pytest.mark.parametrize("more", [Init(0), FAN_REPORT_FID, FAN_REPORT_DFID_NAME_TARGET, FAN_REPORT_FD_ERROR])
+@requires(lambda more: more)
 def test_buffer_that_faults(ext4_file, more, room):
-    if more == FAN_REPORT_FD_ERROR:
-        require(Feature.REPORT_FD_ERROR)
     with watching(ext4_file, FAN_OPEN, FAN_REPORT_PIDFD | FAN_NONBLOCK | more) as group:
         ext4_file.read_text()
         before = open_descriptors()
@@ -100,8 +100,8 @@ def test_buffer_that_faults(ext4_file, more, room):
 
 
 @pytest.mark.behaviour("PIDFD-OWN-PIDFS-LOOP")
+@requires(PIDFD_THREAD)
 def test_watching_ones_own_pidfd(file):
-    require(Feature.PIDFD_THREAD)
     room = 10
     with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, own_pidfd() as fd:
         group.mark(FAN_MARK_ADD, FAN_OPEN, None, fd)

@@ -12,13 +12,15 @@ from helpers.children import in_child
 from helpers.descriptors import open_descriptors
 from helpers.errors import expect
 from helpers.fanotify import watching
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.pidfd import clone_as, get_info, pidfd_send_signal, poll, waitid
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_NOPIDFD,
     FAN_OPEN,
     FAN_REPORT_FD_ERROR,
     FAN_REPORT_PIDFD,
+    PIDFD_GET_INFO,
     PIDFD_INFO_EXIT,
     POLLHUP,
     POLLIN,
@@ -50,8 +52,8 @@ def test_reaped(file):
 
 
 @pytest.mark.behaviour("PIDFD-REAPED-FDERR", "PIDFD-FDERR-AMBIGUOUS")
+@requires(FAN_REPORT_FD_ERROR)
 def test_reaped_with_errors_reported(file):
-    require(Feature.REPORT_FD_ERROR)
     flags = FAN_REPORT_PIDFD | FAN_REPORT_FD_ERROR
     with watching(file, FAN_OPEN, flags) as group, reaped(file.read_text):
         pidfd = group.read_one().pidfd
@@ -59,8 +61,8 @@ def test_reaped_with_errors_reported(file):
 
 
 @pytest.mark.behaviour("PIDFD-REAPED-USE")
+@requires(KEEPS_REAPED, PIDFD_GET_INFO)
 def test_use_of_a_reaped_process(file):
-    require(KEEPS_REAPED, Feature.PIDFD_INFO)
     with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, reaped(file.read_text, STATUS):
         pidfd = group.read_one().pidfd
         assert fdinfo.read_pidfd(pidfd).pid == -1

@@ -12,10 +12,11 @@ from helpers.actors import Actor, in_turn
 from helpers.descriptors import exhausted
 from helpers.errors import expect
 from helpers.fanotify import FanotifyGroup, watching
-from helpers.features import Feature, require
+from helpers.features import Feature
 from helpers.filesystems import mount
 from helpers.namespaces import own_mounts
 from helpers.pidfd import pidfd_send_signal, poll
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ALLOW,
     FAN_CLASS_CONTENT,
@@ -43,9 +44,9 @@ RESPONSE_LENGTH = ctypes.sizeof(PermissionResponse)
 
 
 @pytest.fixture
+@requires(Feature.PERMISSION_EVENTS)
 def asking(file):
     """A group that is asked for permission to open a file, and an actor to open it."""
-    require(Feature.PERMISSION_EVENTS)
     flags = FAN_REPORT_PIDFD | FAN_CLASS_CONTENT
     with watching(file, FAN_OPEN_PERM, flags) as group, Actor(file.read_text) as actor:
         yield group, actor
@@ -87,8 +88,8 @@ def test_kill_what_waits_for_permission(asking):
 
 
 @pytest.mark.behaviour("PIDFD-MNT")
+@requires(FAN_REPORT_MNT)
 def test_mount(public_dir):
-    require(Feature.REPORT_MNT)
     flags = FAN_REPORT_MNT | FAN_REPORT_PIDFD
     with Actor(in_turn(own_mounts, lambda: mount("none", public_dir, "tmpfs"))) as actor:
         actor.act()
@@ -98,8 +99,8 @@ def test_mount(public_dir):
 
 
 @pytest.mark.behaviour("PIDFD-RANGE")
+@requires(FAN_PRE_ACCESS)
 def test_range(ext4_file):
-    require(Feature.PRE_ACCESS)
     flags = FAN_REPORT_PIDFD | FAN_CLASS_PRE_CONTENT
     with watching(ext4_file, FAN_PRE_ACCESS, flags) as group, Actor(ext4_file.read_text) as actor:
         actor.start()
@@ -126,9 +127,8 @@ def test_range(ext4_file):
         ),
     ],
 )
+@requires(lambda more: more)
 def test_overflow(public_dir, file, more, pidfd):
-    if more:
-        require(Feature.REPORT_FD_ERROR)
     with sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
         group = FanotifyGroup(FAN_REPORT_PIDFD | more)
     with group:

@@ -9,8 +9,8 @@ import pytest
 from helpers import fdinfo
 from helpers.actors import Actor
 from helpers.fanotify import watching
-from helpers.features import Feature, require
 from helpers.pidfd import clone_in
+from helpers.requirements import requires
 from helpers.uapi import CLONE_NEWPID, FAN_NOPIDFD, FAN_OPEN, FAN_REPORT_FD_ERROR, FAN_REPORT_PIDFD, Init
 
 in_a_new_pid_namespace = functools.partial(clone_in, CLONE_NEWPID)
@@ -33,9 +33,8 @@ in_a_new_pid_namespace = functools.partial(clone_in, CLONE_NEWPID)
         ),
     ],
 )
+@requires(lambda more: more)
 def test_process_that_the_reader_cannot_see(file, more, pidfd):
-    if more:
-        require(Feature.REPORT_FD_ERROR)
     with watching(file, FAN_OPEN, FAN_REPORT_PIDFD | more) as group:
         file.read_text()
         with Actor(group.read_one, make=in_a_new_pid_namespace, keep=[group.fd]) as reader:

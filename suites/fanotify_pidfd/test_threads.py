@@ -11,12 +11,14 @@ from helpers import fdinfo
 from helpers.actors import ThreadActor
 from helpers.children import in_child
 from helpers.fanotify import watching
-from helpers.features import Feature, require
+from helpers.features import Feature
 from helpers.pidfd import get_info, pidfd_open, pidfd_send_signal, poll
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_OPEN,
     FAN_REPORT_PIDFD,
     FAN_REPORT_TID,
+    PIDFD_GET_INFO,
     PIDFD_INFO_EXIT,
     PIDFD_SIGNAL_THREAD_GROUP,
     PIDFD_THREAD,
@@ -29,9 +31,7 @@ from helpers.uapi import (
 FLAGS = FAN_REPORT_PIDFD | FAN_REPORT_TID
 
 
-@pytest.fixture(autouse=True)
-def _thread_pidfds():
-    require(Feature.PIDFD_WITH_TID, Feature.PIDFD_INFO)
+pytestmark = requires(Feature.PIDFD_WITH_TID, PIDFD_GET_INFO)
 
 
 def assert_pidfd_of_thread(event, tid):

@@ -15,9 +15,9 @@ from helpers.children import in_child
 from helpers.credentials import user
 from helpers.errors import expect
 from helpers.fanotify import watching
-from helpers.features import Feature, require
 from helpers.namespaces import own_mounts
 from helpers.pidfd import get_info, pidfd_send_signal, poll, waitid
+from helpers.requirements import requires
 from helpers.syscalls import syscall
 from helpers.uapi import (
     CLONE_NEWNS,
@@ -28,6 +28,7 @@ from helpers.uapi import (
     O_CLOEXEC,
     O_RDONLY,
     O_RDWR,
+    PIDFD_GET_INFO,
     Init,
     Open,
     Poll,
@@ -110,8 +111,8 @@ def test_poll(event):
 
 
 @pytest.mark.behaviour("PINFO-FAN-IDENT")
+@requires(PIDFD_GET_INFO)
 def test_information(file):
-    require(Feature.PIDFD_INFO)
     become_user_and_read = in_turn(user(OTHER_USER), file.read_text)
     with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, Actor(become_user_and_read) as actor:
         actor.act()

@@ -6,7 +6,8 @@ import contextlib
 import pytest
 
 from helpers import kernel_modules, proposals
-from helpers.features import Feature, require
+from helpers.features import Feature
+from helpers.requirements import requires
 
 
 @pytest.fixture
@@ -17,9 +18,9 @@ def file(public_dir):
 
 
 @pytest.fixture
+@requires(Feature.FASTPATH, Feature.FASTPATH_HANDLERS)
 def handlers():
     """Load the modules of all handlers. When they are unloaded afterwards, nobody may hold them any more."""
-    require(Feature.FASTPATH, Feature.FASTPATH_HANDLERS)
     table = proposals.fastpath()
     with contextlib.ExitStack() as stack:
         for module in dict.fromkeys([table.verdict_module, table.skip_all_module, table.subtree_module]):

@@ -7,16 +7,17 @@ import pytest
 
 from helpers.errors import OK, expect
 from helpers.fastpath import attach, detach, number
-from helpers.features import Feature, require
+from helpers.features import Feature
 from helpers.permission import Requester
 from helpers.queue_fd import controlling
+from helpers.requirements import requires
 
 pytestmark = pytest.mark.usefixtures("undecided")
 
 
 @pytest.fixture
+@requires(Feature.QUEUE_FD)
 def control(handlers, file):
-    require(Feature.QUEUE_FD)
     with controlling(file) as control:
         yield control
 

@@ -11,7 +11,8 @@ from helpers import fdinfo
 from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CLASS_CONTENT,
     FAN_CLASS_PRE_CONTENT,
@@ -44,19 +45,19 @@ from helpers.uapi import (
 )
 
 GROUPS = [
-    (Init(0), None),
-    (FAN_CLOEXEC, None),
-    (FAN_NONBLOCK, None),
-    (FAN_CLASS_CONTENT, None),
-    (FAN_CLASS_PRE_CONTENT, None),
-    (FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS, None),
-    (FAN_REPORT_TID, None),
-    (FAN_REPORT_PIDFD, Feature.REPORT_PIDFD),
-    (FAN_REPORT_FID, None),
-    (FAN_REPORT_DFID_NAME, None),
-    (FAN_REPORT_DFID_NAME_TARGET, Feature.REPORT_TARGET_FID),
-    (FAN_REPORT_FD_ERROR, Feature.REPORT_FD_ERROR),
-    (FAN_REPORT_MNT, Feature.REPORT_MNT),
+    Init(0),
+    FAN_CLOEXEC,
+    FAN_NONBLOCK,
+    FAN_CLASS_CONTENT,
+    FAN_CLASS_PRE_CONTENT,
+    FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS,
+    FAN_REPORT_TID,
+    FAN_REPORT_PIDFD,
+    FAN_REPORT_FID,
+    FAN_REPORT_DFID_NAME,
+    FAN_REPORT_DFID_NAME_TARGET,
+    FAN_REPORT_FD_ERROR,
+    FAN_REPORT_MNT,
 ]
 EVENT_FLAGS = [
     O_RDONLY,
@@ -74,26 +75,24 @@ EVENT_FLAGS = [
 
 
 @pytest.mark.behaviour("FDI-GROUP-LINE")
-@pytest.mark.parametrize(("flags", "feature"), GROUPS, ids=[str(flags) for flags, _ in GROUPS])
-def test_flags(flags, feature):
-    if feature:
-        require(feature)
+@pytest.mark.parametrize("flags", GROUPS)
+@requires(lambda flags: flags)
+def test_flags(flags):
     with FanotifyGroup(flags) as group:
         assert Init(fdinfo.read_group(group.fd).init_flags) == flags
 
 
 @pytest.mark.behaviour("FDI-FLAGS-AUDIT")
+@requires(FAN_ENABLE_AUDIT)
 @pytest.mark.parametrize("more", [Init(0), FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK])
 def test_audit_is_left_out(more):
-    require(Feature.ENABLE_AUDIT)
     with FanotifyGroup(FAN_ENABLE_AUDIT | more) as group:
         assert Init(fdinfo.read_group(group.fd).init_flags) == more
 
 
 @pytest.mark.behaviour("FDI-FLAGS-UNPRIV")
+@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_group_of_a_user():
-    require(Feature.UNPRIVILEGED_GROUPS)
-
     def call():
         with FanotifyGroup(FAN_REPORT_FID | FAN_NONBLOCK) as group:
             return Init(fdinfo.read_group(group.fd).init_flags)

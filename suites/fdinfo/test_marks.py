@@ -9,9 +9,9 @@ import pytest
 from helpers import fdinfo
 from helpers.errors import OK, outcome
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
 from helpers.filesystems import MS_BIND, device_number, mount_id, mounted
 from helpers.handles import FileHandle, name_to_handle
+from helpers.requirements import requires
 from helpers.uapi import (
     AT_HANDLE_FID,
     FAN_ACCESS,
@@ -115,30 +115,29 @@ def test_filesystem(filesystem_dir):
 
 
 @pytest.mark.behaviour("FDI-MARK-MNTNS")
+@requires(FAN_REPORT_MNT)
 def test_mount_namespace():
-    require(Feature.REPORT_MNT)
     namespace = Path("/proc/self/ns/mnt")
     mark = shown(FAN_MARK_MNTNS, namespace, FAN_MNT_ATTACH, FAN_REPORT_MNT)
     assert mark == fdinfo.MountNamespaceMark(0, FAN_MNT_ATTACH, 0, mnt_ns=namespace.stat().st_ino)
 
 
 MFLAGS = [
-    (Mark(0), Mark(0), None),
-    (FAN_MARK_DONT_FOLLOW, Mark(0), None),
-    (FAN_MARK_IGNORED_MASK, Mark(0), None),
-    (FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY, FAN_MARK_IGNORED_SURV_MODIFY, None),
-    (FAN_MARK_EVICTABLE, FAN_MARK_EVICTABLE, Feature.EVICTABLE),
-    (FAN_MARK_IGNORE, FAN_MARK_IGNORE, Feature.IGNORE),
-    (FAN_MARK_IGNORE_SURV, FAN_MARK_IGNORE_SURV, Feature.IGNORE),
-    (FAN_MARK_EVICTABLE | FAN_MARK_IGNORE_SURV, FAN_MARK_EVICTABLE | FAN_MARK_IGNORE_SURV, Feature.IGNORE),
+    (Mark(0), Mark(0)),
+    (FAN_MARK_DONT_FOLLOW, Mark(0)),
+    (FAN_MARK_IGNORED_MASK, Mark(0)),
+    (FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY, FAN_MARK_IGNORED_SURV_MODIFY),
+    (FAN_MARK_EVICTABLE, FAN_MARK_EVICTABLE),
+    (FAN_MARK_IGNORE, FAN_MARK_IGNORE),
+    (FAN_MARK_IGNORE_SURV, FAN_MARK_IGNORE_SURV),
+    (FAN_MARK_EVICTABLE | FAN_MARK_IGNORE_SURV, FAN_MARK_EVICTABLE | FAN_MARK_IGNORE_SURV),
 ]
 
 
 @pytest.mark.behaviour("FDI-MARK-MFLAGS")
-@pytest.mark.parametrize(("flags", "mflags", "feature"), MFLAGS, ids=[str(flags) for flags, *_ in MFLAGS])
-def test_flags_of_a_mark(flags, mflags, feature, ext4_dir):
-    if feature:
-        require(feature)
+@pytest.mark.parametrize(("flags", "mflags"), MFLAGS, ids=[str(flags) for flags, _ in MFLAGS])
+@requires(lambda flags: flags)
+def test_flags_of_a_mark(flags, mflags, ext4_dir):
     (ext4_dir / "file").touch()
     assert Mark(shown(flags, ext4_dir / "file").mflags) == mflags
 

@@ -14,8 +14,9 @@ from helpers.actors import Actor, in_turn, live
 from helpers.descriptors import same_description
 from helpers.events import parse
 from helpers.fanotify import BUFFER_SIZE, FanotifyGroup, fanotify_mark
-from helpers.features import Feature, require
+from helpers.features import Feature
 from helpers.pidfd import own_pidfd, pidfd_getfd, pidfd_of, pidfd_open
+from helpers.requirements import requires
 from helpers.uapi import FAN_MARK_ADD, FAN_NONBLOCK, FAN_OPEN, O_PATH, Open
 
 
@@ -65,8 +66,8 @@ def test_offset_and_flags(public_dir):
 
 
 @pytest.mark.behaviour("PGETFD-SHARED")
+@requires(Feature.KCMP)
 def test_open_file_description():
-    require(Feature.KCMP)
     with Actor(lambda: os.open(os.devnull, os.O_RDONLY)) as actor:
         one, other = actor.act(), actor.act()
         with pidfd_of(actor.pid) as pidfd:

@@ -16,9 +16,10 @@ from helpers.actors import Actor, ThreadActor, in_turn, live
 from helpers.children import in_child
 from helpers.credentials import unprivileged, user, user_namespace
 from helpers.errors import expect, outcome
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.filesystems import mounted
 from helpers.pidfd import clone_in, get_info, own_pidfd, pidfd_of, pidfd_send_signal
+from helpers.requirements import requires
 from helpers.sockets import peer_pidfd
 from helpers.syscalls import syscall
 from helpers.uapi import (
@@ -26,6 +27,7 @@ from helpers.uapi import (
     PIDFD_COREDUMP_SKIP,
     PIDFD_COREDUMP_USER,
     PIDFD_COREDUMPED,
+    PIDFD_GET_INFO,
     PIDFD_INFO_CGROUPID,
     PIDFD_INFO_COREDUMP,
     PIDFD_INFO_COREDUMP_CODE,
@@ -33,6 +35,7 @@ from helpers.uapi import (
     PIDFD_INFO_CREDS,
     PIDFD_INFO_EXIT,
     PIDFD_INFO_PID,
+    PIDFD_INFO_SUPPORTED_MASK,
     PIDFD_THREAD,
     PR_SET_DUMPABLE,
     SI_TKILL,
@@ -47,9 +50,7 @@ CREDENTIALS = ["ruid", "euid", "suid", "fsuid", "rgid", "egid", "sgid", "fsgid"]
 in_a_new_pid_namespace = functools.partial(clone_in, CLONE_NEWPID)
 
 
-@pytest.fixture(autouse=True)
-def _info():
-    require(Feature.PIDFD_INFO)
+pytestmark = requires(PIDFD_GET_INFO)
 
 
 def credentials(info):
@@ -142,9 +143,9 @@ def test_process_of_another_pid_namespace():
 
 
 @pytest.mark.behaviour("PINFO-EXIT")
+@requires(PIDFD_INFO_EXIT)
 @pytest.mark.parametrize("ask", [PIDFD_INFO_EXIT, PIDFD_INFO_EXIT | ALWAYS])
 def test_exit_status(ask):
-    require(Feature.PIDFD_INFO_EXIT)
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         assert PIDFD_INFO_EXIT not in Info(get_info(fd, ask).mask)
         actor.exit(3)
@@ -156,8 +157,8 @@ def test_exit_status(ask):
 
 
 @pytest.mark.behaviour("PINFO-EXIT")
+@requires(PIDFD_INFO_EXIT)
 def test_signal_that_killed():
-    require(Feature.PIDFD_INFO_EXIT)
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         pidfd_send_signal(fd, SIGKILL)
         actor.await_zombie()
@@ -166,8 +167,8 @@ def test_signal_that_killed():
 
 
 @pytest.mark.behaviour("PINFO-EXIT")
+@requires(PIDFD_INFO_EXIT)
 def test_process_that_somebody_else_reaped():
-    require(Feature.PIDFD_INFO_EXIT)
     children = []
 
     def have_child():
@@ -184,8 +185,8 @@ def test_process_that_somebody_else_reaped():
 
 
 @pytest.mark.behaviour("PINFO-EXIT-THREAD")
+@requires(PIDFD_INFO_EXIT)
 def test_thread_that_has_ended():
-    require(Feature.PIDFD_INFO_EXIT)
     with ThreadActor(os.getpid) as thread, pidfd_of(thread.tid, PIDFD_THREAD) as fd:
         thread.exit()
         info = get_info(fd, PIDFD_INFO_EXIT)
@@ -193,9 +194,9 @@ def test_thread_that_has_ended():
 
 
 @pytest.mark.behaviour("PINFO-COREDUMP")
+@requires(PIDFD_INFO_COREDUMP)
 @pytest.mark.parametrize(("dumpable", "answer"), [(1, PIDFD_COREDUMP_USER), (0, PIDFD_COREDUMP_SKIP)])
 def test_core_dump_to_come(dumpable, answer):
-    require(Feature.PIDFD_INFO_COREDUMP)
     with (
         live(lambda: syscall("prctl", PR_SET_DUMPABLE, dumpable, 0, 0, 0)) as actor,
         pidfd_of(actor.pid) as fd,
@@ -208,8 +209,8 @@ def test_core_dump_to_come(dumpable, answer):
 
 
 @pytest.mark.behaviour("PINFO-COREDUMP-ALIVE")
+@requires(PIDFD_INFO_SUPPORTED_MASK)
 def test_no_signal_of_a_living_process():
-    require(Feature.PIDFD_INFO_SUPPORTED_MASK)
     with live(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         mask = Info(get_info(fd, PIDFD_INFO_COREDUMP).mask)
     assert PIDFD_INFO_COREDUMP in mask
@@ -232,8 +233,8 @@ def dumps_sent_to(path):
 
 
 @pytest.mark.behaviour("PINFO-COREDUMPED")
+@requires(PIDFD_INFO_COREDUMP)
 def test_core_dump(public_dir):
-    require(Feature.PIDFD_INFO_COREDUMP)
     with dumps_sent_to(public_dir / "dumps") as server, Actor(os.abort) as actor:
         actor.start()
         with server.accept()[0] as connection:

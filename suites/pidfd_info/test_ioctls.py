@@ -12,8 +12,9 @@ import pytest
 from helpers.actors import Actor
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.pidfd import get_info, own_pidfd, pidfd_of, request
+from helpers.requirements import requires
 
 UNKNOWN = {"TCGETS": termios.TCGETS, "after-the-last": request(99), "another-magic": 0xFE01}
 FS_IOC_GETVERSION = 0x80087601
@@ -58,8 +59,8 @@ def test_bytes_to_read():
 
 
 @pytest.mark.behaviour("PINFO-GETVERSION")
+@requires(Feature.PIDFD_HANDLES)
 def test_version():
-    require(Feature.PIDFD_HANDLES)
     version = bytearray(b"\xff" * 8)
     with own_pidfd() as fd:
         fcntl.ioctl(fd, FS_IOC_GETVERSION, version)

@@ -12,8 +12,9 @@ from helpers.actors import Actor, LeaderlessActor, live
 from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.errors import expect, outcome
-from helpers.features import Feature, require
+from helpers.features import Feature
 from helpers.pidfd import NAMESPACES, clone_in, get_namespace, own_pidfd, pidfd_of
+from helpers.requirements import requires
 from helpers.uapi import (
     CLONE_NEWCGROUP,
     CLONE_NEWIPC,
@@ -31,9 +32,7 @@ ALL_NEW = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _namespaces():
-    require(Feature.PIDFD_NAMESPACES)
+pytestmark = requires(Feature.PIDFD_NAMESPACES)
 
 
 @pytest.fixture(scope="module")

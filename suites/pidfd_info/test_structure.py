@@ -10,8 +10,9 @@ import pytest
 from helpers.actors import Actor
 from helpers.descriptors import GuardedBuffer
 from helpers.errors import OK, expect
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.pidfd import Direction, get_info, own_pidfd, pidfd_of, request
+from helpers.requirements import requires
 from helpers.syscalls import syscall
 from helpers.uapi import (
     PIDFD_GET_INFO,
@@ -25,9 +26,7 @@ EVERYTHING = (1 << 64) - 1
 SINCE_6_19 = Info(0x7F)
 
 
-@pytest.fixture(autouse=True)
-def _info():
-    require(Feature.PIDFD_INFO)
+pytestmark = requires(PIDFD_GET_INFO)
 
 
 def ask(fd, size, direction=Direction.BOTH, mask=0, filler=0):
@@ -66,8 +65,8 @@ def test_one_way(direction):
 
 @pytest.mark.behaviour("PINFO-SIZE-LATER")
 @pytest.mark.parametrize("bit", [PIDFD_INFO_COREDUMP, PIDFD_INFO_SUPPORTED_MASK])
+@requires(lambda bit: bit)
 def test_field_that_does_not_fit(bit):
-    require(Feature.PIDFD_INFO_COREDUMP if bit == PIDFD_INFO_COREDUMP else Feature.PIDFD_INFO_SUPPORTED_MASK)
     with own_pidfd() as fd:
         answered = ask(fd, PIDFD_INFO_SIZE_VER0, mask=bit)
     assert bit in mask_of(answered)
@@ -99,8 +98,8 @@ def supported(fd):
 
 
 @pytest.mark.behaviour("PINFO-SUPPORTED")
+@requires(PIDFD_INFO_SUPPORTED_MASK)
 def test_bits_that_the_kernel_knows():
-    require(Feature.PIDFD_INFO_SUPPORTED_MASK)
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         known = supported(fd)
         assert SINCE_6_19 & ~known == Info(0)
@@ -111,8 +110,8 @@ def test_bits_that_the_kernel_knows():
 
 
 @pytest.mark.behaviour("PINFO-SUPPORTED-MOVED")
+@requires(PIDFD_INFO_SUPPORTED_MASK)
 def test_structure_of_the_first_release_with_supported_mask():
-    require(Feature.PIDFD_INFO_SUPPORTED_MASK)
     with own_pidfd() as fd:
         structure = ask(fd, 80, mask=PIDFD_INFO_SUPPORTED_MASK)
     assert PIDFD_INFO_SUPPORTED_MASK in mask_of(structure)

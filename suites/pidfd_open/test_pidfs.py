@@ -15,11 +15,12 @@ from helpers.actors import Actor, live
 from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.errors import OK, expect, outcome
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.handles import fd_to_handle, open_by_handle_at
 from helpers.pidfd import clone_as, clone_in, own_pidfd, pidfd_of, pidfd_send_signal
+from helpers.requirements import requires
 from helpers.syscalls import syscall
-from helpers.uapi import CLONE_NEWPID
+from helpers.uapi import CLONE_NEWPID, PIDFD_THREAD
 
 PID_FS_MAGIC, ANON_INODE_FS_MAGIC = 0x50494446, 0x09041934
 FD_PIDFS_ROOT = -10002
@@ -40,8 +41,8 @@ def test_inode_of_two_processes():
 
 
 @pytest.mark.behaviour("POPEN-INODE")
+@requires(PIDFD_THREAD)
 def test_inode_of_two_processes_with_one_number():
-    require(Feature.PIDFD_THREAD)
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         before = inode(fd)
         actor.exit()
@@ -81,13 +82,13 @@ def test_open_again(mode):
 
 
 @pytest.mark.behaviour("POPEN-CHMOD")
+@requires(PIDFD_THREAD)
 @pytest.mark.parametrize(
     ("change", "arguments"),
     [(os.fchmod, (0o777,)), (os.fchown, (1, 1)), (os.utime, ((1, 1),))],
     ids=["mode", "owner", "times"],
 )
 def test_change(change, arguments):
-    require(Feature.PIDFD_THREAD)
     with own_pidfd() as fd:
         before = os.fstat(fd)
         expect(EOPNOTSUPP if has(Feature.PIDFD_XATTRS) else EPERM, change, fd, *arguments)
@@ -95,8 +96,8 @@ def test_change(change, arguments):
 
 
 @pytest.mark.behaviour("POPEN-XATTR")
+@requires(Feature.PIDFD_XATTRS)
 def test_attribute():
-    require(Feature.PIDFD_XATTRS)
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         with pidfd_of(actor.pid) as other:
             os.setxattr(other, "trusted.suite", b"value")
@@ -110,18 +111,18 @@ def test_attribute():
 
 
 @pytest.mark.behaviour("POPEN-XATTR")
+@requires(Feature.PIDFD_XATTRS)
 @pytest.mark.parametrize("namespace", ["user", "security"])
 def test_attribute_of_another_namespace(namespace):
-    require(Feature.PIDFD_XATTRS)
     with own_pidfd() as fd:
         expect(EOPNOTSUPP, os.setxattr, fd, f"{namespace}.suite", b"value")
 
 
 @pytest.mark.behaviour("POPEN-XATTR-NONE")
+@requires(Feature.PIDFD_XATTRS)
 @pytest.mark.parametrize("call", [os.getxattr, os.removexattr])
 @pytest.mark.parametrize("others", [False, True], ids=["never-had-one", "has-another"])
 def test_attribute_that_was_not_set(call, others):
-    require(Feature.PIDFD_XATTRS)
     with live(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         if others:
             os.setxattr(fd, "trusted.other", b"value")
@@ -129,8 +130,8 @@ def test_attribute_that_was_not_set(call, others):
 
 
 @pytest.mark.behaviour("POPEN-XATTR-UNPRIV")
+@requires(Feature.PIDFD_XATTRS)
 def test_attribute_without_privilege():
-    require(Feature.PIDFD_XATTRS)
     with live(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         os.setxattr(fd, "trusted.suite", b"value")
 
@@ -148,8 +149,8 @@ def assert_same_process(fd, again):
 
 
 @pytest.mark.behaviour("POPEN-HANDLE")
+@requires(Feature.PIDFD_HANDLES)
 def test_handle():
-    require(Feature.PIDFD_HANDLES)
     with live(os.getpid) as actor, pidfd_of(actor.pid) as fd, own_pidfd() as mount:
         handle = fd_to_handle(fd)
         assert (handle.type, len(handle.data)) == (FILEID_PIDFS, 8)
@@ -161,8 +162,8 @@ def test_handle():
 
 
 @pytest.mark.behaviour("POPEN-HANDLE")
+@requires(Feature.PIDFD_HANDLES)
 def test_handle_without_privilege():
-    require(Feature.PIDFD_HANDLES)
     with own_pidfd() as fd:
         handle = fd_to_handle(fd)
         assert (
@@ -172,18 +173,16 @@ def test_handle_without_privilege():
 
 
 @pytest.mark.behaviour("POPEN-HANDLE-ROOT")
+@requires(Feature.PIDFD_HANDLES, Feature.PIDFD_XATTRS)  # with which FD_PIDFS_ROOT came, 6.17
 def test_handle_without_a_mount():
-    require(Feature.PIDFD_HANDLES)
     with own_pidfd() as fd:
         handle = fd_to_handle(fd)
-        # FD_PIDFS_ROOT came with extended attributes, 6.17.
-        require(Feature.PIDFD_XATTRS)
         assert_same_process(fd, open_by_handle_at(FD_PIDFS_ROOT, handle))
 
 
 @pytest.mark.behaviour("POPEN-HANDLE-STALE")
+@requires(Feature.PIDFD_HANDLES)
 def test_handle_of_a_process_that_was_reaped():
-    require(Feature.PIDFD_HANDLES)
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd, own_pidfd() as mount:
         handle = fd_to_handle(fd)
         actor.exit()
@@ -194,8 +193,8 @@ def test_handle_of_a_process_that_was_reaped():
 
 
 @pytest.mark.behaviour("POPEN-HANDLE-STALE")
+@requires(Feature.PIDFD_HANDLES)
 def test_handle_in_a_namespace_that_does_not_see_the_process():
-    require(Feature.PIDFD_HANDLES)
     with own_pidfd() as fd:
         handle = fd_to_handle(fd)
 

@@ -13,8 +13,8 @@ from helpers.actors import Actor, LeaderlessActor, ThreadActor
 from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.errors import expect, outcome
-from helpers.features import Feature, require
 from helpers.pidfd import clone_in, own_pidfd, pidfd_of
+from helpers.requirements import requires
 from helpers.syscalls import syscall
 from helpers.uapi import (
     CLONE_FILES,
@@ -160,8 +160,8 @@ def test_caller_without_privilege(elsewhere, flag):
 
 
 @pytest.mark.behaviour("POPEN-SETNS-THREAD")
+@requires(PIDFD_THREAD)
 def test_namespace_of_a_thread():
-    require(Feature.PIDFD_THREAD)
     threads = []
 
     def start():

@@ -12,8 +12,9 @@ import pytest
 from helpers import fdinfo
 from helpers.actors import Actor, ActorDied, LeaderlessActor, ThreadActor
 from helpers.errors import expect
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.pidfd import pidfd_of, pidfd_open, pidfd_send_signal, poll
+from helpers.requirements import requires
 from helpers.uapi import PIDFD_NONBLOCK, PIDFD_THREAD, POLLHUP, POLLIN, Pidfd, Poll
 
 
@@ -40,8 +41,8 @@ def test_thread(more):
 
 
 @pytest.mark.behaviour("POPEN-THREAD-POLL")
+@requires(PIDFD_THREAD)
 def test_thread_that_ends():
-    require(Feature.PIDFD_THREAD)
     with ThreadActor(os.getpid) as thread, pidfd_of(thread.tid, PIDFD_THREAD) as fd:
         assert poll(fd) == Poll(0)
         thread.exit()
@@ -57,9 +58,8 @@ def test_thread_that_ends():
         pytest.param(PIDFD_THREAD, marks=pytest.mark.behaviour("POPEN-LEADER-POLL")),
     ],
 )
+@requires(lambda flags: flags)
 def test_leader_that_exits_first(flags):
-    if flags & PIDFD_THREAD:
-        require(Feature.PIDFD_THREAD)
     with LeaderlessActor(os.getpid) as actor, pidfd_of(actor.pid, flags) as fd:
         assert poll(fd) == Poll(0)
         assert actor.act() == actor.pid
@@ -97,8 +97,8 @@ class ThreadThatExecutes:
 
 
 @pytest.mark.behaviour("POPEN-THREAD-EXEC")
+@requires(PIDFD_THREAD)
 def test_thread_that_executes_a_program():
-    require(Feature.PIDFD_THREAD)
     with Actor(ThreadThatExecutes()) as actor:
         tid = actor.act()
         with (

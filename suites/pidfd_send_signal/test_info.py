@@ -11,8 +11,8 @@ from helpers.actors import ThreadActor
 from helpers.children import in_child
 from helpers.credentials import user
 from helpers.errors import OK, by_behaviour, expect, outcome
-from helpers.features import Feature, require
 from helpers.pidfd import Siginfo, clone_in, own_pidfd, pidfd_of, pidfd_send_signal
+from helpers.requirements import requires
 from helpers.uapi import (
     CLONE_NEWPID,
     PIDFD_SIGNAL_THREAD,
@@ -49,9 +49,9 @@ def test_nothing_said():
 
 
 @pytest.mark.behaviour("PSIG-INFO-THREAD")
+@requires(PIDFD_THREAD)
 @pytest.mark.parametrize(("opened", "scope"), [(Pidfd(0), PIDFD_SIGNAL_THREAD), (PIDFD_THREAD, Scope(0))])
 def test_nothing_said_to_a_thread(opened, scope):
-    require(Feature.PIDFD_THREAD)
     with taker() as actor, pidfd_of(actor.pid, opened) as fd:
         sender = send_as_somebody(fd, flags=scope)
         taken = actor.act()

@@ -11,8 +11,8 @@ import pytest
 from helpers.actors import Actor, ThreadActor
 from helpers.children import in_child
 from helpers.errors import expect
-from helpers.features import Feature, require
 from helpers.pidfd import pidfd_of, pidfd_send_signal
+from helpers.requirements import requires
 from helpers.uapi import (
     PIDFD_SELF_THREAD,
     PIDFD_SELF_THREAD_GROUP,
@@ -38,6 +38,7 @@ def start_thread():
 
 
 @pytest.mark.behaviour("PSIG-THREAD-DIRECTED")
+@requires(PIDFD_THREAD)
 @pytest.mark.parametrize("leader", [True, False], ids=["leader", "other-thread"])
 @pytest.mark.parametrize(
     ("opened", "scope", "reaches"),
@@ -59,7 +60,6 @@ def start_thread():
     ],
 )
 def test_thread_or_process(opened, scope, reaches, leader):
-    require(Feature.PIDFD_THREAD)
     with Actor(start_thread) as actor:
         other = actor.act()
         target = other if opened & PIDFD_THREAD and not leader else actor.pid
@@ -78,9 +78,8 @@ def test_thread_or_process(opened, scope, reaches, leader):
     ],
     ids=["thread", "process"],
 )
+@requires(PIDFD_SELF_THREAD, lambda fd: fd)
 def test_oneself(fd, reaches):
-    require(Feature.PIDFD_SELF, *([Feature.PIDFD_SELF_MOVED] if fd == PIDFD_SELF_THREAD_GROUP else []))
-
     def send_from_a_thread():
         block()
         with ThreadActor(lambda: pidfd_send_signal(fd, SIGNAL)) as thread:
@@ -102,9 +101,9 @@ def group_of(size):
 
 
 @pytest.mark.behaviour("PSIG-PGRP")
+@requires(PIDFD_THREAD)
 @pytest.mark.parametrize("opened", [Pidfd(0), PIDFD_THREAD])
 def test_process_group(opened):
-    require(Feature.PIDFD_THREAD)
     with group_of(2) as members, Actor(block) as outsider:
         outsider.act()
         with pidfd_of(members[0].pid, opened) as fd:
@@ -114,15 +113,15 @@ def test_process_group(opened):
 
 
 @pytest.mark.behaviour("PSIG-PGRP")
+@requires(PIDFD_THREAD)
 def test_process_that_leads_no_group():
-    require(Feature.PIDFD_THREAD)
     with group_of(2) as (_, member), pidfd_of(member.pid) as fd:
         expect(ESRCH, pidfd_send_signal, fd, SIGNAL, flags=PIDFD_SIGNAL_PROCESS_GROUP)
 
 
 @pytest.mark.behaviour("PSIG-PGRP-LEADERLESS")
+@requires(PIDFD_THREAD)
 def test_group_whose_leader_was_reaped():
-    require(Feature.PIDFD_THREAD)
     with group_of(2) as (leader, member), pidfd_of(leader.pid) as fd:
         leader.exit()
         leader.reap()

@@ -13,8 +13,9 @@ from helpers import fdinfo
 from helpers.actors import Actor, ThreadActor, zombie
 from helpers.descriptors import exhausted, open_descriptors
 from helpers.errors import OK, expect
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.pidfd import clone_in, get_info, own_pidfd, pidfd_send_signal, poll
+from helpers.requirements import requires
 from helpers.sockets import pass_pidfds, receive_pidfd
 from helpers.uapi import CLONE_NEWPID, O_RDWR, PIDFD_INFO_EXIT, POLLHUP, POLLIN, SO_PASSPIDFD, Open
 
@@ -23,9 +24,7 @@ KINDS = [socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM]
 UCRED = struct.Struct("=iII")
 
 
-@pytest.fixture(autouse=True)
-def _socket_pidfds():
-    require(Feature.SOCKET_PIDFD)
+pytestmark = requires(Feature.SOCKET_PIDFD)
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from helpers import fdinfo
 from helpers.actors import Actor, ThreadActor
 from helpers.descriptors import exhausted, open_descriptors
 from helpers.errors import expect
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.pidfd import get_info, pidfd_of, pidfd_send_signal, poll
+from helpers.requirements import requires
 from helpers.sockets import peer_pidfd, store_peer_pidfd
 from helpers.uapi import O_RDWR, PIDFD_INFO_EXIT, POLLHUP, POLLIN, SO_PEERPIDFD, Open
 
@@ -22,9 +23,7 @@ STATUS = 7
 CONNECTED = [socket.SOCK_STREAM, socket.SOCK_SEQPACKET]
 
 
-@pytest.fixture(autouse=True)
-def _socket_pidfds():
-    require(Feature.SOCKET_PIDFD)
+pytestmark = requires(Feature.SOCKET_PIDFD)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from helpers.actors import Actor, LeaderlessActor, ThreadActor, zombie
 from helpers.children import in_child
 from helpers.errors import expect, outcome
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
 from helpers.pidfd import clone_in, own_pidfd, pidfd_of, pidfd_send_signal, waitid
+from helpers.requirements import requires
 from helpers.syscalls import syscall
 from helpers.uapi import CLONE_NEWPID, P_PIDFD, PIDFD_SELF_THREAD, PIDFD_SELF_THREAD_GROUP, PIDFD_THREAD
 
@@ -164,15 +164,15 @@ def test_child_of_another_thread_alone():
 
 
 @pytest.mark.behaviour("PWAIT-THREAD-PIDFD")
+@requires(PIDFD_THREAD)
 def test_leader():
-    require(Feature.PIDFD_THREAD)
     with zombie(os.getpid, status=3) as actor, pidfd_of(actor.pid, PIDFD_THREAD) as fd:
         assert waitid(fd, os.WEXITED).si_status == 3
 
 
 @pytest.mark.behaviour("PWAIT-THREAD-PIDFD")
+@requires(PIDFD_THREAD)
 def test_other_thread():
-    require(Feature.PIDFD_THREAD)
     started = []
 
     def start_a_thread():

@@ -3,8 +3,9 @@
 
 import pytest
 
-from helpers.features import Feature, require
+from helpers.features import Feature
 from helpers.queue_fd import controlling
+from helpers.requirements import requires
 
 
 @pytest.fixture
@@ -15,11 +16,7 @@ def file(public_dir):
 
 
 @pytest.fixture
-def restartable():
-    require(Feature.QUEUE_FD)
-
-
-@pytest.fixture
-def control(restartable, file):
+@requires(Feature.QUEUE_FD)
+def control(file):
     with controlling(file) as control:
         yield control

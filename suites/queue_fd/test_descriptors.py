@@ -22,6 +22,7 @@ from helpers.features import Feature, has
 from helpers.permission import Requester
 from helpers.pidfd import own_pidfd, pidfd_getfd
 from helpers.queue_fd import ControlGroup, open_queue
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CLASS_CONTENT,
     FAN_CLOEXEC,
@@ -33,7 +34,7 @@ from helpers.uapi import (
     Open,
 )
 
-pytestmark = pytest.mark.usefixtures("restartable")
+pytestmark = requires(Feature.QUEUE_FD)
 
 UNKNOWN_IOCTL = 0x46FF
 FLAGS = [Init(0), FAN_CLOEXEC, FAN_NONBLOCK, FAN_CLOEXEC | FAN_NONBLOCK]

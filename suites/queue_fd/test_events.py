@@ -8,8 +8,10 @@ import pytest
 
 from helpers.errors import OK, expect
 from helpers.events import parse
+from helpers.features import Feature
 from helpers.permission import Requester, requesting
 from helpers.queue_fd import controlling
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ACCESS_PERM,
     FAN_ALLOW,
@@ -20,7 +22,7 @@ from helpers.uapi import (
     PermissionResponse,
 )
 
-pytestmark = pytest.mark.usefixtures("restartable")
+pytestmark = requires(Feature.QUEUE_FD)
 
 
 def open_once(file):

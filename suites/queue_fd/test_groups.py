@@ -11,6 +11,7 @@ from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature, has
 from helpers.permission import Requester
 from helpers.queue_fd import ControlGroup
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ACCESS,
     FAN_ACCESS_PERM,
@@ -36,7 +37,7 @@ from helpers.uapi import (
     FAN_REPORT_FID,
 )
 
-pytestmark = pytest.mark.usefixtures("restartable")
+pytestmark = requires(Feature.QUEUE_FD)
 
 FIDS = [FAN_REPORT_FID, FAN_REPORT_DIR_FID, FAN_REPORT_DFID_NAME, FAN_REPORT_DFID_NAME_TARGET]
 PERMISSION = [

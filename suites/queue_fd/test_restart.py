@@ -15,10 +15,11 @@ from helpers import fdinfo, sysctl
 from helpers.actors import Actor
 from helpers.errors import OK, expect
 from helpers.events import parse
-from helpers.features import Feature, has, require
+from helpers.features import Feature, has
 from helpers.permission import Requester
 from helpers.pidfd import clone_in, pidfd_getfd, pidfd_of, pidfd_send_signal
 from helpers.queue_fd import CONTENT, ControlGroup, Queue, controlling
+from helpers.requirements import requires
 from helpers.uapi import (
     CLONE_NEWPID,
     FAN_ACCESS_PERM,
@@ -34,7 +35,7 @@ from helpers.uapi import (
     FAN_REPORT_PIDFD,
 )
 
-pytestmark = pytest.mark.usefixtures("restartable")
+pytestmark = requires(Feature.QUEUE_FD)
 
 RESTARTS = 5
 
@@ -236,7 +237,7 @@ def test_killed_after_the_release(control, interrupted):
 
 
 @pytest.mark.behaviour("RST-44")
-def test_limit_of_the_queue(restartable, file):
+def test_limit_of_the_queue(file):
     with contextlib.ExitStack() as stack:
         with sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
             control = stack.enter_context(ControlGroup())
@@ -265,8 +266,8 @@ def test_room_in_the_queue_after_a_restart(control, interrupted, file):
 
 
 @pytest.mark.behaviour("RST-46")
+@requires(FAN_REPORT_PIDFD)
 def test_pidfd(file):
-    require(Feature.REPORT_PIDFD)
     with (
         controlling(file, flags=CONTENT | FAN_REPORT_PIDFD) as control,
         asking(control, file, 1) as (requester,),
