@@ -5,11 +5,12 @@ from errno import EINVAL, EPERM
 
 import pytest
 
+from helpers.changes import changed_by
 from helpers.children import in_child
 from helpers.credentials import unprivileged, user_namespace
 from helpers.errors import OK, by_behaviour, cases, expect
 from helpers.fanotify import fanotify_init
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CLASS_CONTENT,
@@ -84,9 +85,8 @@ def test_privileged(flags, answer):
 
 @pytest.mark.behaviour("CAP-UNPRIV-MNT")
 @requires(FAN_REPORT_MNT)
-def test_mount_events():
-    # The commit which opened such groups to everybody also let user namespaces mark what they mounted.
-    answer = OK if has(Feature.USERNS_MARKS) else EPERM
+@changed_by(Feature.USERNS_MARKS, before=EPERM, after=OK)  # of the same commit, 58f5fbeb367f
+def test_mount_events(answer):
     in_child(lambda: expect(answer, fanotify_init, FAN_REPORT_MNT), unprivileged)
 
 

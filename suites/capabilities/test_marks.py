@@ -7,11 +7,12 @@ from errno import EACCES, EINVAL, EPERM
 
 import pytest
 
+from helpers.changes import changed_by
 from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup, fanotify_mark
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.requirements import requires
 from helpers.uapi import (
     FAN_MARK_ADD,
@@ -85,14 +86,13 @@ def test_privileged_group_of_an_unprivileged_user(kind, public_dir):
 @pytest.mark.behaviour("CAP-UNPRIV-INHERITED")
 @requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("kind", EVERYTHING)
-def test_unprivileged_group_of_a_privileged_user(kind, ext4_dir):
+@changed_by(Feature.UNPRIVILEGED_MNT, before=EPERM, after=OK)  # of the same commit, 58f5fbeb367f
+def test_unprivileged_group_of_a_privileged_user(kind, ext4_dir, answer):
     here, there = socket.socketpair()
     with here, there:
         in_child(lambda: send_group(there), unprivileged)
         _, (group,), _, _ = socket.recv_fds(here, 1, 1)
     try:
-        # Since 58f5fbeb367f (6.16), which also gave everybody groups of mount events.
-        answer = OK if has(Feature.UNPRIVILEGED_MNT) else EPERM
         expect(answer, fanotify_mark, group, FAN_MARK_ADD | kind, FAN_OPEN, ext4_dir)
     finally:
         os.close(group)

@@ -6,11 +6,12 @@ from errno import EACCES, EPERM
 
 import pytest
 
+from helpers.changes import changed_by
 from helpers.children import in_child
 from helpers.credentials import user_namespace
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.filesystems import mount
 from helpers.requirements import requires
 from helpers.uapi import (
@@ -31,10 +32,8 @@ EVERYTHING = [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM]
 @pytest.mark.behaviour("CAP-USERNS-FS-MARK")
 @requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("kind", EVERYTHING)
-def test_own_filesystem(kind, public_dir):
-    # 58f5fbeb367f (6.16) also gave everybody groups of mount events.
-    answer = OK if has(Feature.UNPRIVILEGED_MNT) else EPERM
-
+@changed_by(Feature.UNPRIVILEGED_MNT, before=EPERM, after=OK)  # of the same commit, 58f5fbeb367f
+def test_own_filesystem(kind, public_dir, answer):
     def call():
         mount("own", public_dir, "tmpfs")
         with FanotifyGroup(FAN_REPORT_FID) as group:

@@ -14,6 +14,7 @@ from helpers.children import in_child
 from helpers.credentials import without
 from helpers.errors import OK, expect, outcome
 from helpers.fanotify import FanotifyGroup
+from helpers.features import Feature
 from helpers.pidfd import clone3, get_info, pidfd_open, poll, waitid
 from helpers.requirements import requires
 from helpers.syscalls import syscall
@@ -116,6 +117,7 @@ def test_autokill_without_privilege(more, answer):
 
 
 @pytest.mark.behaviour("CLONE3-AUTOKILL-FAN")
+@requires(Feature.FANOTIFY, FAN_REPORT_PIDFD)
 def test_other_pidfds_do_not_kill(public_dir):
     file = public_dir / "file"
     file.write_text("content")

@@ -3,19 +3,18 @@
 
 import pytest
 
-from helpers.features import Feature, has
+from helpers.changes import changed_by
 from helpers.pidfd import poll
-from helpers.uapi import POLLHUP, POLLIN, Poll
+from helpers.uapi import PIDFD_THREAD, POLLHUP, POLLIN, Poll
 from suites.clone_pidfd.children import child_with_pidfd
 
 
 @pytest.mark.behaviour("CLONE-POLL")
-def test_poll():
-    # POLLHUP came with the same release as pidfds of threads, 6.9.
-    gone = POLLIN | POLLHUP if has(Feature.PIDFD_THREAD) else POLLIN
+@changed_by(PIDFD_THREAD, before=POLLIN, after=POLLIN | POLLHUP)  # of the same release, 6.9
+def test_poll(answer):
     with child_with_pidfd() as (child, fd):
         assert poll(fd) == Poll(0)
         child.exit()
         assert poll(fd) == POLLIN
         child.reap()
-        assert poll(fd) == gone
+        assert poll(fd) == answer

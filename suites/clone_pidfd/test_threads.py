@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from helpers import fdinfo
+from helpers.changes import changed_by
 from helpers.descriptors import GuardedBuffer, exhausted
-from helpers.features import Feature, has
+from helpers.errors import OK
 from helpers.requirements import requires
 from helpers.syscalls import syscall
 from helpers.tracee import Tracee
@@ -77,13 +78,14 @@ def nothing_is_left(tracee):
 
 @pytest.mark.behaviour("CLONE-THREAD")
 @both_calls
-def test_pidfd_is_the_threads(call):
+@changed_by(PIDFD_THREAD, before=EINVAL, after=OK)
+def test_pidfd_is_the_threads(call, answer):
     cell = new_cell()
     address = ctypes.addressof(cell)
     with held_process() as tracee:
-        if not has(Feature.PIDFD_THREAD):
+        if answer != OK:
             with nothing_is_left(tracee):
-                assert call(tracee, FLAGS, address) == -EINVAL
+                assert call(tracee, FLAGS, address) == -answer
             assert tracee.read_int(address) == UNTOUCHED
             return
         thread = call(tracee, FLAGS, address)

@@ -35,6 +35,7 @@ def abort(mount_point):
 
 
 @pytest.fixture
+@requires(fs="ext4")
 def two_disks(public_dir):
     for name in ("one", "other"):
         (public_dir / name).mkdir()
@@ -68,8 +69,8 @@ def test_errors_of_two_filesystems(two_disks):
 
 
 @pytest.mark.behaviour("META-FS-ERROR-SHUTDOWN")
-@requires(Feature.SHUTDOWN_ERROR)
 @pytest.mark.parametrize("kind", DISK_FILESYSTEMS)
+@requires(Feature.SHUTDOWN_ERROR, fs=lambda kind: kind)
 def test_shutdown(public_dir, kind):
     with disk(public_dir, kind) as mount_point, watching_errors(mount_point) as group:
         expected = FidRecord(FAN_EVENT_INFO_TYPE_FID, fsid(mount_point), FILEID_INVALID, b"")

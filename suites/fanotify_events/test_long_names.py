@@ -8,6 +8,7 @@ import pytest
 from helpers.events import FidRecord
 from helpers.fanotify import watching
 from helpers.filesystems import block_device, mounted
+from helpers.requirements import requires
 from helpers.uapi import FAN_CREATE, FAN_EVENT_INFO_TYPE_DFID_NAME, FAN_REPORT_DFID_NAME
 
 NAME_MAX = 255
@@ -17,6 +18,7 @@ CHARACTER = "\u754c"
 
 
 @pytest.fixture
+@requires(fs="vfat")
 def vfat_dir(public_dir):
     image = public_dir / "vfat.img"
     with image.open("wb") as file:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.changes import changed_by
 from helpers.fanotify import watching
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.syscalls import syscall
 from helpers.uapi import (
     FAN_ACCESS,
@@ -154,10 +155,11 @@ def test_event_with_a_handle(opened, call, mask):
 
 @pytest.mark.behaviour("META-SPLICE")
 @pytest.mark.parametrize("fids", [Init(0), FAN_REPORT_FID])
-def test_splice_from_a_file(opened, fids):
+@changed_by(Feature.SPLICE_EVENTS, before=NOTHING, after=FAN_ACCESS)
+def test_splice_from_a_file(opened, fids, answer):
     with watching(opened.path, ANY, FAN_NONBLOCK | fids) as group:
         os.splice(opened.fd, opened.pipe[1], SIZE)
-        assert seen(group) == (FAN_ACCESS if has(Feature.SPLICE_EVENTS) else NOTHING)
+        assert seen(group) == answer
 
 
 @pytest.mark.behaviour("META-OPEN-CLOSE")

@@ -30,7 +30,7 @@ ERROR = struct.Struct("=BBHiI")
 
 
 @pytest.fixture
-@requires(FAN_FS_ERROR)
+@requires(FAN_FS_ERROR, fs="ext4")
 def image(public_dir):
     """An ext4 of the test's own, which is not mounted."""
     return disk_image(public_dir, "ext4")

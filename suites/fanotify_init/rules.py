@@ -13,6 +13,7 @@ from helpers import proposals
 from helpers.credentials import Step, unprivileged, user_namespace, without
 from helpers.errors import OK
 from helpers.features import Feature, has
+from helpers.requirements import flags_with_features
 from helpers.uapi import (
     CAP_AUDIT_WRITE,
     FAN_CLASS_CONTENT,
@@ -38,14 +39,7 @@ CLASSES = FAN_CLASS_CONTENT | FAN_CLASS_PRE_CONTENT
 NONE = Init(0)
 FIDS = FAN_REPORT_FID | FAN_REPORT_DIR_FID | FAN_REPORT_NAME | FAN_REPORT_TARGET_FID
 
-FEATURE_OF = {
-    FAN_ENABLE_AUDIT: Feature.ENABLE_AUDIT,
-    FAN_REPORT_PIDFD: Feature.REPORT_PIDFD,
-    FAN_REPORT_TARGET_FID: Feature.REPORT_TARGET_FID,
-    FAN_REPORT_FD_ERROR: Feature.REPORT_FD_ERROR,
-    FAN_REPORT_MNT: Feature.REPORT_MNT,
-}
-"""The flags which some kernels do not know."""
+FEATURE_OF = flags_with_features(Init)
 
 
 @dataclass(frozen=True)

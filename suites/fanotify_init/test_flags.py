@@ -5,9 +5,10 @@ from errno import EINVAL
 
 import pytest
 
+from helpers.changes import changed_by
 from helpers.errors import OK, by_behaviour, expect
 from helpers.fanotify import fanotify_init
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CLASS_CONTENT,
@@ -100,10 +101,6 @@ def test_flags(flags: Init, answer: int) -> None:
 @pytest.mark.behaviour("INIT-PIDFD-TID")
 @requires(FAN_REPORT_PIDFD)
 @pytest.mark.parametrize("more", [Init(0), FAN_REPORT_FID, FAN_CLASS_CONTENT])
-def test_pidfd_with_tid(more: Init) -> None:
-    # 7.2-rc1 brought both; which kernel this is shows in what it reports of a process that is gone.
-    expect(
-        OK if has(Feature.PIDFD_OF_REAPED) else EINVAL,
-        fanotify_init,
-        FAN_REPORT_PIDFD | FAN_REPORT_TID | more,
-    )
+@changed_by(Feature.PIDFD_OF_REAPED, before=EINVAL, after=OK)  # of the same release, 7.2-rc1
+def test_pidfd_with_tid(more: Init, answer: int) -> None:
+    expect(answer, fanotify_init, FAN_REPORT_PIDFD | FAN_REPORT_TID | more)

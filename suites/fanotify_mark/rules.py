@@ -18,7 +18,8 @@ from typing import NamedTuple
 from helpers import uapi
 from helpers.errors import OK
 from helpers.features import Feature, has
-from helpers.uapi import Mark, Mask
+from helpers.requirements import flags_with_features
+from helpers.uapi import Flags, Mark, Mask
 
 # Plain integers: there are many calls to judge, and the arithmetic of enums is slow.
 FAN_MARK_ADD = int(uapi.FAN_MARK_ADD)
@@ -76,16 +77,6 @@ FIDS = FAN_REPORT_FID | FAN_REPORT_DIR_FID | FAN_REPORT_NAME | FAN_REPORT_TARGET
 ALL_FLAGS = int(reduce(or_, Mark))
 ALL_EVENTS = int(reduce(or_, Mask) & ~FAN_Q_OVERFLOW)
 
-FEATURE_OF_FLAG = {FAN_MARK_EVICTABLE: Feature.EVICTABLE, FAN_MARK_IGNORE: Feature.IGNORE}
-FEATURE_OF_EVENTS = {
-    FAN_FS_ERROR: Feature.FS_ERROR,
-    PERMISSION_EVENTS & ~FAN_PRE_ACCESS: Feature.PERMISSION_EVENTS,
-    FAN_PRE_ACCESS: Feature.PRE_ACCESS,
-    MOUNT_EVENTS: Feature.REPORT_MNT,
-    FAN_RENAME: Feature.RENAME,
-}
-"""The flags and events which some kernels do not know."""
-
 
 @dataclass(frozen=True)
 class Known:
@@ -96,11 +87,16 @@ class Known:
     mount_namespaces: bool = True
 
 
+def unknown(word: type[Flags]) -> int:
+    """Return the flags of a word that this kernel does not know."""
+    return sum(int(flag) for flag, feature in flags_with_features(word).items() if not has(feature))
+
+
 def known_here() -> Known:
     """Return what this kernel knows."""
     return Known(
-        ALL_FLAGS & ~sum(flag for flag, feature in FEATURE_OF_FLAG.items() if not has(feature)),
-        ALL_EVENTS & ~sum(events for events, feature in FEATURE_OF_EVENTS.items() if not has(feature)),
+        ALL_FLAGS & ~unknown(Mark),
+        ALL_EVENTS & ~unknown(Mask),
         has(Feature.REPORT_MNT),
     )
 

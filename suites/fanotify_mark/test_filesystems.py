@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.changes import changed_by
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.filesystems import DISK_FILESYSTEMS, mount_point, subvolume
 from helpers.fuse import FILES, fuse
 from helpers.handles import fsid
@@ -35,6 +36,8 @@ from helpers.uapi import (
     FAN_OPEN_PERM,
     FAN_PRE_ACCESS,
     FAN_REPORT_FID,
+    PIDFD_THREAD,
+    Mask,
 )
 from suites.fanotify_mark.targets import NO_FSID, WITH_PRE_CONTENT_EVENTS, handles
 
@@ -46,6 +49,11 @@ on_disk = pytest.mark.parametrize("filesystem", DISK_FILESYSTEMS, indirect=True)
 def on(*filesystems):
     """Run a test on these filesystems."""
     return pytest.mark.parametrize("filesystem", filesystems, indirect=True)
+
+
+def for_inodes(refusal):
+    """Answer OK to marks on inodes, and this refusal to others."""
+    return lambda mark_type: OK if mark_type == FAN_MARK_INODE else refusal
 
 
 @pytest.fixture
@@ -78,9 +86,9 @@ def test_tmpfs(mark_type, filesystem_dir, fid_group):
 @pytest.mark.behaviour("MARK-BTRFS-SUBVOL")
 @on("btrfs-subvolume")
 @every_type
-def test_subvolume(mark_type, filesystem_dir, fid_group):
+@changed_by(Feature.WEAK_FSID, before=EXDEV, after=for_inodes(EXDEV))
+def test_subvolume(mark_type, filesystem_dir, fid_group, answer):
     assert fsid(filesystem_dir) != fsid(mount_point(filesystem_dir))
-    answer = OK if mark_type == FAN_MARK_INODE and has(Feature.WEAK_FSID) else EXDEV
     expect(answer, fid_group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, filesystem_dir)
 
 
@@ -116,6 +124,7 @@ def expect_mark(group, mark_type, path):
 
 
 @pytest.fixture
+@requires(fs="fuse")
 def no_fsid(public_dir):
     """The root of a filesystem without an fsid."""
     with fuse(public_dir / "fuse") as root:
@@ -125,8 +134,8 @@ def no_fsid(public_dir):
 
 @pytest.mark.behaviour("MARK-FID-FSID")
 @every_type
-def test_no_fsid(mark_type, no_fsid, fid_group):
-    answer = OK if mark_type == FAN_MARK_INODE and has(Feature.WEAK_FSID) else ENODEV
+@changed_by(Feature.WEAK_FSID, before=ENODEV, after=for_inodes(ENODEV))
+def test_no_fsid(mark_type, no_fsid, fid_group, answer):
     expect(answer, fid_group.mark, FAN_MARK_ADD | mark_type, FAN_OPEN, no_fsid)
 
 
@@ -267,11 +276,12 @@ def test_pipe_brings_no_events(group):
 
 
 @pytest.mark.behaviour("MARK-PIDFD-INODE")
-def test_pidfd(group):
+# pidfs, where each process has an inode, is of the same release, 6.9.
+@changed_by(PIDFD_THREAD, before=Mask(0), after=FAN_OPEN | FAN_CLOSE_WRITE)
+def test_pidfd(group, answer):
     with own_pidfd() as marked:
         group.mark(FAN_MARK_ADD, FAN_OPEN | FAN_CLOSE, None, marked)
         os.close(pidfd_open(os.getpid()))
-        # pidfs, where each process has an inode, came with PIDFD_THREAD in 6.9.
-        if has(Feature.PIDFD_THREAD):
-            assert group.read_one().mask == FAN_OPEN | FAN_CLOSE_WRITE
+        if answer:
+            assert group.read_one().mask == answer
         group.assert_empty()

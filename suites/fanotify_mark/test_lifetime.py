@@ -10,6 +10,7 @@ from helpers.children import in_child
 from helpers.fanotify import FanotifyGroup
 from helpers.filesystems import MS_BIND, MS_MOVE, mount, mounted
 from helpers.namespaces import own_mounts
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_CLOSE,
     FAN_EVENT_ON_CHILD,
@@ -116,6 +117,7 @@ def test_deleted_while_open(group, file):
 @pytest.mark.behaviour("MARK-GONE-UNMOUNTED", "FDI-MARK-GONE")
 @pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
 @pytest.mark.parametrize("mark_type", [FAN_MARK_INODE, FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM])
+@requires(fs=lambda kind: kind)
 def test_filesystem_unmounted(kind, mark_type, group, public_dir):
     with new_filesystem(kind, public_dir) as root:
         (root / "file").touch()

@@ -7,9 +7,10 @@ from errno import EPERM
 import pytest
 
 from helpers.actors import Actor
+from helpers.changes import changed_by
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup, watching
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.filesystems import mounted
 from helpers.permission import Requester, requesting
 from helpers.requirements import requires
@@ -112,31 +113,31 @@ def unwatched(public_dir):
 
 
 @pytest.mark.behaviour("PERM-ACCESS-OPTIN")
-def test_file_opened_before_anybody_watched(unwatched):
-    asked = not has(Feature.PERMISSION_AT_OPEN)
+@changed_by(Feature.PERMISSION_AT_OPEN, before=EPERM, after=OK)
+def test_file_opened_before_anybody_watched(unwatched, answer):
     with FanotifyGroup(CONTENT) as group:
-        assert_opened_before_its_mark(group, unwatched, asked=asked)
+        assert_opened_before_its_mark(group, unwatched, answer)
 
 
 @pytest.mark.behaviour("PERM-ACCESS-OPTIN-FILE")
-def test_file_opened_while_another_was_watched(unwatched):
-    asked = not has(Feature.PERMISSION_BY_FILE)
+@changed_by(Feature.PERMISSION_BY_FILE, before=EPERM, after=OK)
+def test_file_opened_while_another_was_watched(unwatched, answer):
     other = unwatched.with_name("other")
     other.touch()
     with watching(other, FAN_ACCESS_PERM, CONTENT) as group:
-        assert_opened_before_its_mark(group, unwatched, asked=asked)
+        assert_opened_before_its_mark(group, unwatched, answer)
 
 
-def assert_opened_before_its_mark(group, file, *, asked):
-    """Open a file, mark it, and hold the kernel to asking or not asking for permission to read it."""
+def assert_opened_before_its_mark(group, file, answer):
+    """Open a file, mark it, and read it: EPERM where the kernel asks the group, which denies it, and OK otherwise."""
     fd = os.open(file, os.O_RDONLY)
     group.mark(FAN_MARK_ADD, FAN_ACCESS_PERM, file)
     with Requester(lambda: os.read(fd, SIZE), keep=[fd]) as requester:
         os.close(fd)
-        assert requester.is_asked_for(group) == asked
-        if asked:
+        assert requester.is_asked_for(group) == (answer == EPERM)
+        if answer == EPERM:
             group.respond(group.read_one().fd, FAN_DENY)
-        expect(EPERM if asked else OK, requester.finish)
+        expect(answer, requester.finish)
 
 
 @pytest.mark.behaviour("PERM-PRE-NOCONTENT")

@@ -7,9 +7,9 @@ from errno import EINVAL, ENOENT, EPERM
 
 import pytest
 
+from helpers.changes import changed_by
 from helpers.errors import OK, cases, expect
 from helpers.fanotify import watching
-from helpers.features import Feature, has
 from helpers.permission import requesting
 from helpers.requirements import requires
 from helpers.uapi import (
@@ -114,9 +114,9 @@ def test_bad_info(group, file, info):
 
 
 @pytest.mark.behaviour("PERM-INFO")
-def test_kernel_without_info(group):
+@changed_by(FAN_INFO, before=EINVAL, after=ENOENT)
+def test_kernel_without_info(group, answer):
     """A valid response to a descriptor without an event is ENOENT; before 6.3 none with FAN_INFO is valid."""
-    answer = ENOENT if has(Feature.RESPONSE_INFO) else EINVAL
     expect(answer, respond, group, NO_SUCH_FD, FAN_ALLOW | FAN_INFO, rule())
 
 
@@ -130,20 +130,21 @@ def test_probe(group, file):
         assert requester.is_blocked()
 
 
+WITHOUT_INFO = {"fan_type": "0", "fan_info": "0", "subj_trust": "2", "obj_trust": "2"}
+
+
 @pytest.mark.behaviour("PERM-AUDIT-RECORD")
 @requires(FAN_ENABLE_AUDIT)
 @pytest.mark.parametrize("response", [FAN_ALLOW, FAN_DENY])
-def test_record(file, response):
+@changed_by(FAN_INFO, before={}, after=WITHOUT_INFO)
+def test_record(file, response, answer):
     with (
         audit_log() as log,
         watching(file, FAN_OPEN_PERM, CONTENT | FAN_ENABLE_AUDIT) as group,
         requesting(group, file.read_text) as requester,
     ):
         group.respond(requester.event.fd, response | FAN_AUDIT)
-        assert fields(log.next(FANOTIFY_RECORD)) == {
-            "resp": str(int(response)),
-            **without_info(),
-        }
+        assert fields(log.next(FANOTIFY_RECORD)) == {"resp": str(int(response)), **answer}
 
 
 @pytest.mark.behaviour("PERM-AUDIT-RECORD")
@@ -163,12 +164,6 @@ def test_record_of_a_rule(file):
             "subj_trust": "1",
             "obj_trust": "0",
         }
-
-
-def without_info():
-    if not has(Feature.RESPONSE_INFO):
-        return {}
-    return {"fan_type": "0", "fan_info": "0", "subj_trust": "2", "obj_trust": "2"}
 
 
 def fields(record):

@@ -12,11 +12,12 @@ import pytest
 
 from helpers import fdinfo
 from helpers.actors import Actor, ActorDied, LeaderlessActor, in_turn, live
+from helpers.changes import changed_by
 from helpers.credentials import user_namespace
 from helpers.descriptors import same_description
 from helpers.errors import errno_name
 from helpers.fanotify import watching
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.handles import fd_to_handle
 from helpers.pidfd import (
     NAMESPACES,
@@ -75,7 +76,7 @@ LOOKS = {
 """Every call by which one can look at a process through a pidfd and leave it as it is."""
 
 
-def answer(look, fd):
+def seen(look, fd):
     try:
         return look(fd)
     except OSError as error:
@@ -84,14 +85,13 @@ def answer(look, fd):
 
 def assert_alike(one, other, *, polled):
     """Hold the kernel to the same answers of two pidfds, of which what poll says is known."""
-    first, second = ({name: answer(look, fd) for name, look in LOOKS.items()} for fd in (one, other))
+    first, second = ({name: seen(look, fd) for name, look in LOOKS.items()} for fd in (one, other))
     assert first == second
     assert first["poll"] == polled
 
 
-def gone():
-    """What is reported of a process that was reaped; POLLHUP came with pidfds of threads, 6.9."""
-    return GONE if has(Feature.PIDFD_THREAD) else POLLIN
+hung_up_when_reaped = changed_by(PIDFD_THREAD, before=POLLIN, after=GONE)
+"""What poll reports of a process that was reaped; POLLHUP came with pidfds of threads, 6.9."""
 
 
 def stay():
@@ -109,8 +109,8 @@ ACTORS = {"same": Clone(0), "pid": CLONE_NEWPID, "pid-user": CLONE_NEWPID | CLON
 @pytest.mark.behaviour("PIDFD-ALIKE", "PIDFD-ALIKE-NS")
 @pytest.mark.parametrize("acting", ACTORS)
 @pytest.mark.parametrize("reading", READERS)
-def test_life_in_namespaces(file, reading, acting):
-    reaped = gone()
+@hung_up_when_reaped
+def test_life_in_namespaces(file, reading, acting, answer):
     namespaces, step = READERS[reading]
 
     def read_and_compare():
@@ -124,7 +124,7 @@ def test_life_in_namespaces(file, reading, acting):
                 actor.exit(STATUS)
                 assert_alike(event.pidfd, own, polled=POLLIN)
                 actor.reap()
-                assert_alike(event.pidfd, own, polled=reaped)
+                assert_alike(event.pidfd, own, polled=answer)
 
     in_namespaces = functools.partial(clone_in, namespaces)
     with (
@@ -142,7 +142,8 @@ def test_life_in_namespaces(file, reading, acting):
         pytest.param("reaped", marks=requires(Feature.PIDFD_WITH_TID)),  # for the reason see test_gone
     ],
 )
-def test_event_read_at_each_moment_of_the_end(file, moment):
+@hung_up_when_reaped
+def test_event_read_at_each_moment_of_the_end(file, moment, answer):
     with (
         watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group,
         live(file.read_text) as actor,
@@ -154,7 +155,7 @@ def test_event_read_at_each_moment_of_the_end(file, moment):
             "alive": (lambda: None, Poll(0)),
             "exiting": (departure.hold, Poll(0)),
             "zombie": (departure.become_zombie, POLLIN),
-            "reaped": (departure.let_go, gone()),
+            "reaped": (departure.let_go, answer),
         }
         event = None
         for name, (come_to, polled) in moments.items():
@@ -166,7 +167,8 @@ def test_event_read_at_each_moment_of_the_end(file, moment):
 
 @pytest.mark.behaviour("PIDFD-ALIKE-USE")
 @pytest.mark.parametrize("signalled", ["event", "pidfd_open"])
-def test_signal_through_one_and_wait_through_the_other(file, signalled):
+@hung_up_when_reaped
+def test_signal_through_one_and_wait_through_the_other(file, signalled, answer):
     with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, live(file.read_text) as actor:
         event = group.read_one()
         with pidfd_of(actor.pid) as own:
@@ -174,7 +176,7 @@ def test_signal_through_one_and_wait_through_the_other(file, signalled):
             pidfd_send_signal(one, SIGTERM)
             info = waitid(other, os.WEXITED)
             assert (info.si_pid, info.si_code, info.si_status) == (actor.pid, os.CLD_KILLED, SIGTERM)
-            assert_alike(one, other, polled=gone())
+            assert_alike(one, other, polled=answer)
 
 
 @pytest.mark.behaviour("PIDFD-ALIKE")
@@ -190,7 +192,8 @@ def test_two_open_file_descriptions(file):
 
 
 @pytest.mark.behaviour("PIDFD-ALIKE", "PIDFD-LEADER-EXITED")
-def test_process_whose_leader_has_exited(file):
+@hung_up_when_reaped
+def test_process_whose_leader_has_exited(file, answer):
     with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, LeaderlessActor(file.read_text) as actor:
         actor.act()
         event = group.read_one()
@@ -199,7 +202,7 @@ def test_process_whose_leader_has_exited(file):
             actor.exit(STATUS)
             assert_alike(event.pidfd, own, polled=POLLIN)
             actor.reap()
-            assert_alike(event.pidfd, own, polled=gone())
+            assert_alike(event.pidfd, own, polled=answer)
 
 
 @contextlib.contextmanager

@@ -8,11 +8,12 @@ import pytest
 
 from helpers import fdinfo
 from helpers.actors import Actor, live, reaped, zombie
+from helpers.changes import changed_by
 from helpers.children import in_child
 from helpers.descriptors import open_descriptors
 from helpers.errors import expect
 from helpers.fanotify import watching
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.pidfd import clone_as, get_info, pidfd_send_signal, poll, waitid
 from helpers.requirements import requires
 from helpers.uapi import (
@@ -42,22 +43,28 @@ def test_zombie(file):
 # Pidfds of reaped processes and of threads came with the same release, 7.2, by different changes (82c6dd20479b
 # and 17171128513b): the second tells which answer the first makes due.
 KEEPS_REAPED = Feature.PIDFD_WITH_TID
+A_PIDFD = "a pidfd"
+
+
+def shown(pidfd):
+    """Return what the field of a record says, by name."""
+    return A_PIDFD if pidfd >= 0 else {FAN_NOPIDFD: "FAN_NOPIDFD", -ESRCH: "-ESRCH"}.get(pidfd, pidfd)
 
 
 @pytest.mark.behaviour("PIDFD-REAPED")
-def test_reaped(file):
+@changed_by(KEEPS_REAPED, before="FAN_NOPIDFD", after=A_PIDFD)
+def test_reaped(file, answer):
     with watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group, reaped(file.read_text):
-        pidfd = group.read_one().pidfd
-        assert pidfd >= 0 if has(KEEPS_REAPED) else pidfd == FAN_NOPIDFD
+        assert shown(group.read_one().pidfd) == answer
 
 
 @pytest.mark.behaviour("PIDFD-REAPED-FDERR", "PIDFD-FDERR-AMBIGUOUS")
 @requires(FAN_REPORT_FD_ERROR)
-def test_reaped_with_errors_reported(file):
+@changed_by(KEEPS_REAPED, before="-ESRCH", after=A_PIDFD)
+def test_reaped_with_errors_reported(file, answer):
     flags = FAN_REPORT_PIDFD | FAN_REPORT_FD_ERROR
     with watching(file, FAN_OPEN, flags) as group, reaped(file.read_text):
-        pidfd = group.read_one().pidfd
-        assert pidfd >= 0 if has(KEEPS_REAPED) else pidfd == -ESRCH
+        assert shown(group.read_one().pidfd) == answer
 
 
 @pytest.mark.behaviour("PIDFD-REAPED-USE")
@@ -84,7 +91,8 @@ def test_object_and_number_of_a_reaped_process(file):
 
 
 @pytest.mark.behaviour("PIDFD-REUSE", "PIDFD-REAPED-PID", "PIDFD-PROC-GUARD")
-def test_number_that_is_anothers(file):
+@changed_by(KEEPS_REAPED, before="FAN_NOPIDFD", after=A_PIDFD)
+def test_number_that_is_anothers(file, answer):
     with (
         watching(file, FAN_OPEN, FAN_REPORT_PIDFD) as group,
         reaped(file.read_text) as actor,
@@ -92,11 +100,10 @@ def test_number_that_is_anothers(file):
     ):
         event = group.read_one()
         assert event.pid == stranger.act() == actor.pid
-        if has(KEEPS_REAPED):
+        assert shown(event.pidfd) == answer
+        if event.pidfd >= 0:
             assert fdinfo.read_pidfd(event.pidfd).pid == -1
             expect(ESRCH, pidfd_send_signal, event.pidfd, 0)
-        else:
-            assert event.pidfd == FAN_NOPIDFD
 
 
 @pytest.mark.behaviour("PIDFD-TIME-OF-READ")

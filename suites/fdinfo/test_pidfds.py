@@ -9,10 +9,14 @@ import pytest
 
 from helpers import fdinfo
 from helpers.actors import Actor
+from helpers.changes import changed_by
 from helpers.features import Feature, has
 from helpers.namespaces import own_proc
 from helpers.pidfd import clone_in, own_pidfd, pidfd_of
-from helpers.uapi import CLONE_NEWPID, O_CLOEXEC, O_RDWR, Open
+from helpers.requirements import requires
+from helpers.uapi import CLONE_NEWPID, O_CLOEXEC, O_RDWR, PIDFD_THREAD, Open
+
+pytestmark = requires(fanotify=False)
 
 in_new_namespace = functools.partial(clone_in, CLONE_NEWPID)
 
@@ -81,7 +85,10 @@ def test_procfs_decides_and_not_the_reader():
 
 
 @pytest.mark.behaviour("FDI-PIDFD-INO")
-def test_inode():
+@changed_by(
+    PIDFD_THREAD, before=False, after=True
+)  # pidfs is of the same release, 6.9; before, all share one inode
+def test_inode(answer):
     with (
         Actor(os.getpid) as child,
         pidfd_of(child.pid) as theirs,
@@ -89,8 +96,7 @@ def test_inode():
         own_pidfd() as ours,
     ):
         assert os.fstat(theirs).st_ino == os.fstat(again).st_ino
-        # pidfs came with pidfds of threads, 6.9; before, all pidfds share one inode.
-        assert (os.fstat(theirs).st_ino != os.fstat(ours).st_ino) == has(Feature.PIDFD_THREAD)
+        assert (os.fstat(theirs).st_ino != os.fstat(ours).st_ino) == answer
         if has(Feature.FDINFO_INO):
             assert fdinfo.read_pidfd(theirs).ino == os.fstat(theirs).st_ino
 

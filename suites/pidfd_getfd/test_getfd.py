@@ -125,6 +125,7 @@ def test_own_descriptor():
 
 
 @pytest.mark.behaviour("PGETFD-GROUPFD")
+@requires(Feature.FANOTIFY)
 def test_fanotify_group(public_dir):
     file = public_dir / "file"
     file.touch()

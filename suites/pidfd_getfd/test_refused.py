@@ -12,7 +12,9 @@ from helpers.credentials import unprivileged, user, without
 from helpers.descriptors import exhausted
 from helpers.errors import OK, expect, outcome
 from helpers.fanotify import FanotifyGroup
+from helpers.features import Feature
 from helpers.pidfd import own_pidfd, pidfd_getfd, pidfd_of
+from helpers.requirements import requires
 from helpers.syscalls import syscall
 from helpers.uapi import CAP_SYS_PTRACE, PIDFD_SELF_THREAD, PR_SET_DUMPABLE
 
@@ -39,6 +41,7 @@ def test_files_that_are_no_pidfd(path):
 
 
 @pytest.mark.behaviour("PGETFD-EBADF")
+@requires(Feature.FANOTIFY)
 def test_descriptors_that_are_no_pidfd():
     with FanotifyGroup() as group:
         for fd in (-1, NO_DESCRIPTOR, PIDFD_SELF_THREAD, group.fd):

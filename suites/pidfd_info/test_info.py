@@ -13,6 +13,7 @@ from signal import SIGABRT, SIGKILL
 import pytest
 
 from helpers.actors import Actor, ThreadActor, in_turn, live
+from helpers.changes import changed_by
 from helpers.children import in_child
 from helpers.credentials import unprivileged, user, user_namespace
 from helpers.errors import expect, outcome
@@ -104,6 +105,7 @@ def test_thread():
 
 
 @pytest.mark.behaviour("PINFO-CGROUP")
+@requires(fs="cgroup2")
 def test_cgroup(public_dir):
     with mounted("none", public_dir / "cgroup", "cgroup2") as root:
         group = Path(tempfile.mkdtemp(dir=root, prefix="suite-"))
@@ -132,8 +134,8 @@ def test_process_that_was_reaped(ask):
 
 
 @pytest.mark.behaviour("PINFO-EREMOTE")
-def test_process_of_another_pid_namespace():
-    answer = EREMOTE if has(Feature.PIDFD_INFO_EREMOTE) else ESRCH
+@changed_by(Feature.PIDFD_INFO_EREMOTE, before=ESRCH, after=EREMOTE)
+def test_process_of_another_pid_namespace(answer):
     with (
         Actor(os.getpid, make=in_a_new_pid_namespace) as target,
         pidfd_of(target.pid) as fd,

@@ -10,11 +10,13 @@ from errno import EINVAL, ENOTTY, ESRCH
 import pytest
 
 from helpers.actors import Actor
+from helpers.changes import changed_by
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.pidfd import get_info, own_pidfd, pidfd_of, request
 from helpers.requirements import requires
+from helpers.uapi import PIDFD_INFO_COREDUMP, PIDFD_THREAD
 
 UNKNOWN = {"TCGETS": termios.TCGETS, "after-the-last": request(99), "another-magic": 0xFE01}
 FS_IOC_GETVERSION = 0x80087601
@@ -27,34 +29,33 @@ def test_unknown(number):
         expect(ENOTTY, fcntl.ioctl, fd, number)
 
 
-def looks_at_the_process_first():
-    """Namespaces came with 6.11, and the order of the checks was put right with file handles, 6.14."""
-    return has(Feature.PIDFD_NAMESPACES) and not has(Feature.PIDFD_HANDLES)
-
-
 @pytest.mark.behaviour("PINFO-UNKNOWN-ARGUMENT")
+@changed_by(Feature.PIDFD_NAMESPACES, before=ENOTTY, after=EINVAL)
+@changed_by(Feature.PIDFD_HANDLES, before=EINVAL, after=ENOTTY)  # of the same release, 6.14
 @pytest.mark.parametrize("number", UNKNOWN.values(), ids=UNKNOWN)
-def test_unknown_with_an_argument(number):
+def test_unknown_with_an_argument(number, answer):
     with own_pidfd() as fd:
-        expect(EINVAL if looks_at_the_process_first() else ENOTTY, fcntl.ioctl, fd, number, 5)
+        expect(answer, fcntl.ioctl, fd, number, 5)
 
 
 @pytest.mark.behaviour("PINFO-UNKNOWN-ARGUMENT")
+@changed_by(Feature.PIDFD_NAMESPACES, before=ENOTTY, after=ESRCH)
+@changed_by(Feature.PIDFD_HANDLES, before=ESRCH, after=ENOTTY)
 @pytest.mark.parametrize("number", UNKNOWN.values(), ids=UNKNOWN)
-def test_unknown_of_a_process_that_was_reaped(number):
+def test_unknown_of_a_process_that_was_reaped(number, answer):
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         actor.exit()
         actor.reap()
-        expect(ESRCH if looks_at_the_process_first() else ENOTTY, fcntl.ioctl, fd, number)
+        expect(answer, fcntl.ioctl, fd, number)
 
 
 @pytest.mark.behaviour("PINFO-FIONREAD")
-def test_bytes_to_read():
-    # pidfs came with pidfds of threads; that its files are no regular ones, with PIDFD_INFO_COREDUMP.
-    regular = has(Feature.PIDFD_THREAD) and not has(Feature.PIDFD_INFO_COREDUMP)
+@changed_by(PIDFD_THREAD, before=ENOTTY, after=OK)  # pidfs, whose files were regular ones
+@changed_by(PIDFD_INFO_COREDUMP, before=OK, after=ENOTTY)
+def test_bytes_to_read(answer):
     count = bytearray(4)
     with own_pidfd() as fd:
-        expect(OK if regular else ENOTTY, fcntl.ioctl, fd, termios.FIONREAD, count)
+        expect(answer, fcntl.ioctl, fd, termios.FIONREAD, count)
     assert int.from_bytes(count, sys.byteorder) == 0
 
 
@@ -78,6 +79,7 @@ def test_other_files(path):
 
 
 @pytest.mark.behaviour("PINFO-OTHERS")
+@requires(Feature.FANOTIFY)
 def test_fanotify_group():
     with FanotifyGroup() as group:
         expect(ENOTTY, get_info, group.fd)

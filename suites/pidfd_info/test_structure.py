@@ -8,6 +8,7 @@ from errno import EFAULT, EINVAL, ENOTTY
 import pytest
 
 from helpers.actors import Actor
+from helpers.changes import changed_by
 from helpers.descriptors import GuardedBuffer
 from helpers.errors import OK, expect
 from helpers.features import Feature, has
@@ -51,16 +52,18 @@ def test_large_structure(size):
 
 @pytest.mark.behaviour("PINFO-SIZE-SMALL")
 @pytest.mark.parametrize("size", [0, 8, PIDFD_INFO_SIZE_VER0 - 8, PIDFD_INFO_SIZE_VER0 - 1])
-def test_small_structure(size):
+@changed_by(Feature.PIDFD_INFO_CHECKED, before=EINVAL, after=ENOTTY)
+def test_small_structure(size, answer):
     with own_pidfd() as fd:
-        expect(ENOTTY if has(Feature.PIDFD_INFO_CHECKED) else EINVAL, ask, fd, size)
+        expect(answer, ask, fd, size)
 
 
 @pytest.mark.behaviour("PINFO-SIZE-SMALL")
 @pytest.mark.parametrize("direction", [Direction.TO_KERNEL, Direction.FROM_KERNEL])
-def test_one_way(direction):
+@changed_by(Feature.PIDFD_INFO_CHECKED, before=OK, after=ENOTTY)
+def test_one_way(direction, answer):
     with own_pidfd() as fd:
-        expect(ENOTTY if has(Feature.PIDFD_INFO_CHECKED) else OK, ask, fd, PIDFD_INFO_SIZE_VER0, direction)
+        expect(answer, ask, fd, PIDFD_INFO_SIZE_VER0, direction)
 
 
 @pytest.mark.behaviour("PINFO-SIZE-LATER")

@@ -12,17 +12,25 @@ import pytest
 
 from helpers import fdinfo
 from helpers.actors import Actor, live
+from helpers.changes import changed_by
 from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.errors import OK, expect, outcome
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.handles import fd_to_handle, open_by_handle_at
 from helpers.pidfd import clone_as, clone_in, own_pidfd, pidfd_of, pidfd_send_signal
 from helpers.requirements import requires
 from helpers.syscalls import syscall
-from helpers.uapi import CLONE_NEWPID, PIDFD_THREAD
+from helpers.uapi import CLONE_NEWPID, PIDFD_THREAD, Constants
 
-PID_FS_MAGIC, ANON_INODE_FS_MAGIC = 0x50494446, 0x09041934
+
+class Magic(Constants):
+    """Filesystems as statfs(2) tells them."""
+
+    ANON_INODE_FS_MAGIC = 0x09041934
+    PID_FS_MAGIC = 0x50494446
+
+
 FD_PIDFS_ROOT = -10002
 FILEID_PIDFS = 254
 
@@ -33,11 +41,11 @@ def inode(fd):
 
 
 @pytest.mark.behaviour("POPEN-INODE")
-def test_inode_of_two_processes():
-    # pidfs came with pidfds of threads, 6.9.
+@changed_by(PIDFD_THREAD, before=False, after=True)  # pidfs is of the same release, 6.9
+def test_inode_of_two_processes(answer):
     with live(os.getpid) as actor, own_pidfd() as own, own_pidfd() as second, pidfd_of(actor.pid) as other:
         assert inode(own) == inode(second)
-        assert (inode(own) != inode(other)) == has(Feature.PIDFD_THREAD)
+        assert (inode(own) != inode(other)) == answer
 
 
 @pytest.mark.behaviour("POPEN-INODE")
@@ -53,12 +61,12 @@ def test_inode_of_two_processes_with_one_number():
 
 
 @pytest.mark.behaviour("POPEN-PIDFS")
-def test_filesystem():
+@changed_by(PIDFD_THREAD, before=Magic.ANON_INODE_FS_MAGIC, after=Magic.PID_FS_MAGIC)
+def test_filesystem(answer):
     with own_pidfd() as fd:
         found = ctypes.create_string_buffer(256)
         syscall("fstatfs", fd, found)
-        magic = ctypes.c_long.from_buffer(found).value
-        assert magic == (PID_FS_MAGIC if has(Feature.PIDFD_THREAD) else ANON_INODE_FS_MAGIC)
+        assert ctypes.c_long.from_buffer(found).value == answer
         assert stat.S_IFMT(os.fstat(fd).st_mode) == 0
 
 
@@ -72,11 +80,22 @@ def open_again(fd, flags):
         os.close(again)
 
 
+ALLOWED_LATER = [
+    changed_by(PIDFD_THREAD, before=ENXIO, after=EPERM),
+    changed_by(Feature.PIDFD_XATTRS, before=EPERM, after=OK),
+]
+
+
 @pytest.mark.behaviour("POPEN-REOPEN")
-@pytest.mark.parametrize("mode", ["O_RDONLY", "O_WRONLY", "O_RDWR"])
-def test_open_again(mode):
-    mutable = OK if has(Feature.PIDFD_XATTRS) else EPERM
-    answer = (OK if mode == "O_RDONLY" else mutable) if has(Feature.PIDFD_THREAD) else ENXIO
+@pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param("O_RDONLY", marks=changed_by(PIDFD_THREAD, before=ENXIO, after=OK)),
+        pytest.param("O_WRONLY", marks=ALLOWED_LATER),
+        pytest.param("O_RDWR", marks=ALLOWED_LATER),
+    ],
+)
+def test_open_again(mode, answer):
     with own_pidfd() as fd:
         expect(answer, open_again, fd, getattr(os, mode))
 
@@ -88,10 +107,11 @@ def test_open_again(mode):
     [(os.fchmod, (0o777,)), (os.fchown, (1, 1)), (os.utime, ((1, 1),))],
     ids=["mode", "owner", "times"],
 )
-def test_change(change, arguments):
+@changed_by(Feature.PIDFD_XATTRS, before=EPERM, after=EOPNOTSUPP)
+def test_change(change, arguments, answer):
     with own_pidfd() as fd:
         before = os.fstat(fd)
-        expect(EOPNOTSUPP if has(Feature.PIDFD_XATTRS) else EPERM, change, fd, *arguments)
+        expect(answer, change, fd, *arguments)
         assert os.fstat(fd) == before
 
 

@@ -11,10 +11,10 @@ from signal import SIGKILL
 import pytest
 
 from helpers.actors import Actor
+from helpers.changes import changed_by
 from helpers.errors import expect
-from helpers.features import Feature, has
 from helpers.pidfd import own_pidfd, pidfd_of, pidfd_send_signal, poll, waitid
-from helpers.uapi import PIDFD_NONBLOCK, POLLHUP, POLLIN, Poll
+from helpers.uapi import PIDFD_NONBLOCK, PIDFD_THREAD, POLLHUP, POLLIN, Poll
 from helpers.waiting import scaled
 
 EVERYTHING = select.POLLIN | select.POLLOUT | select.POLLPRI
@@ -44,23 +44,19 @@ def by_edge(fd, seconds=0):
         return Poll(dict(polled.poll(scaled(seconds))).get(fd, 0))
 
 
-def hang_up(how):
-    """What is reported of a process that was reaped; POLLHUP came with pidfds of threads, 6.9."""
-    return POLLIN | POLLHUP if has(Feature.PIDFD_THREAD) and how is not by_select else POLLIN
-
-
 WAYS = [by_poll, by_select, by_epoll, by_edge]
 
 
 @pytest.mark.behaviour("POPEN-POLL", "POPEN-POLL-HUP")
 @pytest.mark.parametrize("how", WAYS)
-def test_states(how):
+@changed_by(PIDFD_THREAD, before=POLLIN, after=lambda how: POLLIN if how is by_select else POLLIN | POLLHUP)
+def test_states(how, answer):
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         assert how(fd) == Poll(0)
         actor.exit()
         assert how(fd) == POLLIN
         actor.reap()
-        assert how(fd) == hang_up(how)
+        assert how(fd) == answer
 
 
 @contextlib.contextmanager

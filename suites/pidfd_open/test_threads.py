@@ -11,17 +11,16 @@ import pytest
 
 from helpers import fdinfo
 from helpers.actors import Actor, ActorDied, LeaderlessActor, ThreadActor
-from helpers.errors import expect
-from helpers.features import Feature, has
+from helpers.changes import changed_by
+from helpers.errors import OK, expect
 from helpers.pidfd import pidfd_of, pidfd_open, pidfd_send_signal, poll
 from helpers.requirements import requires
-from helpers.uapi import PIDFD_NONBLOCK, PIDFD_THREAD, POLLHUP, POLLIN, Pidfd, Poll
+from helpers.uapi import PIDFD_INFO_COREDUMP, PIDFD_NONBLOCK, PIDFD_THREAD, POLLHUP, POLLIN, Pidfd, Poll
 
 
 @pytest.mark.behaviour("POPEN-TID")
-def test_thread_without_the_flag():
-    # ENOENT came with the release that has PIDFD_INFO_COREDUMP, 6.16.
-    answer = ENOENT if has(Feature.PIDFD_INFO_COREDUMP) else EINVAL
+@changed_by(PIDFD_INFO_COREDUMP, before=EINVAL, after=ENOENT)  # of the same release, 6.16
+def test_thread_without_the_flag(answer):
     with ThreadActor(os.getpid) as thread:
         expect(answer, pidfd_open, thread.tid)
         expect(answer, pidfd_open, thread.tid, PIDFD_NONBLOCK)
@@ -29,10 +28,11 @@ def test_thread_without_the_flag():
 
 @pytest.mark.behaviour("POPEN-THREAD")
 @pytest.mark.parametrize("more", [Pidfd(0), PIDFD_NONBLOCK])
-def test_thread(more):
+@changed_by(PIDFD_THREAD, before=EINVAL, after=OK)
+def test_thread(more, answer):
     with ThreadActor(os.getpid) as thread:
-        if not has(Feature.PIDFD_THREAD):
-            expect(EINVAL, pidfd_open, thread.tid, PIDFD_THREAD | more)
+        if answer != OK:
+            expect(answer, pidfd_open, thread.tid, PIDFD_THREAD | more)
             return
         with pidfd_of(thread.tid, PIDFD_THREAD | more) as fd:
             info = fdinfo.read_pidfd(fd)

@@ -8,11 +8,13 @@ from signal import SIGKILL, SIGTERM
 import pytest
 
 from helpers.actors import Actor
+from helpers.changes import changed_by
 from helpers.descriptors import GuardedBuffer
 from helpers.errors import OK, by_behaviour, expect
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.pidfd import own_pidfd, pidfd_of, pidfd_send_signal
+from helpers.requirements import requires
 from helpers.syscalls import syscall
 from helpers.uapi import (
     PIDFD_SELF_THREAD,
@@ -20,6 +22,7 @@ from helpers.uapi import (
     PIDFD_SIGNAL_PROCESS_GROUP,
     PIDFD_SIGNAL_THREAD,
     PIDFD_SIGNAL_THREAD_GROUP,
+    PIDFD_THREAD,
     Scope,
 )
 from helpers.waiting import readable
@@ -80,6 +83,7 @@ def test_paths(opened, path, answer):
 
 
 @pytest.mark.behaviour("PSIG-EBADF")
+@requires(Feature.FANOTIFY)
 def test_descriptors_that_are_no_process():
     with FanotifyGroup() as group:
         with own_pidfd() as closed:
@@ -98,17 +102,33 @@ def test_path_descriptor(opened, path):
 @pytest.mark.parametrize(
     "fd",
     [
-        pytest.param(SELF[0], marks=pytest.mark.behaviour("PSIG-SELF")),
-        pytest.param(SELF[1], marks=pytest.mark.behaviour("PSIG-SELF-GROUP")),
         pytest.param(
-            SELF[2], marks=pytest.mark.behaviour("PSIG-SELF-GROUP"), id="PIDFD_SELF_THREAD_GROUP-of-6.15"
+            PIDFD_SELF_THREAD,
+            marks=[
+                pytest.mark.behaviour("PSIG-SELF"),
+                changed_by(Feature.PIDFD_SELF, before=EBADF, after=OK),
+            ],
+        ),
+        pytest.param(
+            PIDFD_SELF_THREAD_GROUP,
+            marks=[
+                pytest.mark.behaviour("PSIG-SELF-GROUP"),
+                changed_by(Feature.PIDFD_SELF_MOVED, before=EBADF, after=OK),
+            ],
+        ),
+        pytest.param(
+            FIRST_SELF_THREAD_GROUP,
+            marks=[
+                pytest.mark.behaviour("PSIG-SELF-GROUP"),
+                changed_by(Feature.PIDFD_SELF, before=EBADF, after=OK),
+                changed_by(Feature.PIDFD_SELF_MOVED, before=OK, after=EBADF),
+            ],
+            id="PIDFD_SELF_THREAD_GROUP-of-6.15",
         ),
     ],
 )
-def test_oneself(fd):
-    moved = has(Feature.PIDFD_SELF_MOVED)
-    known = [has(Feature.PIDFD_SELF), moved, has(Feature.PIDFD_SELF) and not moved]
-    expect(OK if known[SELF.index(fd)] else EBADF, pidfd_send_signal, fd, 0)
+def test_oneself(fd, answer):
+    expect(answer, pidfd_send_signal, fd, 0)
 
 
 @pytest.mark.behaviour("PSIG-FLAGS-BAD")
@@ -123,10 +143,11 @@ def test_flags(flags):
 @pytest.mark.parametrize(
     "scope", [PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_SIGNAL_PROCESS_GROUP]
 )
-def test_scopes(scope):
+@changed_by(PIDFD_THREAD, before=EINVAL, after=OK)
+def test_scopes(scope, answer):
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd:
         os.setpgid(actor.pid, actor.pid)
-        expect(OK if has(Feature.PIDFD_THREAD) else EINVAL, pidfd_send_signal, fd, 0, flags=scope)
+        expect(answer, pidfd_send_signal, fd, 0, flags=scope)
 
 
 @pytest.mark.behaviour("PSIG-SIG-BAD")

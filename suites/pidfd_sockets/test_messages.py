@@ -11,13 +11,23 @@ import pytest
 
 from helpers import fdinfo
 from helpers.actors import Actor, ThreadActor, zombie
+from helpers.changes import changed_by
 from helpers.descriptors import exhausted, open_descriptors
 from helpers.errors import OK, expect
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.pidfd import clone_in, get_info, own_pidfd, pidfd_send_signal, poll
 from helpers.requirements import requires
 from helpers.sockets import pass_pidfds, receive_pidfd
-from helpers.uapi import CLONE_NEWPID, O_RDWR, PIDFD_INFO_EXIT, POLLHUP, POLLIN, SO_PASSPIDFD, Open
+from helpers.uapi import (
+    CLONE_NEWPID,
+    O_RDWR,
+    PIDFD_INFO_COREDUMP,
+    PIDFD_INFO_EXIT,
+    POLLHUP,
+    POLLIN,
+    SO_PASSPIDFD,
+    Open,
+)
 
 STATUS = 7
 KINDS = [socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM]
@@ -106,10 +116,10 @@ def test_option(pair):
 
 
 @pytest.mark.behaviour("SOCK-PASS-OPTION")
-def test_option_of_another_family():
-    # Other families refuse it since the release that has PIDFD_INFO_COREDUMP, 6.16.
+@changed_by(PIDFD_INFO_COREDUMP, before=OK, after=EOPNOTSUPP)  # of the same release, 6.16
+def test_option_of_another_family(answer):
     with socket.socket(socket.AF_INET) as other:
-        expect(EOPNOTSUPP if has(Feature.PIDFD_INFO_COREDUMP) else OK, pass_pidfds, other)
+        expect(answer, pass_pidfds, other)
 
 
 @pytest.mark.behaviour("SOCK-PASS-CREDENTIALS")
@@ -122,16 +132,17 @@ def test_sender_who_names_another_process(pair):
 
 
 @pytest.mark.behaviour("SOCK-PASS-REAPED")
-def test_sender_that_was_reaped(pair):
+@changed_by(PIDFD_INFO_COREDUMP, before=-EINVAL, after=-ESRCH)  # of the same release, 6.16
+@changed_by(Feature.PIDFD_XATTRS, before=-ESRCH, after=OK)  # of the same release, 6.17
+def test_sender_that_was_reaped(pair, answer):
     receiver, sender = pair
     with send(sender) as actor:
         actor.act()
         actor.exit(STATUS)
         actor.reap()
     fd = receive_pidfd(receiver)
-    # A pidfd of it came with extended attributes of pidfds, 6.17, and ESRCH with PIDFD_INFO_COREDUMP, 6.16.
-    if not has(Feature.PIDFD_XATTRS):
-        assert fd == (-ESRCH if has(Feature.PIDFD_INFO_COREDUMP) else -EINVAL)
+    if answer != OK:
+        assert fd == answer
         return
     assert fdinfo.read_pidfd(fd).pid == -1
     assert poll(fd) == POLLIN | POLLHUP

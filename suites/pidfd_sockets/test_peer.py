@@ -11,13 +11,14 @@ import pytest
 
 from helpers import fdinfo
 from helpers.actors import Actor, ThreadActor
+from helpers.changes import changed_by
 from helpers.descriptors import exhausted, open_descriptors
-from helpers.errors import expect
-from helpers.features import Feature, has
+from helpers.errors import OK, expect
+from helpers.features import Feature
 from helpers.pidfd import get_info, pidfd_of, pidfd_send_signal, poll
 from helpers.requirements import requires
 from helpers.sockets import peer_pidfd, store_peer_pidfd
-from helpers.uapi import O_RDWR, PIDFD_INFO_EXIT, POLLHUP, POLLIN, SO_PEERPIDFD, Open
+from helpers.uapi import O_RDWR, PIDFD_INFO_COREDUMP, PIDFD_INFO_EXIT, POLLHUP, POLLIN, SO_PEERPIDFD, Open
 
 STATUS = 7
 CONNECTED = [socket.SOCK_STREAM, socket.SOCK_SEQPACKET]
@@ -122,14 +123,14 @@ def test_descriptor(peer):
 
 
 @pytest.mark.behaviour("SOCK-PEER-REAPED")
-def test_peer_that_was_reaped(peer):
+@changed_by(PIDFD_INFO_COREDUMP, before=EINVAL, after=OK)  # of the same release, 6.16
+def test_peer_that_was_reaped(peer, answer):
     actor, connection = peer
     actor.exit(STATUS)
     assert_pidfd_of(actor.pid, peer_pidfd(connection))
     actor.reap()
-    # A pidfd of it came with PIDFD_INFO_COREDUMP, 6.16.
-    if not has(Feature.PIDFD_INFO_COREDUMP):
-        expect(EINVAL, peer_pidfd, connection)
+    if answer != OK:
+        expect(answer, peer_pidfd, connection)
         return
     fd = peer_pidfd(connection)
     assert fdinfo.read_pidfd(fd).pid == -1

@@ -12,6 +12,7 @@ from helpers.actors import Actor, LeaderlessActor, ThreadActor, zombie
 from helpers.children import in_child
 from helpers.errors import expect, outcome
 from helpers.fanotify import FanotifyGroup
+from helpers.features import Feature
 from helpers.pidfd import clone_in, own_pidfd, pidfd_of, pidfd_send_signal, waitid
 from helpers.requirements import requires
 from helpers.syscalls import syscall
@@ -89,6 +90,7 @@ def test_files_that_are_no_pidfd(path):
 
 
 @pytest.mark.behaviour("PWAIT-BADFD")
+@requires(Feature.FANOTIFY)
 def test_descriptors_that_are_no_pidfd():
     with FanotifyGroup() as group:
         with own_pidfd() as closed:

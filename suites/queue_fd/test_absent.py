@@ -6,6 +6,7 @@ from errno import EINVAL, ENOTTY, EPERM
 import pytest
 
 from helpers import skips
+from helpers.changes import changed_by
 from helpers.children import in_child
 from helpers.credentials import unprivileged
 from helpers.errors import OK, expect, outcome
@@ -25,8 +26,9 @@ def flag_means_nothing_else():
 
 @pytest.mark.behaviour("RST-01")
 @CLASSES
-def test_flag(kind, flag_means_nothing_else):
-    expect(OK if has(Feature.QUEUE_FD) else EINVAL, ControlGroup, kind)
+@changed_by(Feature.QUEUE_FD, before=EINVAL, after=OK)
+def test_flag(kind, flag_means_nothing_else, answer):
+    expect(answer, ControlGroup, kind)
 
 
 @pytest.mark.behaviour("RST-02")

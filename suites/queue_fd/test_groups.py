@@ -6,9 +6,10 @@ from errno import EINVAL
 import pytest
 
 from helpers import fdinfo, proposals
+from helpers.changes import changed_by
 from helpers.errors import OK, expect, outcome
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, has
+from helpers.features import Feature
 from helpers.permission import Requester
 from helpers.queue_fd import ControlGroup
 from helpers.requirements import requires
@@ -93,11 +94,11 @@ def test_other_event(mask, public_dir):
 
 
 @pytest.mark.behaviour("RST-20")
-def test_pre_content_event(ext4_dir):
+@changed_by(FAN_PRE_ACCESS, before=EINVAL, after=OK)
+def test_pre_content_event(ext4_dir, answer):
     file = ext4_dir / "file"
     file.touch()
     with ControlGroup(FAN_CLASS_PRE_CONTENT) as control:
-        answer = OK if has(Feature.PRE_ACCESS) else EINVAL
         expect(answer, control.mark, FAN_MARK_ADD, FAN_PRE_ACCESS, file)
 
 
