@@ -123,6 +123,7 @@ ROWS = [
         "tox -e host -- --on-this-machine", SUITES, narrowed=FEW, why="this machine is not to be thrown away"
     ),
     Row(ACTIVATE, typed=f"{ACTIVATE} && command -v python", says=r"\.tox/\S+/bin/python", persons=PERSONS),
+    Row("python -m pytest -c pyproject.toml --list", "requires FANOTIFY", persons=PERSONS),
     Row("python -m vm list", r"6\.12 .*trixie", persons=PERSONS, quick=True),
     Row("python -m vm doctor", "ok +QEMU", persons=PERSONS),
     Row("python -m vm setup"),
