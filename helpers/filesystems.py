@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helpers import fdinfo, skips
-from helpers.errors import outcome
+from helpers.errors import OK, errno_name, outcome
 from helpers.syscalls import syscall
 from helpers.uapi import AT_FDCWD
 
@@ -185,6 +185,13 @@ def shut_down(mount_point: Path) -> None:
         raise
     finally:
         os.close(directory)
+
+
+def abort_ext4(mount_point: Path) -> None:
+    """Have ext4 meet an error that belongs to no inode; Documentation/admin-guide/ext4.rst, abort."""
+    # Linux 5.10 then goes on with the remount, and finds the filesystem read-only.
+    answer = outcome(mount, "none", mount_point, "ext4", MS_REMOUNT, "abort")
+    assert answer in {OK, errno.EROFS}, f"ext4 does not abort: {errno_name(answer)}"
 
 
 def disk_image(directory: Path, kind: str) -> Path:

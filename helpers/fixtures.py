@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fixtures: directories that any user may enter, on several filesystems; and `undecided`."""
+"""Fixtures: directories and files that any user may read, on several filesystems; `answer` and `undecided`."""
 
 import contextlib
 import functools
@@ -34,6 +34,18 @@ def ext4_dir(_filesystems: Filesystems) -> Iterator[Path]:
     Every kernel can report file handles of ext4; of tmpfs, only since 5.13.
     """
     yield from _fresh(_filesystems("ext4"))
+
+
+@pytest.fixture
+def file(public_dir: Path) -> Path:
+    """A file with content, which everybody may read."""
+    return _with_content(public_dir / "file")
+
+
+@pytest.fixture
+def ext4_file(ext4_dir: Path) -> Path:
+    """A file with content on ext4, which everybody may read; see `ext4_dir`."""
+    return _with_content(ext4_dir / "file")
 
 
 @pytest.fixture(params=filesystems.DISK_FILESYSTEMS)
@@ -90,6 +102,11 @@ def _filesystems() -> Iterator[Filesystems]:
                     return undo.enter_context(filesystems.disk(directory, kind))
 
         yield made
+
+
+def _with_content(file: Path) -> Path:
+    file.write_text("content", encoding="ascii")
+    return file
 
 
 def _fresh(mount_point: Path) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 """Which part of the project may import which: the arrows go one way."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,14 @@ def test_parts_import_what_they_may(folder: str) -> None:
         if is_within(name, set(MAY_IMPORT))
     ]
     assert [f"{path}: {name}" for path, name in own if not is_within(name, MAY_IMPORT[folder])] == []
+
+
+@pytest.mark.parametrize("folder", ["suites", "helpers"])
+def test_no_test_module_imports_another(folder: str) -> None:
+    tests = list((ROOT / folder).rglob("test_*.py"))
+    assert tests
+    found = [(path, name) for path in tests for name in imported(path)]
+    assert [f"{path}: {name}" for path, name in found if re.search(r"(^|\.)test_", name)] == []
 
 
 def test_the_contract_imports_nothing_but_itself_and_pythons_library() -> None:

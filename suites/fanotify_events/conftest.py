@@ -5,7 +5,5 @@ import pytest
 
 
 @pytest.fixture
-def file(ext4_dir):
-    path = ext4_dir / "file"
-    path.write_text("content")
-    return path
+def file(ext4_file):
+    return ext4_file

@@ -5,6 +5,9 @@ from helpers.events import Event, FidRecord
 from helpers.handles import FileHandle
 from helpers.uapi import FAN_EVENT_METADATA_LEN, InfoType
 
+FIXED_PART = 20
+"""Bytes before the handle: the header of the record, the fsid, and the head of the handle."""
+
 
 def records_of(event: Event) -> bytes:
     """Return the bytes of all records of an event."""

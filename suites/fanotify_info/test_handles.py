@@ -9,8 +9,7 @@ from helpers.events import FidRecord
 from helpers.fanotify import watching
 from helpers.handles import fsid, name_to_handle, open_by_handle
 from helpers.uapi import FAN_OPEN, FAN_REPORT_FID
-from suites.fanotify_info.records import handle_of, records_of, rounded_up
-from suites.fanotify_info.test_names import FIXED_PART
+from suites.fanotify_info.records import FIXED_PART, handle_of, records_of, rounded_up
 
 
 @pytest.fixture

@@ -22,10 +22,8 @@ from helpers.uapi import (
     FAN_REPORT_DFID_NAME_TARGET,
     FAN_REPORT_PIDFD,
 )
-from suites.fanotify_info.records import fid_of, handle_of, records_of, rounded_up
+from suites.fanotify_info.records import FIXED_PART, fid_of, handle_of, records_of, rounded_up
 
-FIXED_PART = 20
-"""Bytes before the handle: the header of the record, the fsid, and the head of the handle."""
 NAME_MAX = 255
 
 

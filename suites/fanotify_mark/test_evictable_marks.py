@@ -9,7 +9,6 @@ import pytest
 
 from helpers import fdinfo
 from helpers.errors import OK, expect
-from helpers.fanotify import FanotifyGroup
 from helpers.filesystems import FILESYSTEMS
 from helpers.requirements import requires
 from helpers.uapi import (
@@ -20,7 +19,6 @@ from helpers.uapi import (
     FAN_MARK_IGNORED_MASK,
     FAN_MARK_IGNORED_SURV_MODIFY,
     FAN_MARK_REMOVE,
-    FAN_NONBLOCK,
     FAN_OPEN,
     Mark,
     Mask,
@@ -33,12 +31,6 @@ ON_DISK = [name for name in FILESYSTEMS if name != "tmpfs"]
 
 
 pytestmark = requires(FAN_MARK_EVICTABLE)
-
-
-@pytest.fixture
-def group():
-    with FanotifyGroup(FAN_NONBLOCK) as group:
-        yield group
 
 
 @pytest.fixture

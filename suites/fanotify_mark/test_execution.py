@@ -11,18 +11,11 @@ import pytest
 
 from helpers.changes import changed_by
 from helpers.children import fork
-from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature
-from helpers.uapi import FAN_MARK_ADD, FAN_NONBLOCK, FAN_OPEN, FAN_OPEN_EXEC, Mask
+from helpers.uapi import FAN_MARK_ADD, FAN_OPEN, FAN_OPEN_EXEC, Mask
 
 EVENTS = FAN_OPEN | FAN_OPEN_EXEC
 """Whether one is reported shows beside the other: both happen at once."""
-
-
-@pytest.fixture
-def group():
-    with FanotifyGroup(FAN_NONBLOCK) as group:
-        yield group
 
 
 @pytest.fixture

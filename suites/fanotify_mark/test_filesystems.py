@@ -57,12 +57,6 @@ def for_inodes(refusal):
 
 
 @pytest.fixture
-def group():
-    with FanotifyGroup(FAN_NONBLOCK) as group:
-        yield group
-
-
-@pytest.fixture
 def fid_group():
     with FanotifyGroup(FAN_REPORT_FID | FAN_NONBLOCK) as group:
         yield group

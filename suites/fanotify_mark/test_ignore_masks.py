@@ -47,25 +47,9 @@ def ignore(request):
 
 
 @pytest.fixture
-def group():
-    with FanotifyGroup(FAN_NONBLOCK) as group:
-        yield group
-
-
-@pytest.fixture
 def file(filesystem_dir):
     """A file with content, on each filesystem."""
-    return made(filesystem_dir)
-
-
-@pytest.fixture
-def ext4_file(ext4_dir):
-    """A file with content, on one filesystem."""
-    return made(ext4_dir)
-
-
-def made(directory):
-    file = directory / "file"
+    file = filesystem_dir / "file"
     file.write_text("content")
     return file
 

@@ -18,17 +18,10 @@ from helpers.uapi import (
     FAN_MARK_FILESYSTEM,
     FAN_MARK_INODE,
     FAN_MARK_MOUNT,
-    FAN_NONBLOCK,
     FAN_ONDIR,
     FAN_OPEN,
 )
 from helpers.waiting import wait_until
-
-
-@pytest.fixture
-def group():
-    with FanotifyGroup(FAN_NONBLOCK) as group:
-        yield group
 
 
 @pytest.fixture

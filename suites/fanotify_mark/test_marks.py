@@ -25,7 +25,6 @@ from helpers.uapi import (
     FAN_MARK_MOUNT,
     FAN_MARK_REMOVE,
     FAN_MNT_ATTACH,
-    FAN_NONBLOCK,
     FAN_ONDIR,
     FAN_OPEN,
     FAN_PRE_ACCESS,
@@ -42,17 +41,9 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 @pytest.fixture
-def group():
-    with FanotifyGroup(FAN_NONBLOCK) as group:
-        yield group
-
-
-@pytest.fixture
-def file(ext4_dir):
+def file(ext4_file):
     """A file with content."""
-    file = ext4_dir / "file"
-    file.write_text("content")
-    return file
+    return ext4_file
 
 
 def marks(group):

@@ -21,7 +21,6 @@ from helpers.uapi import (
     FAN_MARK_FLUSH,
     FAN_MARK_ONLYDIR,
     FAN_MARK_REMOVE,
-    FAN_NONBLOCK,
     FAN_ONDIR,
     FAN_OPEN,
     FAN_REPORT_FID,
@@ -31,12 +30,6 @@ from helpers.uapi import (
 UNMAPPED = 1
 NAME_MAX, PATH_MAX = 255, 4096
 NO_DESCRIPTOR = 1 << 20
-
-
-@pytest.fixture
-def group():
-    with FanotifyGroup(FAN_NONBLOCK) as group:
-        yield group
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What most of these tests have: a file, and a group which is asked before anybody opens it."""
+"""What most of these tests have: a group which is asked before anybody opens the file."""
 
 import pytest
 
@@ -13,13 +13,6 @@ from helpers.uapi import FAN_CLASS_CONTENT, FAN_NONBLOCK, FAN_OPEN_PERM
 @requires(Feature.PERMISSION_EVENTS)
 def _permission_events():
     """What every test of this suite is about."""
-
-
-@pytest.fixture
-def file(public_dir):
-    path = public_dir / "file"
-    path.write_text("content")
-    return path
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A file, and the handlers, whose modules are loaded for one test each."""
+"""The handlers, whose modules are loaded for one test each."""
 
 import contextlib
 
@@ -8,13 +8,6 @@ import pytest
 from helpers import kernel_modules, proposals
 from helpers.features import Feature
 from helpers.requirements import requires
-
-
-@pytest.fixture
-def file(public_dir):
-    path = public_dir / "file"
-    path.write_text("content")
-    return path
 
 
 @pytest.fixture

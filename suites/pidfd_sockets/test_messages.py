@@ -28,6 +28,7 @@ from helpers.uapi import (
     SO_PASSPIDFD,
     Open,
 )
+from suites.pidfd_sockets.descriptors import assert_pidfd_of
 
 STATUS = 7
 KINDS = [socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM]
@@ -38,25 +39,12 @@ pytestmark = requires(Feature.SOCKET_PIDFD)
 
 
 @pytest.fixture
-def kind():
-    """The kind of sockets, where a test does not say."""
-    return socket.SOCK_STREAM
-
-
-@pytest.fixture
 def pair(kind):
     """A socket that gets pidfds with its messages, and the one through which they are sent."""
     receiver, sender = socket.socketpair(socket.AF_UNIX, kind)
     with receiver, sender:
         pass_pidfds(receiver)
         yield receiver, sender
-
-
-def assert_pidfd_of(pid, fd):
-    try:
-        assert fdinfo.read_pidfd(fd).pid == pid
-    finally:
-        os.close(fd)
 
 
 def send(sender):

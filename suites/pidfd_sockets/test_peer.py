@@ -19,18 +19,13 @@ from helpers.pidfd import get_info, pidfd_of, pidfd_send_signal, poll
 from helpers.requirements import requires
 from helpers.sockets import peer_pidfd, store_peer_pidfd
 from helpers.uapi import O_RDWR, PIDFD_INFO_COREDUMP, PIDFD_INFO_EXIT, POLLHUP, POLLIN, SO_PEERPIDFD, Open
+from suites.pidfd_sockets.descriptors import assert_pidfd_of
 
 STATUS = 7
 CONNECTED = [socket.SOCK_STREAM, socket.SOCK_SEQPACKET]
 
 
 pytestmark = requires(Feature.SOCKET_PIDFD)
-
-
-@pytest.fixture
-def kind():
-    """The kind of connection, where a test does not say."""
-    return socket.SOCK_STREAM
 
 
 @pytest.fixture
@@ -65,13 +60,6 @@ def peer(listener, connect):
         actor.act()
         with listener.accept()[0] as connection:
             yield actor, connection
-
-
-def assert_pidfd_of(pid, fd):
-    try:
-        assert fdinfo.read_pidfd(fd).pid == pid
-    finally:
-        os.close(fd)
 
 
 @pytest.mark.behaviour("SOCK-PEER")
