@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers import filesystems
+from helpers.descriptors import open_descriptors
 from helpers.skips import TypedSkip
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
@@ -26,6 +27,18 @@ def test_a_filesystem_the_kernel_lacks_is_a_typed_skip(tmp_path: Path) -> None:
         filesystems.mounted("none", tmp_path, "nosuchfs"),
     ):
         pass
+
+
+@pytest.mark.parametrize(("kind", "there"), [("tmpfs", [True]), ("nosuchfs", [False])])
+def test_a_filesystem_is_known_without_mounting_it(kind: str, there: list[bool]) -> None:
+    before = open_descriptors()
+    assert [filesystems.is_known(kind)] == there
+    assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("name", filesystems.FILESYSTEMS)
+def test_filesystems_are_made_of_those_of_the_kernel(name: str) -> None:
+    assert all(map(filesystems.is_known, filesystems.made_of(name)))
 
 
 def test_a_mount_that_fails_otherwise_is_an_error(tmp_path: Path) -> None:
