@@ -26,6 +26,8 @@ from helpers.uapi import (
     Init,
 )
 
+pytestmark = requires(Feature.UNPRIVILEGED_GROUPS)
+
 SPARE_USER = 54321
 FILES = 20
 
@@ -40,7 +42,6 @@ def files(ext4_dir):
 
 
 @pytest.mark.behaviour("CAP-LIMIT-MARKS")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_limit_of_marks(files):
     def call():
         sysctl.write(sysctl.USER / "max_fanotify_marks", 1)
@@ -55,7 +56,6 @@ def test_limit_of_marks(files):
 
 
 @pytest.mark.behaviour("CAP-UNLIMITED-MARKS")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_unlimited_marks(files):
     def call():
         with FanotifyGroup(FAN_UNLIMITED_MARKS) as unlimited, FanotifyGroup() as limited:
@@ -69,7 +69,6 @@ def test_unlimited_marks(files):
 
 
 @pytest.mark.behaviour("CAP-UNLIMITED-QUEUE")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize(
     ("flags", "masks"),
     [(FAN_UNLIMITED_QUEUE, [FAN_OPEN] * FILES), (Init(0), [FAN_OPEN, FAN_Q_OVERFLOW])],

@@ -26,32 +26,31 @@ from helpers.uapi import (
     Mask,
 )
 
+pytestmark = requires(Feature.UNPRIVILEGED_GROUPS)
+
 EVERYTHING = [FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM]
 UNKNOWN_EVENT = Mask(0x2000)
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-MOUNT-MARK")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("kind", EVERYTHING)
 def test_mark_on_everything(kind, public_dir):
     expect_unprivileged(EPERM, kind, FAN_OPEN, public_dir)
 
 
 @pytest.mark.behaviour("CAP-MARK-ORDER-PATH")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("kind", EVERYTHING)
 def test_privilege_before_path(kind, public_dir):
     expect_unprivileged(EPERM, kind, FAN_OPEN, public_dir / "nothing")
 
 
 @pytest.mark.behaviour("CAP-MARK-ORDER-MASK")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_mask_before_privilege(public_dir):
     expect_unprivileged(EINVAL, FAN_MARK_MOUNT, UNKNOWN_EVENT, public_dir)
 
 
 @pytest.mark.behaviour("CAP-MARK-ORDER-MASK")
-@requires(Feature.UNPRIVILEGED_GROUPS, FAN_MARK_EVICTABLE)
+@requires(FAN_MARK_EVICTABLE)
 def test_privilege_before_combinations_of_flags(public_dir):
     expect_unprivileged(EPERM, FAN_MARK_MOUNT | FAN_MARK_EVICTABLE, FAN_OPEN, public_dir)
     with FanotifyGroup(FAN_REPORT_FID) as group:
@@ -59,13 +58,12 @@ def test_privilege_before_combinations_of_flags(public_dir):
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-PERM-MASK")
-@requires(Feature.UNPRIVILEGED_GROUPS, Feature.PERMISSION_EVENTS)
+@requires(Feature.PERMISSION_EVENTS)
 def test_permission_events(public_dir):
     expect_unprivileged(EINVAL, FAN_MARK_INODE, FAN_OPEN_PERM, public_dir)
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-READ-PERM")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize(("mode", "answer"), [(0o600, EACCES), (0o644, OK)], ids=["0600-EACCES", "0644-ok"])
 def test_read_permission(mode, answer, ext4_dir):
     file = ext4_dir / "file"
@@ -75,7 +73,6 @@ def test_read_permission(mode, answer, ext4_dir):
 
 
 @pytest.mark.behaviour("CAP-PRIV-GROUP-UNPRIV-USER")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("kind", EVERYTHING)
 def test_privileged_group_of_an_unprivileged_user(kind, public_dir):
     with FanotifyGroup() as group:
@@ -84,7 +81,6 @@ def test_privileged_group_of_an_unprivileged_user(kind, public_dir):
 
 
 @pytest.mark.behaviour("CAP-UNPRIV-INHERITED")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("kind", EVERYTHING)
 @changed_by(Feature.UNPRIVILEGED_MNT, before=EPERM, after=OK)  # of the same commit, 58f5fbeb367f
 def test_unprivileged_group_of_a_privileged_user(kind, ext4_dir, answer):

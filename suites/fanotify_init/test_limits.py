@@ -24,13 +24,14 @@ from helpers.uapi import (
     FAN_REPORT_FID,
 )
 
+pytestmark = requires(Feature.UNPRIVILEGED_GROUPS)
+
 BOTH_CLASSES = FAN_CLASS_CONTENT | FAN_CLASS_PRE_CONTENT
 SETTINGS = ["max_queued_events", "max_user_groups", "max_user_marks"]
 SPARE_USER = 54321
 
 
 @pytest.mark.behaviour("INIT-EMFILE-FD")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_no_descriptor_left():
     def call():
         sysctl.write(sysctl.USER / "max_fanotify_groups", 1)
@@ -44,7 +45,6 @@ def test_no_descriptor_left():
 
 
 @pytest.mark.behaviour("INIT-EMFILE-GROUPS")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_no_group_left():
     def call():
         sysctl.write(sysctl.USER / "max_fanotify_groups", 2)
@@ -57,7 +57,6 @@ def test_no_group_left():
 
 
 @pytest.mark.behaviour("INIT-CLASS-BOTH-LATE", "INIT-EMFILE-GROUPS")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_no_group_left_for_two_classes():
     def call():
         groups = [FanotifyGroup() for _ in range(sysctl.read(sysctl.FANOTIFY / "max_user_groups"))]
@@ -71,7 +70,6 @@ def test_no_group_left_for_two_classes():
 
 
 @pytest.mark.behaviour("INIT-SYSCTL-NAMES")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize(
     "path",
     [
@@ -86,7 +84,6 @@ def test_setting(path):
 
 
 @pytest.mark.behaviour("INIT-SYSCTL-RANGE")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 @pytest.mark.parametrize("name", SETTINGS)
 def test_negative_setting(name):
     path = sysctl.FANOTIFY / name
@@ -95,7 +92,6 @@ def test_negative_setting(name):
 
 
 @pytest.mark.behaviour("INIT-SYSCTL-QUEUE0")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_queue_limit_lowered_and_raised(public_dir):
     with sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
         group = FanotifyGroup(FAN_NONBLOCK)
@@ -104,7 +100,6 @@ def test_queue_limit_lowered_and_raised(public_dir):
 
 
 @pytest.mark.behaviour("INIT-SYSCTL-QUEUE0")
-@requires(Feature.UNPRIVILEGED_GROUPS)
 def test_queue_limit_lowered_later(public_dir):
     with FanotifyGroup(FAN_NONBLOCK) as group, sysctl.setting(sysctl.FANOTIFY / "max_queued_events", 1):
         assert opened_files(group, public_dir) == [FAN_OPEN] * 3
