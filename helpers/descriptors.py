@@ -38,6 +38,22 @@ def same_description(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 @contextlib.contextmanager
+def closing(fd: int) -> Iterator[int]:
+    """Give a descriptor to the body of a `with`, and close it afterwards."""
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def opened(path: str | Path, flags: int = os.O_RDONLY) -> Iterator[int]:
+    """Open a file for the body of a `with`; raise OSError where the kernel refuses it."""
+    with closing(os.open(path, flags)) as fd:
+        yield fd
+
+
+@contextlib.contextmanager
 def exhausted(free: int = 0) -> Iterator[None]:
     """Leave exactly `free` free descriptors in this process's table for the body of a `with`."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)

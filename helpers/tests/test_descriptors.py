@@ -11,6 +11,14 @@ from helpers import descriptors
 from helpers.errors import OK, expect
 
 
+def test_opened_is_closed_also_when_its_body_fails() -> None:
+    before = descriptors.open_descriptors()
+    with pytest.raises(KeyError), descriptors.opened(os.devnull, os.O_WRONLY) as fd:
+        os.write(fd, b"x")
+        raise KeyError
+    assert descriptors.open_descriptors() == before
+
+
 @pytest.mark.parametrize("free", [0, 1, 3])
 def test_exhausted_leaves_exactly_so_much_room(free: int) -> None:
     before = descriptors.open_descriptors(), resource.getrlimit(resource.RLIMIT_NOFILE)

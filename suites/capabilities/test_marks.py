@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What fanotify_mark(2) lets a caller without CAP_SYS_ADMIN mark, and with whose group."""
 
-import os
 import socket
 from errno import EACCES, EINVAL, EPERM
 
@@ -10,6 +9,7 @@ import pytest
 from helpers.changes import changed_by
 from helpers.children import in_child
 from helpers.credentials import unprivileged
+from helpers.descriptors import closing
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup, fanotify_mark
 from helpers.features import Feature
@@ -88,10 +88,8 @@ def test_unprivileged_group_of_a_privileged_user(kind, ext4_dir, answer):
     with here, there:
         in_child(lambda: send_group(there), unprivileged)
         _, (group,), _, _ = socket.recv_fds(here, 1, 1)
-    try:
+    with closing(group):
         expect(answer, fanotify_mark, group, FAN_MARK_ADD | kind, FAN_OPEN, ext4_dir)
-    finally:
-        os.close(group)
 
 
 def expect_unprivileged(answer, flags, mask, path):

@@ -2,13 +2,13 @@
 """How fanotify_mark(2) finds the object: path, dirfd, and neither."""
 
 import os
-from contextlib import contextmanager
 from errno import EACCES, EBADF, EFAULT, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 
 import pytest
 
 from helpers.children import in_child
 from helpers.credentials import unprivileged
+from helpers.descriptors import opened
 from helpers.errors import OK, by_behaviour, expect, expect_errno
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature
@@ -30,15 +30,6 @@ from helpers.uapi import (
 UNMAPPED = 1
 NAME_MAX, PATH_MAX = 255, 4096
 NO_DESCRIPTOR = 1 << 20
-
-
-@contextmanager
-def opened(path, flags=os.O_RDONLY):
-    fd = os.open(path, flags)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 @pytest.fixture

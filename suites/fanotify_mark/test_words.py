@@ -7,6 +7,7 @@ from errno import EBADF, EINVAL
 import pytest
 
 from helpers import skips
+from helpers.descriptors import opened
 from helpers.errors import OK, by_behaviour, expect
 from helpers.fanotify import FanotifyGroup, fanotify_mark
 from helpers.features import Feature, has
@@ -235,11 +236,8 @@ def test_words_before_group(flags, mask, answer, ext4_dir):
     ],
 )
 def test_descriptor_of_something_else(open_flags, answer, ext4_dir):
-    other = os.open(ext4_dir, open_flags)
-    try:
+    with opened(ext4_dir, open_flags) as other:
         expect(answer, fanotify_mark, other, FAN_MARK_ADD, FAN_OPEN, ext4_dir)
-    finally:
-        os.close(other)
 
 
 @pytest.mark.behaviour("MARK-NOT-FANOTIFY")

@@ -14,7 +14,7 @@ from helpers import fdinfo
 from helpers.actors import Actor, ActorDied, LeaderlessActor, in_turn, live
 from helpers.changes import changed_by
 from helpers.credentials import user_namespace
-from helpers.descriptors import same_description
+from helpers.descriptors import closing, same_description
 from helpers.errors import errno_name
 from helpers.fanotify import watching
 from helpers.features import Feature
@@ -52,11 +52,8 @@ GONE = POLLIN | POLLHUP
 
 
 def namespace_of(fd, name):
-    namespace = get_namespace(fd, name)
-    try:
+    with closing(get_namespace(fd, name)) as namespace:
         return Path(f"/proc/self/fd/{namespace}").readlink()
-    finally:
-        os.close(namespace)
 
 
 LOOKS = {

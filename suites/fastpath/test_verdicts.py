@@ -6,6 +6,7 @@ from errno import EACCES, EIO, EPERM
 
 import pytest
 
+from helpers.descriptors import opened
 from helpers.errors import errno_name, expect
 from helpers.fanotify import FanotifyGroup, watching
 from helpers.fastpath import attach, attached, number
@@ -194,13 +195,10 @@ def tree(public_dir):
 @pytest.fixture
 def filtered(handlers, tree):
     """A group which watches the filesystem, and gets to know of the directory `below`."""
-    directory = os.open(tree / "below", os.O_RDONLY | os.O_DIRECTORY)
     with FanotifyGroup(FAN_NONBLOCK) as group:
-        group.mark(FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_OPEN, tree)
-        try:
+        with opened(tree / "below", os.O_RDONLY | os.O_DIRECTORY) as directory:
+            group.mark(FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_OPEN, tree)
             attach(group, handlers.subtree, number(directory))
-        finally:
-            os.close(directory)
         yield group
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from helpers import fdinfo
 from helpers.actors import Actor, in_turn, live
-from helpers.descriptors import same_description
+from helpers.descriptors import closing, same_description
 from helpers.events import parse
 from helpers.fanotify import BUFFER_SIZE, FanotifyGroup, fanotify_mark
 from helpers.features import Feature
@@ -25,10 +25,8 @@ def taken(actor):
     """Have a duplicate of the descriptor which an actor returns."""
     with pidfd_of(actor.pid) as pidfd:
         fd = pidfd_getfd(pidfd, actor.act())
-    try:
+    with closing(fd):
         yield fd
-    finally:
-        os.close(fd)
 
 
 @pytest.mark.behaviour("PGETFD-OK")

@@ -9,7 +9,7 @@ import pytest
 from helpers.actors import Actor, LeaderlessActor, live
 from helpers.children import in_child
 from helpers.credentials import unprivileged, user, without
-from helpers.descriptors import exhausted
+from helpers.descriptors import exhausted, opened
 from helpers.errors import OK, expect, outcome
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature
@@ -33,11 +33,8 @@ def test_flags(flags):
 @pytest.mark.behaviour("PGETFD-EBADF")
 @pytest.mark.parametrize("path", ["/proc/self", "/dev/null"])
 def test_files_that_are_no_pidfd(path):
-    fd = os.open(path, os.O_RDONLY)
-    try:
+    with opened(path) as fd:
         expect(EBADF, pidfd_getfd, fd, STDIN)
-    finally:
-        os.close(fd)
 
 
 @pytest.mark.behaviour("PGETFD-EBADF")

@@ -11,6 +11,7 @@ import pytest
 
 from helpers.actors import Actor
 from helpers.changes import changed_by
+from helpers.descriptors import opened
 from helpers.errors import OK, expect
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature
@@ -71,11 +72,8 @@ def test_version():
 @pytest.mark.behaviour("PINFO-OTHERS")
 @pytest.mark.parametrize("path", ["/dev/null", "/proc/self", "/proc/self/status", "/"])
 def test_other_files(path):
-    fd = os.open(path, os.O_RDONLY)
-    try:
+    with opened(path) as fd:
         expect(ENOTTY, get_info, fd)
-    finally:
-        os.close(fd)
 
 
 @pytest.mark.behaviour("PINFO-OTHERS")

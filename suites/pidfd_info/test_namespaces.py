@@ -11,6 +11,7 @@ import pytest
 from helpers.actors import Actor, LeaderlessActor, live
 from helpers.children import in_child
 from helpers.credentials import unprivileged
+from helpers.descriptors import closing
 from helpers.errors import expect, outcome
 from helpers.features import Feature
 from helpers.pidfd import NAMESPACES, clone_in, get_namespace, own_pidfd, pidfd_of
@@ -46,15 +47,12 @@ def elsewhere():
 @pytest.mark.parametrize("name", NAMESPACES)
 def test_namespace(elsewhere, name):
     actor, fd = elsewhere
-    namespace = get_namespace(fd, name)
-    try:
+    with closing(get_namespace(fd, name)) as namespace:
         link = Path(f"/proc/{actor.pid}/ns/{name}")
         assert os.path.samestat(os.fstat(namespace), link.stat())
         assert Path(f"/proc/self/fd/{namespace}").readlink() == link.readlink()
         assert fcntl.fcntl(namespace, fcntl.F_GETFD) == fcntl.FD_CLOEXEC
         assert Open(fcntl.fcntl(namespace, fcntl.F_GETFL)) == O_RDONLY
-    finally:
-        os.close(namespace)
 
 
 @pytest.mark.behaviour("PINFO-NS-ARGUMENT")

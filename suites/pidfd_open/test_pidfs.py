@@ -15,6 +15,7 @@ from helpers.actors import Actor, live
 from helpers.changes import changed_by
 from helpers.children import in_child
 from helpers.credentials import unprivileged
+from helpers.descriptors import opened
 from helpers.errors import OK, expect, outcome
 from helpers.features import Feature
 from helpers.handles import fd_to_handle, open_by_handle_at
@@ -71,13 +72,10 @@ def test_filesystem(answer):
 
 
 def open_again(fd, flags):
-    again = os.open(f"/proc/self/fd/{fd}", flags)
-    try:
+    with opened(f"/proc/self/fd/{fd}", flags) as again:
         pidfd_send_signal(again, 0)
         assert fdinfo.read_pidfd(again).pid == fdinfo.read_pidfd(fd).pid
         assert Path(f"/proc/self/fd/{again}").readlink() == Path("anon_inode:[pidfd]")
-    finally:
-        os.close(again)
 
 
 ALLOWED_LATER = [

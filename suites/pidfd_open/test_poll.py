@@ -12,6 +12,7 @@ import pytest
 
 from helpers.actors import Actor
 from helpers.changes import changed_by
+from helpers.descriptors import opened
 from helpers.errors import expect
 from helpers.pidfd import own_pidfd, pidfd_of, pidfd_send_signal, poll, waitid
 from helpers.uapi import PIDFD_NONBLOCK, PIDFD_THREAD, POLLHUP, POLLIN, Poll
@@ -82,13 +83,9 @@ def test_who_waits_is_woken(how):
 
 @pytest.mark.behaviour("POPEN-PROCDIR-POLL")
 def test_directory_of_a_process():
-    with Actor(os.getpid) as actor:
-        directory = os.open(f"/proc/{actor.pid}", os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            expect(EPERM, by_epoll, directory)
-            assert POLLIN in poll(directory)
-        finally:
-            os.close(directory)
+    with Actor(os.getpid) as actor, opened(f"/proc/{actor.pid}", os.O_RDONLY | os.O_DIRECTORY) as directory:
+        expect(EPERM, by_epoll, directory)
+        assert POLLIN in poll(directory)
 
 
 @pytest.mark.behaviour("POPEN-NONBLOCK")

@@ -12,6 +12,7 @@ import pytest
 from helpers.actors import Actor, LeaderlessActor, ThreadActor
 from helpers.children import in_child
 from helpers.credentials import unprivileged
+from helpers.descriptors import opened
 from helpers.errors import expect, outcome
 from helpers.pidfd import clone_in, own_pidfd, pidfd_of
 from helpers.requirements import requires
@@ -184,11 +185,8 @@ def test_namespace_of_a_thread():
 @pytest.mark.behaviour("POPEN-SETNS-BADFD")
 @pytest.mark.parametrize("path", ["/proc/self", "/dev/null"])
 def test_files_that_are_no_pidfd(path):
-    fd = os.open(path, os.O_RDONLY)
-    try:
+    with opened(path) as fd:
         expect(EINVAL, setns, fd, CLONE_NEWUTS)
-    finally:
-        os.close(fd)
 
 
 @pytest.mark.behaviour("POPEN-SETNS-BADFD")

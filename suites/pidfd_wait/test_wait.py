@@ -10,6 +10,7 @@ import pytest
 
 from helpers.actors import Actor, LeaderlessActor, ThreadActor, zombie
 from helpers.children import in_child
+from helpers.descriptors import opened
 from helpers.errors import expect, outcome
 from helpers.fanotify import FanotifyGroup
 from helpers.features import Feature
@@ -82,11 +83,8 @@ def test_caller_who_is_not_told():
 @pytest.mark.behaviour("PWAIT-BADFD")
 @pytest.mark.parametrize("path", ["/proc/self", "/dev/null", "/proc/self/ns/pid"])
 def test_files_that_are_no_pidfd(path):
-    fd = os.open(path, os.O_RDONLY)
-    try:
+    with opened(path) as fd:
         expect(EBADF, waitid, fd, os.WEXITED)
-    finally:
-        os.close(fd)
 
 
 @pytest.mark.behaviour("PWAIT-BADFD")

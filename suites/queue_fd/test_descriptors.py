@@ -16,7 +16,7 @@ import pytest
 
 from helpers import fdinfo, proposals
 from helpers.actors import Actor
-from helpers.descriptors import same_description
+from helpers.descriptors import closing, same_description
 from helpers.errors import OK, expect, outcome
 from helpers.features import Feature, has
 from helpers.permission import Requester
@@ -59,11 +59,8 @@ def is_cloexec(fd):
 
 @contextlib.contextmanager
 def duplicated(fd):
-    copy = os.dup(fd)
-    try:
+    with closing(os.dup(fd)):
         yield
-    finally:
-        os.close(copy)
 
 
 @contextlib.contextmanager
@@ -86,20 +83,16 @@ def received(fd):
     with one, other:
         socket.send_fds(one, [b"x"], [fd])
         (copy,) = socket.recv_fds(other, 1, 1)[1]
-    try:
+    with closing(copy):
         yield
-    finally:
-        os.close(copy)
 
 
 @contextlib.contextmanager
 def taken(fd):
     with own_pidfd() as pidfd:
         copy = pidfd_getfd(pidfd, fd)
-    try:
+    with closing(copy):
         yield
-    finally:
-        os.close(copy)
 
 
 COPIES = [duplicated, inherited, sent, received, taken]

@@ -6,6 +6,7 @@ from errno import ENOENT, EPERM
 
 import pytest
 
+from helpers.descriptors import closing, opened
 from helpers.errors import OK, expect
 from helpers.events import parse
 from helpers.features import Feature
@@ -30,11 +31,8 @@ def open_once(file):
 
 
 def read_once(file):
-    fd = os.open(file, os.O_RDONLY)
-    try:
+    with opened(file) as fd:
         os.read(fd, 100)
-    finally:
-        os.close(fd)
 
 
 def execute(file):
@@ -79,8 +77,7 @@ def test_two_readers(control, file):
     with control.open_queue() as queue, Requester(file.read_text) as one, Requester(file.read_text) as other:
         one.request(queue)
         other.block()
-        copy = os.dup(queue.fd)
-        try:
+        with closing(os.dup(queue.fd)) as copy:
             (first,) = queue.read(FAN_EVENT_METADATA_LEN)
             (second,) = parse(os.read(copy, 4096))
             os.close(second.fd)
@@ -90,7 +87,5 @@ def test_two_readers(control, file):
             # The event is answered through whichever descriptor of the queue.
             os.write(copy, bytes(PermissionResponse(first.fd, FAN_ALLOW)))
             assert one.finish() == "content"
-        finally:
-            os.close(copy)
         with control.open_queue() as successor:
             assert successor.read_one().pid == other.pid

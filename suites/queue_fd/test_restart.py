@@ -13,6 +13,7 @@ import pytest
 
 from helpers import fdinfo, sysctl
 from helpers.actors import Actor
+from helpers.descriptors import closing
 from helpers.errors import OK, expect
 from helpers.events import parse
 from helpers.features import Feature, has
@@ -287,12 +288,9 @@ def test_handed_over_through_a_pidfd(control, file):
             number = control.fd
             control.close()
             taken = pidfd_getfd(pidfd, number)
-        try:
-            with Queue(taken) as queue:
-                queue.respond(queue.read_one().fd, FAN_ALLOW)
-                assert requester.finish() == "content"
-        finally:
-            os.close(taken)
+        with closing(taken), Queue(taken) as queue:
+            queue.respond(queue.read_one().fd, FAN_ALLOW)
+            assert requester.finish() == "content"
 
 
 def in_own_pid_namespace(child):

@@ -11,6 +11,7 @@ from helpers import sysctl
 from helpers.actors import Actor, sleeps_in
 from helpers.children import in_child
 from helpers.credentials import user
+from helpers.descriptors import closing
 from helpers.errors import OK, errno_name, expect
 from helpers.fanotify import watching
 from helpers.permission import Requester, requesting
@@ -170,9 +171,6 @@ def test_opener_is_gone(file):
         with Actor(open_and_send, keep=[theirs.fileno()]) as opener:
             opener.act()
         (control,) = socket.recv_fds(ours, 1, 1)[1]
-    try:
-        with Queue(control) as queue, requesting(queue, file.read_text) as requester:
-            queue.respond(requester.event.fd, FAN_ALLOW)
-            assert requester.finish() == "content"
-    finally:
-        os.close(control)
+    with closing(control), Queue(control) as queue, requesting(queue, file.read_text) as requester:
+        queue.respond(requester.event.fd, FAN_ALLOW)
+        assert requester.finish() == "content"
