@@ -57,9 +57,7 @@ def test_answers_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lost_feature_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     hold_to("REPORT_MNT")
     probe(monkeypatch, answers_no)
-    with pytest.raises(
-        LostFeature, match=r"lost feature: FAN_REPORT_MNT.* is missing; list must have it"
-    ):
+    with pytest.raises(LostFeature, match=r"lost feature: FAN_REPORT_MNT.* is missing; list must have it"):
         features.has(FEATURE)
 
 

@@ -252,7 +252,7 @@ def test_all_that_is_lost_is_told_and_nothing_else(monkeypatch: pytest.MonkeyPat
     with pytest.raises(LostFeature) as lost:
         requirements.check(needing("KCMP", "RENAME", "IGNORE"))
     lines = str(lost.value).splitlines()
-    assert [line.partition(" does not answer")[0] for line in lines] == [
+    assert [line.partition(" is missing")[0] for line in lines] == [
         "lost feature: FAN_RENAME, 5.17,",
         "lost feature: FAN_MARK_IGNORE, 6.0,",
     ]
