@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every byte of every record, for each operation, mark and group, on each filesystem.
+
+Which records there must be stands in kinds.py, of what in operations.py. What is in them is compared with statfs(2) and
+name_to_handle_at(2), called beside the event.
+"""
+
+import pytest
+
+from helpers import skips
+from helpers.errors import OK, errno_name, hold_to_rules
+from helpers.features import Feature, require
+from helpers.filesystems import mount_point
+from suites.fanotify_info.operations import OPERATIONS
+from suites.fanotify_info.whole import Filesystem
+from suites.fanotify_mark.targets import handles
+
+VERIFIED = [
+    "INFO-FID-FSID",
+    "INFO-FID-HANDLE",
+    "INFO-FID-LAYOUT",
+    "INFO-HDR-PAD",
+    "INFO-ORDER",
+    "INFO-PIDFD-SINGLE",
+]
+
+
+@pytest.fixture
+def known(filesystem_dir):
+    """The filesystem, as far as file handles are reported of it; skips the test if they are of no object at all."""
+    require(Feature.REPORT_PIDFD, Feature.REPORT_TARGET_FID, Feature.RENAME)
+    inode, whole = handles(filesystem_dir, mount_point(filesystem_dir))
+    if inode != OK:
+        skips.filesystem(f"file handles are not reported of this filesystem: {errno_name(inode)}")
+    return Filesystem(filesystem_dir, whole=whole == OK)
+
+
+@pytest.mark.behaviour(*VERIFIED)
+@pytest.mark.parametrize(
+    "operation",
+    [
+        pytest.param(operation, id=operation.name, marks=pytest.mark.behaviour(*operation.behaviours))
+        for operation in OPERATIONS
+    ],
+)
+def test_records(known, filesystem, operation):
+    hold_to_rules(list(known.deviations(operation)))

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One operation under one mark: what the event must be, byte for byte, and in what the one that was read differs."""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from helpers import fdinfo
+from helpers.errors import OK, Deviation, outcome
+from helpers.events import Event, FidRecord, MalformedEvent, PidfdRecord
+from helpers.fanotify import FanotifyGroup
+from helpers.handles import FileHandle, fsid, name_to_handle
+from helpers.layout import packed
+from helpers.uapi import (
+    AT_HANDLE_FID,
+    FAN_ATTRIB,
+    FAN_CREATE,
+    FAN_DELETE,
+    FAN_DELETE_SELF,
+    FAN_MARK_ADD,
+    FAN_MARK_FLUSH,
+    FAN_MARK_INODE,
+    FAN_MOVE,
+    FAN_MOVE_SELF,
+    FAN_NOFD,
+    FAN_NONBLOCK,
+    FAN_ONDIR,
+    FAN_RENAME,
+    FAN_REPORT_NAME,
+    FAN_REPORT_PIDFD,
+    Init,
+)
+from suites.fanotify_info.kinds import OF_A_FILE, Facts, Kind
+from suites.fanotify_info.operations import NAMES, Operation, Place, Watch
+
+FIDS = list(OF_A_FILE.records)
+"""Every combination of file handles and names that fanotify_init(2) allows, none of them included."""
+
+_NEED_HANDLES = FAN_ATTRIB | FAN_CREATE | FAN_DELETE | FAN_MOVE | FAN_RENAME | FAN_DELETE_SELF | FAN_MOVE_SELF
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is done, what is marked, and what is reported beside pidfds."""
+
+    operation: Operation
+    watch: Watch
+    kind: Kind
+    fids: Init
+
+    def is_allowed(self) -> bool:
+        """Tell whether fanotify_mark(2) takes the mask for such a group: ERRORS, EINVAL."""
+        lacks_handles = self.operation.mask & _NEED_HANDLES and not self.fids
+        lacks_names = self.operation.mask & FAN_RENAME and not self.fids & FAN_REPORT_NAME
+        return not (lacks_handles or lacks_names)
+
+    def needs_whole(self) -> bool:
+        """Tell whether file handles are reported of any object of the filesystem, not of a marked one alone."""
+        return bool(self.fids) and self.watch.flags != FAN_MARK_INODE
+
+    def __str__(self) -> str:
+        """Return what failures are told by."""
+        return f"{self.operation.name}, mark on {self.watch.name}"
+
+
+def cases(operation: Operation) -> list[Case]:
+    """Return all cases of an operation."""
+    product = itertools.product(operation.kinds.items(), FIDS)
+    every = (Case(operation, watch, kind, fids) for (watch, kind), fids in product)
+    return [case for case in every if case.is_allowed()]
+
+
+class _Seen(NamedTuple):
+    """An object by its file handle, and by its inode."""
+
+    handle: FileHandle
+    status: os.stat_result
+
+
+class Filesystem:
+    """A filesystem, whose objects are known by fsid and file handle, and groups to watch it.
+
+    Each case is done in a place of its own, with one mark alone and other names than the case before. Two groups have
+    the mark, one with pidfds and one without: a group for each case would take longer to close than all else.
+    """
+
+    def __init__(self, directory: Path, *, whole: bool) -> None:
+        """Take a directory of it; `whole` tells whether file handles can be reported of all that is on it."""
+        self._directory, self._whole = directory, whole
+        can_be_opened = outcome(name_to_handle, directory) == OK
+        self._flags = 0 if can_be_opened else AT_HANDLE_FID
+        self._fsid = fsid(directory)
+
+    def deviations(self, operation: Operation) -> Iterator[Deviation]:
+        """Hold the kernel to every case of an operation."""
+        wanted = (case for case in cases(operation) if self._whole or not case.needs_whole())
+        with contextlib.ExitStack() as undo:
+            groups = {
+                fids | more: undo.enter_context(FanotifyGroup(fids | more | FAN_NONBLOCK))
+                for fids in FIDS
+                for more in (Init(0), FAN_REPORT_PIDFD)
+            }
+            for number, (case, names) in enumerate(zip(wanted, itertools.cycle(NAMES), strict=False)):
+                place = Place(self._directory / str(number), names)
+                yield from self._held(case, place, [groups[case.fids], groups[case.fids | FAN_REPORT_PIDFD]])
+
+    def _held(self, case: Case, place: Place, groups: Sequence[FanotifyGroup]) -> Iterator[Deviation]:
+        operation, watch = case.operation, case.watch
+        operation.prepare(place)
+        for group, where in itertools.product(groups, watch.where):
+            group.mark(FAN_MARK_ADD | watch.flags, operation.mask | watch.more, where(place))
+        before = self._look(place.path)
+        operation.act(place)
+        facts, status = self._facts(operation, place, before)
+        for group in groups:
+            yield from _judged(case, group, facts, status)
+            group.mark(FAN_MARK_FLUSH | watch.flags, 0, place.top)
+
+    def _facts(
+        self, operation: Operation, place: Place, before: _Seen | None
+    ) -> tuple[Facts, os.stat_result]:
+        """Return what there is to know once the operation is done, beside what had been there before."""
+        entry = operation.entry(place)
+        seen = before or self._look(entry)
+        assert seen, f"{operation.name} has not made what it should"
+        facts = Facts(
+            fsid=self._fsid,
+            object=seen.handle,
+            directory=self._handle(entry.parent),
+            name=os.fsencode(entry.name),
+            old_directory=self._handle(place.directory),
+            old_name=os.fsencode(place.path.name),
+        )
+        return facts, seen.status
+
+    def _look(self, path: Path) -> _Seen | None:
+        return _Seen(self._handle(path), path.lstat()) if os.path.lexists(path) else None
+
+    def _handle(self, path: Path) -> FileHandle:
+        return name_to_handle(path, self._flags)
+
+
+def _judged(case: Case, group: FanotifyGroup, facts: Facts, status: os.stat_result) -> Iterator[Deviation]:
+    try:
+        read = _read(group)
+    except MalformedEvent as error:
+        yield Deviation("INFO-FID-LAYOUT", f"{case}, {group}: {error}")
+        return
+    yield from _compared(case, group, _expected(case, group, facts, read), read)
+    yield from _misled(case, group, status, read)
+
+
+def _read(group: FanotifyGroup) -> list[Event]:
+    try:
+        return group.read()
+    except BlockingIOError:
+        return []
+
+
+def _expected(case: Case, group: FanotifyGroup, facts: Facts, read: Sequence[Event]) -> list[Event]:
+    """Return the events that must be read. The numbers of descriptors are for the kernel to choose."""
+    if case.fids not in case.kind.records:
+        return []
+    mask = case.operation.mask
+    records = [template(facts) for template in case.kind.records[case.fids]]
+    last = [PidfdRecord(_pidfd(read))] if group.flags & FAN_REPORT_PIDFD else []
+    by_handle = (mask, FAN_NOFD)
+    by_descriptor = (mask & ~FAN_ONDIR, read[0].fd if read else 0)
+    return [Event(*(by_handle if case.fids else by_descriptor), os.getpid(), (*records, *last))]
+
+
+def _pidfd(read: Sequence[Event]) -> int:
+    records = itertools.chain.from_iterable(event.records for event in read)
+    return next((record.pidfd for record in records if isinstance(record, PidfdRecord)), 0)
+
+
+def _fsids(event: Event) -> list[tuple[int, int]]:
+    return [record.fsid for record in event.records if isinstance(record, FidRecord)]
+
+
+_ASPECTS: Sequence[tuple[str, Callable[[Event], object]]] = (
+    # the behaviour that it belongs to, "" for that of the kind of event; what is compared of each event
+    ("", lambda event: (event.mask, event.types)),
+    ("INFO-FID-FSID", _fsids),
+    ("", lambda event: event),
+    ("INFO-FID-LAYOUT", lambda event: event.raw or packed(event)),
+)
+
+
+def _compared(
+    case: Case, group: FanotifyGroup, expected: list[Event], read: list[Event]
+) -> Iterator[Deviation]:
+    for behaviour, aspect in _ASPECTS:
+        if list(map(aspect, expected)) != list(map(aspect, read)):
+            text = f"{case}, {group}: expected {expected}, read {read}"
+            yield Deviation(behaviour or case.kind.behaviour, text)
+            return
+
+
+def _misled(
+    case: Case, group: FanotifyGroup, status: os.stat_result, read: list[Event]
+) -> Iterator[Deviation]:
+    """Look at what the descriptors of the events refer to."""
+    for event in read:
+        if not case.fids and not _is_of(event.fd, status):
+            yield Deviation(
+                "META-FD-NOFID", f"{case}, {group}: the descriptor is not of the object in {event}"
+            )
+        if group.flags & FAN_REPORT_PIDFD and not _is_ours(_pidfd([event])):
+            yield Deviation(
+                "INFO-PIDFD-SINGLE", f"{case}, {group}: the pidfd is not of this process in {event}"
+            )
+
+
+def _is_of(fd: int, status: os.stat_result) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.fstat(fd), status)
+    return False
+
+
+def _is_ours(pidfd: int) -> bool:
+    with contextlib.suppress(OSError, AssertionError):
+        return fdinfo.read_pidfd(pidfd).pid == os.getpid()
+    return False
