@@ -105,6 +105,7 @@ OF_A_FILE = Kind(
         FAN_REPORT_DFID_NAME_TARGET: (_entry, _object),
     },
 )
+OF_A_FILE_ANYHOW = Kind("INFO-ON-CHILD-NO-EFFECT", OF_A_FILE.records)
 OF_AN_UNLINKED_FILE = Kind("INFO-UNLINKED", OF_A_FILE.records)
 OF_A_DIRECTORY = Kind(
     "INFO-OF-A-DIRECTORY",

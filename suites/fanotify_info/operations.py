@@ -38,6 +38,7 @@ from suites.fanotify_info.kinds import (
     NOT_REPORTED,
     OF_A_DIRECTORY,
     OF_A_FILE,
+    OF_A_FILE_ANYHOW,
     OF_A_RENAME,
     OF_AN_ENTRY,
     OF_AN_UNLINKED_FILE,
@@ -113,6 +114,10 @@ BOTH = Watch("both directories", (_directory, _other))
 ABOVE = Watch("the directory above with FAN_EVENT_ON_CHILD", (_top,), more=FAN_EVENT_ON_CHILD)
 MOUNT = Watch("the mount", (_top,), FAN_MARK_MOUNT)
 FILESYSTEM = Watch("the filesystem", (_top,), FAN_MARK_FILESYSTEM)
+MOUNT_ON_CHILD = Watch("the mount with FAN_EVENT_ON_CHILD", (_top,), FAN_MARK_MOUNT, FAN_EVENT_ON_CHILD)
+FILESYSTEM_ON_CHILD = Watch(
+    "the filesystem with FAN_EVENT_ON_CHILD", (_top,), FAN_MARK_FILESYSTEM, FAN_EVENT_ON_CHILD
+)
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,7 @@ def use(flags: int, where: Where = _path) -> Callable[[Place], None]:
         fd = os.open(where(place), flags)
         if flags & os.O_WRONLY:
             os.write(fd, b"x")
-        elif not flags & os.O_DIRECTORY:
+        else:
             os.read(fd, 1)
         os.close(fd)
 
@@ -244,6 +249,9 @@ def link(place: Place) -> None:
 
 
 _FILE = dict.fromkeys([OBJECT, PARENT, MOUNT, FILESYSTEM], OF_A_FILE)
+_FILE_ANYHOW = (
+    _FILE | dict.fromkeys([MOUNT_ON_CHILD, FILESYSTEM_ON_CHILD], OF_A_FILE_ANYHOW) | {ABOVE: NOT_REPORTED}
+)
 _FILE_BY_NAME = dict.fromkeys([OBJECT, PARENT, FILESYSTEM], OF_A_FILE)
 _UNLINKED_FILE = dict.fromkeys([OBJECT, PARENT, MOUNT, FILESYSTEM], OF_AN_UNLINKED_FILE)
 _SELF = {OBJECT: WITHOUT_DIRECTORY, FILESYSTEM: WITHOUT_DIRECTORY, PARENT: NOT_REPORTED}
@@ -261,10 +269,8 @@ _MOVE = {
     ABOVE: NOT_REPORTED,
 }
 
-LISTED = os.O_RDONLY | os.O_DIRECTORY
-
 OPERATIONS = [
-    Operation("open", FAN_OPEN, a_file, use(os.O_RDONLY), _FILE | {ABOVE: NOT_REPORTED}),
+    Operation("open", FAN_OPEN, a_file, use(os.O_RDONLY), _FILE_ANYHOW),
     Operation("read", FAN_ACCESS, a_file, use(os.O_RDONLY), _FILE),
     Operation("write", FAN_MODIFY, a_file, use(os.O_WRONLY), _FILE),
     Operation("close-nowrite", FAN_CLOSE_NOWRITE, a_file, use(os.O_RDONLY), _FILE),

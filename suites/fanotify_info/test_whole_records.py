@@ -5,13 +5,20 @@ Which records there must be stands in kinds.py, of what in operations.py. What i
 name_to_handle_at(2), called beside the event.
 """
 
+import os
+
 import pytest
 
 from helpers import skips
 from helpers.errors import OK, errno_name, hold_to_rules
+from helpers.events import FidRecord
+from helpers.fanotify import watching
 from helpers.features import Feature, require
 from helpers.filesystems import mount_point
+from helpers.handles import open_by_handle
+from helpers.uapi import FAN_EVENT_ON_CHILD, FAN_OPEN, FAN_REPORT_DFID_NAME
 from suites.fanotify_info.operations import OPERATIONS
+from suites.fanotify_info.records import handle_of
 from suites.fanotify_info.whole import Filesystem
 from suites.fanotify_mark.targets import handles
 
@@ -45,3 +52,15 @@ def known(filesystem_dir):
 )
 def test_records(known, filesystem, operation):
     hold_to_rules(list(known.deviations(operation)))
+
+
+@pytest.mark.behaviour("INFO-OF-A-FILE")
+def test_handle_and_name_lead_to_the_file(disk_dir):
+    file = disk_dir / "file"
+    file.touch()
+    with watching(disk_dir, FAN_OPEN | FAN_EVENT_ON_CHILD, FAN_REPORT_DFID_NAME) as group:
+        file.read_bytes()
+        record = group.read_one().one(FidRecord)
+    directory = open_by_handle(disk_dir, handle_of(record))
+    assert os.path.samestat(os.stat(record.name, dir_fd=directory), file.stat())
+    os.close(directory)

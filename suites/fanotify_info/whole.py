@@ -39,6 +39,7 @@ from suites.fanotify_info.operations import NAMES, Operation, Place, Watch
 
 FIDS = list(OF_A_FILE.records)
 """Every combination of file handles and names that fanotify_init(2) allows, none of them included."""
+PIDFDS = (Init(0), FAN_REPORT_PIDFD)
 
 _NEED_HANDLES = FAN_ATTRIB | FAN_CREATE | FAN_DELETE | FAN_MOVE | FAN_RENAME | FAN_DELETE_SELF | FAN_MOVE_SELF
 
@@ -102,11 +103,11 @@ class Filesystem:
             groups = {
                 fids | more: undo.enter_context(FanotifyGroup(fids | more | FAN_NONBLOCK))
                 for fids in FIDS
-                for more in (Init(0), FAN_REPORT_PIDFD)
+                for more in PIDFDS
             }
             for number, (case, names) in enumerate(zip(wanted, itertools.cycle(NAMES), strict=False)):
                 place = Place(self._directory / str(number), names)
-                yield from self._held(case, place, [groups[case.fids], groups[case.fids | FAN_REPORT_PIDFD]])
+                yield from self._held(case, place, [groups[case.fids | more] for more in PIDFDS])
 
     def _held(self, case: Case, place: Place, groups: Sequence[FanotifyGroup]) -> Iterator[Deviation]:
         operation, watch = case.operation, case.watch
