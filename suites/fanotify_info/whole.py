@@ -30,6 +30,7 @@ from helpers.uapi import (
     FAN_NONBLOCK,
     FAN_ONDIR,
     FAN_RENAME,
+    FAN_REPORT_DFID_NAME_TARGET,
     FAN_REPORT_NAME,
     FAN_REPORT_PIDFD,
     Init,
@@ -46,33 +47,28 @@ _NEED_HANDLES = FAN_ATTRIB | FAN_CREATE | FAN_DELETE | FAN_MOVE | FAN_RENAME | F
 
 @dataclass(frozen=True)
 class Case:
-    """What is done, what is marked, and what is reported beside pidfds."""
+    """What is done, what is marked, and of which kind the event is then."""
 
     operation: Operation
     watch: Watch
     kind: Kind
-    fids: Init
 
-    def is_allowed(self) -> bool:
-        """Tell whether fanotify_mark(2) takes the mask for such a group: ERRORS, EINVAL."""
-        lacks_handles = self.operation.mask & _NEED_HANDLES and not self.fids
-        lacks_names = self.operation.mask & FAN_RENAME and not self.fids & FAN_REPORT_NAME
-        return not (lacks_handles or lacks_names)
+    def fids(self, *, whole: bool) -> list[Init]:
+        """Return the ways to report file handles with which a group may have the mark: fanotify_mark(2), EINVAL.
 
-    def needs_whole(self) -> bool:
-        """Tell whether file handles are reported of any object of the filesystem, not of a marked one alone."""
-        return bool(self.fids) and self.watch.flags != FAN_MARK_INODE
+        `whole` tells whether file handles are reported of all of the filesystem, and not of marked objects alone.
+        """
+        if self.watch.flags != FAN_MARK_INODE and not whole:
+            allowed = [Init(0)]
+        elif self.operation.mask & FAN_RENAME:
+            allowed = [fids for fids in FIDS if fids & FAN_REPORT_NAME]
+        else:
+            allowed = FIDS
+        return [fids for fids in allowed if fids or not self.operation.mask & _NEED_HANDLES]
 
     def __str__(self) -> str:
         """Return what failures are told by."""
         return f"{self.operation.name}, mark on {self.watch.name}"
-
-
-def cases(operation: Operation) -> list[Case]:
-    """Return all cases of an operation."""
-    product = itertools.product(operation.kinds.items(), FIDS)
-    every = (Case(operation, watch, kind, fids) for (watch, kind), fids in product)
-    return [case for case in every if case.is_allowed()]
 
 
 class _Seen(NamedTuple):
@@ -83,31 +79,41 @@ class _Seen(NamedTuple):
 
 
 class Filesystem:
-    """A filesystem, whose objects are known by fsid and file handle, and groups to watch it.
+    """A filesystem, whose objects are known by fsid and file handle.
 
-    Each case is done in a place of its own, with one mark alone and other names than the case before. Two groups have
-    the mark, one with pidfds and one without: a group for each case would take longer to close than all else.
+    Each case is done in a place of its own, with other names than the one before. The groups that watch it are the same
+    for all: to close one takes longer than all else.
     """
 
-    def __init__(self, directory: Path, *, whole: bool) -> None:
-        """Take a directory of it; `whole` tells whether file handles can be reported of all that is on it."""
-        self._directory, self._whole = directory, whole
+    def __init__(self, directory: Path, *, whole: bool, alone: bool) -> None:
+        """Take an empty directory of it.
+
+        Args:
+            directory: where the places are made.
+            whole: whether file handles are reported of all of the filesystem, and not of marked objects alone.
+            alone: whether the groups watch one after the other, and not all at once. What the kernel must know for one
+                (the parent, the name) may be there because it must know it for another; but it takes twice as long.
+        """
+        self._directory, self._whole, self._alone = directory, whole, alone
         can_be_opened = outcome(name_to_handle, directory) == OK
         self._flags = 0 if can_be_opened else AT_HANDLE_FID
         self._fsid = fsid(directory)
 
     def deviations(self, operation: Operation) -> Iterator[Deviation]:
-        """Hold the kernel to every case of an operation."""
-        wanted = (case for case in cases(operation) if self._whole or not case.needs_whole())
-        with contextlib.ExitStack() as undo:
-            groups = {
-                fids | more: undo.enter_context(FanotifyGroup(fids | more | FAN_NONBLOCK))
-                for fids in FIDS
-                for more in PIDFDS
-            }
-            for number, (case, names) in enumerate(zip(wanted, itertools.cycle(NAMES), strict=False)):
-                place = Place(self._directory / str(number), names)
-                yield from self._held(case, place, [groups[case.fids | more] for more in PIDFDS])
+        """Hold the kernel to all that the table says of an operation."""
+        numbers, names = itertools.count(), itertools.cycle(NAMES)
+        with _groups() as groups:
+            for case, fids in self._cases(operation):
+                place = Place(self._directory / str(next(numbers)), next(names))
+                watching = [groups[each | more] for each in fids for more in PIDFDS]
+                yield from self._held(case, place, watching)
+
+    def _cases(self, operation: Operation) -> Iterator[tuple[Case, list[Init]]]:
+        """Return the cases of an operation, and what the groups report that watch it at once beside pidfds."""
+        for watch, kind in operation.kinds.items():
+            case = Case(operation, watch, kind)
+            fids = case.fids(whole=self._whole)
+            yield from ((case, each) for each in (([one] for one in fids) if self._alone else [fids]))
 
     def _held(self, case: Case, place: Place, groups: Sequence[FanotifyGroup]) -> Iterator[Deviation]:
         operation, watch = case.operation, case.watch
@@ -145,6 +151,14 @@ class Filesystem:
         return name_to_handle(path, self._flags)
 
 
+@contextlib.contextmanager
+def _groups() -> Iterator[dict[Init, FanotifyGroup]]:
+    """Have a group for each way to report."""
+    flags = [fids | more for fids in FIDS for more in PIDFDS]
+    with contextlib.ExitStack() as undo:
+        yield {each: undo.enter_context(FanotifyGroup(each | FAN_NONBLOCK)) for each in flags}
+
+
 def _judged(case: Case, group: FanotifyGroup, facts: Facts, status: os.stat_result) -> Iterator[Deviation]:
     try:
         read = _read(group)
@@ -164,14 +178,14 @@ def _read(group: FanotifyGroup) -> list[Event]:
 
 def _expected(case: Case, group: FanotifyGroup, facts: Facts, read: Sequence[Event]) -> list[Event]:
     """Return the events that must be read. The numbers of descriptors are for the kernel to choose."""
-    if case.fids not in case.kind.records:
+    fids, mask = group.flags & FAN_REPORT_DFID_NAME_TARGET, case.operation.mask
+    if fids not in case.kind.records:
         return []
-    mask = case.operation.mask
-    records = [template(facts) for template in case.kind.records[case.fids]]
+    records = [template(facts) for template in case.kind.records[fids]]
     last = [PidfdRecord(_pidfd(read))] if group.flags & FAN_REPORT_PIDFD else []
     by_handle = (mask, FAN_NOFD)
     by_descriptor = (mask & ~FAN_ONDIR, read[0].fd if read else 0)
-    return [Event(*(by_handle if case.fids else by_descriptor), os.getpid(), (*records, *last))]
+    return [Event(*(by_handle if fids else by_descriptor), os.getpid(), (*records, *last))]
 
 
 def _pidfd(read: Sequence[Event]) -> int:
@@ -207,7 +221,7 @@ def _misled(
 ) -> Iterator[Deviation]:
     """Look at what the descriptors of the events refer to."""
     for event in read:
-        if not case.fids and not _is_of(event.fd, status):
+        if not group.flags & FAN_REPORT_DFID_NAME_TARGET and not _is_of(event.fd, status):
             yield Deviation(
                 "META-FD-NOFID", f"{case}, {group}: the descriptor is not of the object in {event}"
             )
