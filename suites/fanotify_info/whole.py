@@ -113,7 +113,10 @@ class Filesystem:
         for watch, kind in operation.kinds.items():
             case = Case(operation, watch, kind)
             fids = case.fids(whole=self._whole)
-            yield from ((case, each) for each in (([one] for one in fids) if self._alone else [fids]))
+            if self._alone:
+                yield from ((case, [one]) for one in fids)
+            elif fids:
+                yield case, fids
 
     def _held(self, case: Case, place: Place, groups: Sequence[FanotifyGroup]) -> Iterator[Deviation]:
         operation, watch = case.operation, case.watch
