@@ -4,17 +4,18 @@
 import contextlib
 import itertools
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from helpers import fdinfo
 from helpers.errors import OK, Deviation, outcome
-from helpers.events import Event, FidRecord, MalformedEvent, PidfdRecord
+from helpers.events import Event, FidRecord, MalformedEvent, PidfdRecord, Record, parse
 from helpers.fanotify import FanotifyGroup
 from helpers.handles import FileHandle, fsid, name_to_handle
-from helpers.layout import packed
+from helpers.layout import METADATA, packed
+from helpers.pidfd import own_pidfd
 from helpers.uapi import (
     AT_HANDLE_FID,
     FAN_ATTRIB,
@@ -98,11 +99,14 @@ class Filesystem:
         can_be_opened = outcome(name_to_handle, directory) == OK
         self._flags = 0 if can_be_opened else AT_HANDLE_FID
         self._fsid = fsid(directory)
+        with own_pidfd() as fd:
+            # Since 6.9 it tells a process from all others; before, a pidfd from a file.
+            self._process = os.fstat(fd)
 
     def deviations(self, operation: Operation) -> Iterator[Deviation]:
         """Hold the kernel to all that the table says of an operation."""
         numbers, names = itertools.count(), itertools.cycle(NAMES)
-        with _groups() as groups:
+        with _groups(self._directory) as groups:
             for case, fids in self._cases(operation):
                 place = Place(self._directory / str(next(numbers)), next(names))
                 watching = [groups[each | more] for each in fids for more in PIDFDS]
@@ -127,8 +131,25 @@ class Filesystem:
         operation.act(place)
         facts, status = self._facts(operation, place, before)
         for group in groups:
-            yield from _judged(case, group, facts, status)
-            group.mark(FAN_MARK_FLUSH | watch.flags, 0, place.top)
+            yield from self._judged(case, group, facts, status)
+            if watch.flags != FAN_MARK_INODE:  # what else is marked is in this place alone
+                group.mark(FAN_MARK_FLUSH | watch.flags, 0, place.top)
+
+    def _judged(
+        self, case: Case, group: FanotifyGroup, facts: Facts, status: os.stat_result
+    ) -> Iterator[Deviation]:
+        """Compare what was read with what must be, and look at what the descriptors in it refer to."""
+        raw = _read(group)
+        expected = _expected(case, group.flags, facts, raw)
+        if raw != b"".join(map(packed, expected)):
+            yield _difference(case, group, expected, raw)
+            return
+        for event in expected:
+            if event.fd != FAN_NOFD and not _is_same(event.fd, status):
+                yield Deviation("META-FD-NOFID", f"{case}, {group}: the descriptor is not of the object")
+            if group.flags & FAN_REPORT_PIDFD and not _is_same(event.pidfd, self._process):
+                yield Deviation("INFO-PIDFD-SINGLE", f"{case}, {group}: the pidfd is not of this process")
+        _close(expected)
 
     def _facts(
         self, operation: Operation, place: Place, before: _Seen | None
@@ -155,45 +176,46 @@ class Filesystem:
 
 
 @contextlib.contextmanager
-def _groups() -> Iterator[dict[Init, FanotifyGroup]]:
+def _groups(directory: Path) -> Iterator[dict[Init, FanotifyGroup]]:
     """Have a group for each way to report."""
     flags = [fids | more for fids in FIDS for more in PIDFDS]
     with contextlib.ExitStack() as undo:
-        yield {each: undo.enter_context(FanotifyGroup(each | FAN_NONBLOCK)) for each in flags}
+        groups = {each: undo.enter_context(FanotifyGroup(each | FAN_NONBLOCK)) for each in flags}
+        yield groups
+        for group in groups.values():  # or each waits at its end until its own marks are gone
+            group.mark(FAN_MARK_FLUSH, 0, directory)
 
 
-def _judged(case: Case, group: FanotifyGroup, facts: Facts, status: os.stat_result) -> Iterator[Deviation]:
+def _read(group: FanotifyGroup) -> bytes:
     try:
-        read = _read(group)
-    except MalformedEvent as error:
-        yield Deviation("INFO-FID-LAYOUT", f"{case}, {group}: {error}")
-        return
-    yield from _compared(case, group, _expected(case, group, facts, read), read)
-    yield from _misled(case, group, status, read)
-
-
-def _read(group: FanotifyGroup) -> list[Event]:
-    try:
-        return group.read()
+        return group.read_bytes()
     except BlockingIOError:
-        return []
+        return b""
 
 
-def _expected(case: Case, group: FanotifyGroup, facts: Facts, read: Sequence[Event]) -> list[Event]:
-    """Return the events that must be read. The numbers of descriptors are for the kernel to choose."""
-    fids, mask = group.flags & FAN_REPORT_DFID_NAME_TARGET, case.operation.mask
+def _expected(case: Case, flags: Init, facts: Facts, raw: bytes) -> list[Event]:
+    """Return the events that must be read; in `raw` are those that were, for the numbers of their descriptors."""
+    fids, mask = flags & FAN_REPORT_DFID_NAME_TARGET, case.operation.mask
     if fids not in case.kind.records:
         return []
-    records = [template(facts) for template in case.kind.records[fids]]
-    last = [PidfdRecord(_pidfd(read))] if group.flags & FAN_REPORT_PIDFD else []
-    by_handle = (mask, FAN_NOFD)
-    by_descriptor = (mask & ~FAN_ONDIR, read[0].fd if read else 0)
-    return [Event(*(by_handle if fids else by_descriptor), os.getpid(), (*records, *last))]
+    records: list[Record] = [template(facts) for template in case.kind.records[fids]]
+    if flags & FAN_REPORT_PIDFD:
+        records.append(PidfdRecord(int.from_bytes(raw[-4:], sys.byteorder, signed=True)))
+    if fids:
+        return [Event(mask, FAN_NOFD, os.getpid(), tuple(records))]
+    *_, fd, _ = METADATA.unpack(raw[: METADATA.size].ljust(METADATA.size, b"\0"))
+    return [Event(mask & ~FAN_ONDIR, fd, os.getpid(), tuple(records))]
 
 
-def _pidfd(read: Sequence[Event]) -> int:
-    records = itertools.chain.from_iterable(event.records for event in read)
-    return next((record.pidfd for record in records if isinstance(record, PidfdRecord)), 0)
+def _is_same(fd: int, status: os.stat_result) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.fstat(fd), status)
+    return False
+
+
+def _close(events: Sequence[Event]) -> None:
+    for fd in itertools.chain.from_iterable(event.descriptors for event in events):
+        os.close(fd)
 
 
 def _fsids(event: Event) -> list[tuple[int, int]]:
@@ -205,42 +227,19 @@ _ASPECTS: Sequence[tuple[str, Callable[[Event], object]]] = (
     ("", lambda event: (event.mask, event.types)),
     ("INFO-FID-FSID", _fsids),
     ("", lambda event: event),
-    ("INFO-FID-LAYOUT", lambda event: event.raw or packed(event)),
 )
 
 
-def _compared(
-    case: Case, group: FanotifyGroup, expected: list[Event], read: list[Event]
-) -> Iterator[Deviation]:
-    for behaviour, aspect in _ASPECTS:
-        if list(map(aspect, expected)) != list(map(aspect, read)):
-            text = f"{case}, {group}: expected {expected}, read {read}"
-            yield Deviation(behaviour or case.kind.behaviour, text)
-            return
-
-
-def _misled(
-    case: Case, group: FanotifyGroup, status: os.stat_result, read: list[Event]
-) -> Iterator[Deviation]:
-    """Look at what the descriptors of the events refer to."""
-    for event in read:
-        if not group.flags & FAN_REPORT_DFID_NAME_TARGET and not _is_of(event.fd, status):
-            yield Deviation(
-                "META-FD-NOFID", f"{case}, {group}: the descriptor is not of the object in {event}"
-            )
-        if group.flags & FAN_REPORT_PIDFD and not _is_ours(_pidfd([event])):
-            yield Deviation(
-                "INFO-PIDFD-SINGLE", f"{case}, {group}: the pidfd is not of this process in {event}"
-            )
-
-
-def _is_of(fd: int, status: os.stat_result) -> bool:
-    with contextlib.suppress(OSError):
-        return os.path.samestat(os.fstat(fd), status)
-    return False
-
-
-def _is_ours(pidfd: int) -> bool:
-    with contextlib.suppress(OSError, AssertionError):
-        return fdinfo.read_pidfd(pidfd).pid == os.getpid()
-    return False
+def _difference(case: Case, group: FanotifyGroup, expected: Sequence[Event], raw: bytes) -> Deviation:
+    """Return in what events that were read differ from those that were expected."""
+    try:
+        read = parse(raw)
+    except MalformedEvent as error:
+        return Deviation("INFO-FID-LAYOUT", f"{case}, {group}: {error}")
+    _close(read)
+    differing = (
+        behaviour or case.kind.behaviour
+        for behaviour, aspect in _ASPECTS
+        if list(map(aspect, expected)) != list(map(aspect, read))
+    )
+    return Deviation(next(differing, "INFO-FID-LAYOUT"), f"{case}, {group}: expected {expected}, read {read}")
