@@ -17,6 +17,7 @@ from helpers.features import Feature, require
 from helpers.filesystems import mount_point
 from helpers.handles import open_by_handle
 from helpers.uapi import FAN_EVENT_ON_CHILD, FAN_OPEN, FAN_REPORT_DFID_NAME
+from suites.fanotify_info import whole
 from suites.fanotify_info.operations import OPERATIONS
 from suites.fanotify_info.records import handle_of
 from suites.fanotify_info.whole import Filesystem
@@ -35,14 +36,21 @@ ALONE = "ext4"
 """Where each group watches alone: there is a filesystem on which every kernel reports file handles."""
 
 
-@pytest.fixture
-def known(filesystem_dir, filesystem):
-    """The filesystem, as far as file handles are reported of it; skips the test if they are of no object at all."""
+@pytest.fixture(scope="module")
+def groups():
+    """A group for each way to report. One for each case would take longer to close than all else."""
     require(Feature.REPORT_PIDFD, Feature.REPORT_TARGET_FID, Feature.RENAME)
-    inode, whole = handles(filesystem_dir, mount_point(filesystem_dir))
-    if inode != OK:
-        skips.filesystem(f"file handles are not reported of this filesystem: {errno_name(inode)}")
-    return Filesystem(filesystem_dir, whole=whole == OK, alone=filesystem == ALONE)
+    with whole.groups() as groups:
+        yield groups
+
+
+@pytest.fixture
+def known(groups, filesystem_dir, filesystem):
+    """The filesystem, as far as file handles are reported of it; skips the test if they are of no object at all."""
+    of_inode, of_all = handles(filesystem_dir, mount_point(filesystem_dir))
+    if of_inode != OK:
+        skips.filesystem(f"file handles are not reported of this filesystem: {errno_name(of_inode)}")
+    return Filesystem(filesystem_dir, groups, whole=of_all == OK, alone=filesystem == ALONE)
 
 
 @pytest.mark.behaviour(*VERIFIED)

@@ -46,6 +46,17 @@ PIDFDS = (Init(0), FAN_REPORT_PIDFD)
 _NEED_HANDLES = FAN_ATTRIB | FAN_CREATE | FAN_DELETE | FAN_MOVE | FAN_RENAME | FAN_DELETE_SELF | FAN_MOVE_SELF
 
 
+Groups = dict[Init, FanotifyGroup]
+
+
+@contextlib.contextmanager
+def groups() -> Iterator[Groups]:
+    """Have a group for each way to report."""
+    flags = [fids | more for fids in FIDS for more in PIDFDS]
+    with contextlib.ExitStack() as undo:
+        yield {each: undo.enter_context(FanotifyGroup(each | FAN_NONBLOCK)) for each in flags}
+
+
 @dataclass(frozen=True)
 class Case:
     """What is done, what is marked, and of which kind the event is then."""
@@ -82,20 +93,20 @@ class _Seen(NamedTuple):
 class Filesystem:
     """A filesystem, whose objects are known by fsid and file handle.
 
-    Each case is done in a place of its own, with other names than the one before. The groups that watch it are the same
-    for all: to close one takes longer than all else.
+    Each case is done in a place of its own, with other names than the one before.
     """
 
-    def __init__(self, directory: Path, *, whole: bool, alone: bool) -> None:
+    def __init__(self, directory: Path, groups: Groups, *, whole: bool, alone: bool) -> None:
         """Take an empty directory of it.
 
         Args:
             directory: where the places are made.
+            groups: those that watch, without a mark.
             whole: whether file handles are reported of all of the filesystem, and not of marked objects alone.
             alone: whether the groups watch one after the other, and not all at once. What the kernel must know for one
                 (the parent, the name) may be there because it must know it for another; but it takes twice as long.
         """
-        self._directory, self._whole, self._alone = directory, whole, alone
+        self._directory, self._groups, self._whole, self._alone = directory, groups, whole, alone
         can_be_opened = outcome(name_to_handle, directory) == OK
         self._flags = 0 if can_be_opened else AT_HANDLE_FID
         self._fsid = fsid(directory)
@@ -106,11 +117,10 @@ class Filesystem:
     def deviations(self, operation: Operation) -> Iterator[Deviation]:
         """Hold the kernel to all that the table says of an operation."""
         numbers, names = itertools.count(), itertools.cycle(NAMES)
-        with _groups(self._directory) as groups:
-            for case, fids in self._cases(operation):
-                place = Place(self._directory / str(next(numbers)), next(names))
-                watching = [groups[each | more] for each in fids for more in PIDFDS]
-                yield from self._held(case, place, watching)
+        for case, fids in self._cases(operation):
+            place = Place(self._directory / str(next(numbers)), next(names))
+            watching = [self._groups[each | more] for each in fids for more in PIDFDS]
+            yield from self._held(case, place, watching)
 
     def _cases(self, operation: Operation) -> Iterator[tuple[Case, list[Init]]]:
         """Return the cases of an operation, and what the groups report that watch it at once beside pidfds."""
@@ -125,14 +135,16 @@ class Filesystem:
     def _held(self, case: Case, place: Place, groups: Sequence[FanotifyGroup]) -> Iterator[Deviation]:
         operation, watch = case.operation, case.watch
         operation.prepare(place)
-        for group, where in itertools.product(groups, watch.where):
-            group.mark(FAN_MARK_ADD | watch.flags, operation.mask | watch.more, where(place))
-        before = self._look(place.path)
-        operation.act(place)
-        facts, status = self._facts(operation, place, before)
-        for group in groups:
-            yield from self._judged(case, group, facts, status)
-            if watch.flags != FAN_MARK_INODE:  # what else is marked is in this place alone
+        try:
+            for group, where in itertools.product(groups, watch.where):
+                group.mark(FAN_MARK_ADD | watch.flags, operation.mask | watch.more, where(place))
+            before = self._look(place.path)
+            operation.act(place)
+            facts, status = self._facts(operation, place, before)
+            for group in groups:
+                yield from self._judged(case, group, facts, status)
+        finally:
+            for group in groups:
                 group.mark(FAN_MARK_FLUSH | watch.flags, 0, place.top)
 
     def _judged(
@@ -173,17 +185,6 @@ class Filesystem:
 
     def _handle(self, path: Path) -> FileHandle:
         return name_to_handle(path, self._flags)
-
-
-@contextlib.contextmanager
-def _groups(directory: Path) -> Iterator[dict[Init, FanotifyGroup]]:
-    """Have a group for each way to report."""
-    flags = [fids | more for fids in FIDS for more in PIDFDS]
-    with contextlib.ExitStack() as undo:
-        groups = {each: undo.enter_context(FanotifyGroup(each | FAN_NONBLOCK)) for each in flags}
-        yield groups
-        for group in groups.values():  # or each waits at its end until its own marks are gone
-            group.mark(FAN_MARK_FLUSH, 0, directory)
 
 
 def _read(group: FanotifyGroup) -> bytes:
