@@ -20,6 +20,7 @@ from helpers.events import (
     UnknownRecord,
     parse,
 )
+from helpers.layout import packed
 from helpers.uapi import (
     FAN_EPIDFD,
     FAN_EVENT_INFO_TYPE_FID,
@@ -151,6 +152,11 @@ BAD = {
 @pytest.mark.parametrize(("buffer", "events"), GOOD.values(), ids=GOOD)
 def test_good(buffer: bytes, events: list[Event]) -> None:
     assert parse(buffer) == events
+
+
+@pytest.mark.parametrize(("buffer", "events"), GOOD.values(), ids=GOOD)
+def test_packed_again(buffer: bytes, events: list[Event]) -> None:
+    assert b"".join(map(packed, events)) == buffer
 
 
 @pytest.mark.parametrize(("buffer", "offset", "message"), BAD.values(), ids=BAD)
