@@ -83,6 +83,7 @@ class Feature(Enum):
     EVICTABLE = _of("FAN_MARK_EVICTABLE", "5.19", "5.15.154", "5.10.220")
     IGNORE = _of("FAN_MARK_IGNORE", "6.0", "5.15.154", "5.10.220")
     FDINFO_INO = _of("inode numbers in /proc/PID/fdinfo", "5.14")
+    PROCESS_MRELEASE = _of("process_mrelease(2)", "5.15")
     RESPONSE_INFO = _of("FAN_INFO", "6.3", option=_PERMISSIONS)
     SPLICE_EVENTS = _of("events of what splice(2) reads", "6.5")
     WEAK_FSID = _of("marks on inodes without a usable fsid, in groups of file handles", "6.8")

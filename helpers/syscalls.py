@@ -35,9 +35,11 @@ _NUMBERS = {
         "fstatfs": 138,
         "gettid": 186,
         "tgkill": 234,
+        "epoll_wait": 232,
         "waitid": 247,
         "openat": 257,
         "linkat": 265,
+        "pselect6": 270,
         "unshare": 272,
         "utimensat": 280,
         "fanotify_init": 300,
@@ -71,6 +73,8 @@ _NUMBERS = {
         "write": 64,
         "openat": 56,
         "close": 57,
+        "epoll_wait": 22,  # epoll_pwait, with which the C library makes it
+        "pselect6": 72,
         "poll": 73,  # ppoll, with which the C library makes it
         "fallocate": 47,
         "mmap": 222,
