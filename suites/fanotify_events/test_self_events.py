@@ -10,9 +10,13 @@ from helpers.uapi import (
     FAN_ATTRIB,
     FAN_DELETE,
     FAN_DELETE_SELF,
+    FAN_EVENT_INFO_TYPE_DFID,
+    FAN_EVENT_INFO_TYPE_DFID_NAME,
+    FAN_EVENT_INFO_TYPE_FID,
     FAN_EVENT_ON_CHILD,
     FAN_MARK_FILESYSTEM,
     FAN_MARK_INODE,
+    FAN_MODIFY,
     FAN_MOVE_SELF,
     FAN_MOVED_TO,
     FAN_NONBLOCK,
@@ -105,6 +109,28 @@ def test_no_directory_to_report(path, act, report, seen):
     with own_events(path, SELF, report=report) as group:
         act(path)
         assert len(group.masks()) == seen
+
+
+OBJECT = (FAN_EVENT_INFO_TYPE_FID, None)
+OLD_DIRECTORY, OLD_NAME = (FAN_EVENT_INFO_TYPE_DFID, None), (FAN_EVENT_INFO_TYPE_DFID_NAME, b"file")
+
+
+@pytest.mark.behaviour("META-UNLINKED-OPEN")
+@pytest.mark.parametrize("path", ["file"], indirect=True)
+@BY_TYPE
+@pytest.mark.parametrize(
+    ("report", "records"),
+    [
+        pytest.param(FAN_REPORT_DIR_FID | FAN_REPORT_FID, [OLD_DIRECTORY, OBJECT], id="DIR_FID-and-FID"),
+        pytest.param(FAN_REPORT_DFID_NAME, [OLD_NAME], id="DFID_NAME"),
+        pytest.param(FAN_REPORT_DFID_NAME | FAN_REPORT_FID, [OLD_NAME, OBJECT], id="DFID_NAME-and-FID"),
+    ],
+)
+def test_file_that_has_lost_its_name(path, kind, report, records):
+    with path.open("w") as opened, own_events(path, FAN_MODIFY, kind, report) as group:
+        path.unlink()
+        os.write(opened.fileno(), b"content")
+        assert [(record.type, record.name) for record in group.read_one().records] == records
 
 
 @pytest.mark.behaviour("META-DELETE-SELF")
