@@ -163,6 +163,21 @@ def test_removed_while_it_is_open(path):
         assert group.masks() == [FAN_DELETE_SELF]
 
 
+@pytest.mark.behaviour("META-DELETE-SELF-ONCE")
+@pytest.mark.parametrize("path", ["file"], indirect=True)
+@BY_TYPE
+def test_removed_while_it_is_open_by_two_names(path, kind):
+    link = path.with_name("link")
+    os.link(path, link)
+    with own_events(path, SELF, kind) as group, path.open() as one, link.open() as other:
+        path.unlink()
+        link.unlink()
+        one.close()
+        group.assert_empty()
+        other.close()
+        assert group.masks() == [FAN_DELETE_SELF]
+
+
 @pytest.mark.behaviour("META-SELF-PARENT")
 @pytest.mark.parametrize("act", [rename, move, remove])
 @pytest.mark.parametrize("report", [FAN_REPORT_FID, FAN_REPORT_DFID_NAME])
