@@ -55,9 +55,11 @@ def records(event):
 
 @pytest.mark.behaviour("MARK-GROUPS-OWN")
 @BY_REPORT
-@BY_REPORT_OF_THE_OTHER
 @BY_PLACE
-@pytest.mark.parametrize("others_place", ["parent", "filesystem"])
+@pytest.mark.parametrize(
+    ("others", "others_place"),
+    [*((each, "parent") for each in REPORTS), (FAN_REPORT_DFID_NAME, "filesystem")],
+)
 def test_each_gets_its_own(directory, report, place, others, others_place):
     with (
         watching_place(directory, report, place, FAN_OPEN) as group,

@@ -25,7 +25,6 @@ from helpers.uapi import (
     FAN_OPEN,
     FAN_OPEN_PERM,
     FAN_REPORT_DFID_NAME,
-    FAN_REPORT_FID,
     Init,
     Mask,
 )
@@ -34,7 +33,7 @@ from suites.fanotify_mark.places import FILE, PLACES, mark, of_children
 LEGACY_SURV = FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY
 OF_DIRECTORIES = ("parent", "mount", "filesystem")
 """The places whose marks an event of the directory itself meets."""
-BY_REPORT = pytest.mark.parametrize("report", [Init(0), FAN_REPORT_FID, FAN_REPORT_DFID_NAME])
+BY_REPORT = pytest.mark.parametrize("report", [Init(0), FAN_REPORT_DFID_NAME])
 
 
 @pytest.fixture
