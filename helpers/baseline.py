@@ -91,6 +91,7 @@ class Feature(Enum):
     EVICTABLE = _of("FAN_MARK_EVICTABLE", "5.19", "5.15.154", "5.10.220")
     IGNORE = _of("FAN_MARK_IGNORE", "6.0", "5.15.154", "5.10.220")
     FDINFO_INO = _of("inode numbers in /proc/PID/fdinfo", "5.14")
+    PROCESS_MRELEASE = _of("process_mrelease(2)", "5.15")
     RESPONSE_INFO = _of("FAN_INFO", "6.3", option=_PERMISSIONS)
     SPLICE_EVENTS = _of("FAN_ACCESS events of splice(2)", "6.5")
     WEAK_FSID = _of("inode marks without a usable fsid in groups that report file handles", "6.8")

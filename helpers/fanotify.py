@@ -120,6 +120,13 @@ class FanotifyGroup:
         assert len(events) == 1, f"expected one event, read {events}"
         return events[0]
 
+    def masks(self) -> list[Mask]:
+        """Read once from a FAN_NONBLOCK group and return the masks of its events; of none, []."""
+        try:
+            return [event.mask for event in self.read()]
+        except BlockingIOError:
+            return []
+
     def assert_empty(self) -> None:
         """Raise UnexpectedAnswer if a FAN_NONBLOCK group has an event to read."""
         with contextlib.suppress(BlockingIOError):

@@ -44,6 +44,7 @@ from helpers.pidfd import (
     own_pidfd,
     pidfd_open,
     pidfd_send_signal,
+    process_mrelease,
     request,
 )
 from helpers.sockets import pass_pidfds, peer_pidfd
@@ -378,6 +379,7 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
         _own_pidfd(lambda fd: pidfd_send_signal(fd, 0, flags=PIDFD_SIGNAL_THREAD_GROUP)),
     ),
     Feature.KCMP: (lambda: outcome(same_description, (os.getpid(), 0), (os.getpid(), 0)) == OK,),
+    Feature.PROCESS_MRELEASE: (lambda: outcome(process_mrelease, -1) == EBADF,),
     Feature.SOCKET_PIDFD: (_sockets(lambda one: os.close(peer_pidfd(one))), _sockets(pass_pidfds)),
     Feature.PIDFD_NAMESPACES: (_namespace("pid"), _namespace("uts")),
     Feature.PIDFD_INFO: (_own_pidfd(get_info),),

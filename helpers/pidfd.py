@@ -97,6 +97,11 @@ def pidfd_getfd(fd: int, target: int, flags: int = 0) -> int:
     return syscall("pidfd_getfd", fd, target, flags)
 
 
+def process_mrelease(fd: int, flags: int = 0) -> None:
+    """Free the memory of a dying process before it has got that far (since 5.15)."""
+    syscall("process_mrelease", fd, flags)
+
+
 def waitid(fd: int, options: int) -> Siginfo:
     """Wait for the child that a pidfd refers to; `options` are os.WEXITED and so on."""
     info = Siginfo()

@@ -65,6 +65,12 @@ def test_assert_empty(group: FanotifyGroup, tmp_path: Path) -> None:
         group.assert_empty()
 
 
+def test_masks(group: FanotifyGroup, tmp_path: Path) -> None:
+    assert group.masks() == []
+    (tmp_path / "file").touch()
+    assert [bool(mask & FAN_OPEN) for mask in group.masks()] == [True]
+
+
 def test_closing_twice_is_harmless() -> None:
     group = fanotify_init()
     group.close()

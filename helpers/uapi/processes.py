@@ -18,6 +18,7 @@ PR_SET_NAME = 15
 class Clone(Flags):
     """Flags of clone(2) and unshare(2); those above 32 bits are for clone3 only (since 7.1)."""
 
+    CLONE_NEWTIME = 0x80
     CLONE_VM = 0x100
     CLONE_FS = 0x200
     CLONE_FILES = 0x400
@@ -39,6 +40,8 @@ class Clone(Flags):
     CLONE_PIDFD_AUTOKILL = 1 << 36
 
 
+CLONE_NEWTIME = Clone.CLONE_NEWTIME
+"""For clone3, unshare(2) and setns(2): clone(2) has the exit signal there."""
 CLONE_VM = Clone.CLONE_VM
 CLONE_FS = Clone.CLONE_FS
 CLONE_FILES = Clone.CLONE_FILES
