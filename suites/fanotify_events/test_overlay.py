@@ -10,9 +10,9 @@ import pytest
 from helpers.errors import expect
 from helpers.events import FidRecord
 from helpers.fanotify import watching
-from helpers.features import Feature, require
 from helpers.filesystems import mounted
 from helpers.permission import requesting
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ACCESS,
     FAN_ALLOW,
@@ -90,8 +90,8 @@ def test_event_of_the_overlay(overlay, layer, place):
 @pytest.mark.parametrize("answer", [FAN_ALLOW, FAN_DENY])
 @pytest.mark.parametrize("place", MARKS)
 @EACH_LAYER
+@requires(FAN_OPEN_PERM)
 def test_permission_is_asked_for_once(overlay, layer, place, answer):
-    require(Feature.PERMISSION_EVENTS)
     path = overlay.top / layer / "file"
     with (
         watching_place(path.parent, place, FAN_OPEN_PERM, FAN_CLASS_CONTENT | FAN_NONBLOCK) as group,

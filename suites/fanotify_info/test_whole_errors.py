@@ -9,10 +9,10 @@ import pytest
 from helpers.errors import outcome
 from helpers.events import ErrorRecord, Event, FidRecord, PidfdRecord
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
 from helpers.filesystems import disk_image, mounted_image
 from helpers.handles import fsid, name_to_handle
 from helpers.layout import packed
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_EVENT_INFO_TYPE_FID,
     FAN_FS_ERROR,
@@ -20,6 +20,7 @@ from helpers.uapi import (
     FAN_MARK_FILESYSTEM,
     FAN_NOFD,
     FAN_REPORT_PIDFD,
+    FAN_REPORT_TARGET_FID,
 )
 from suites.fanotify_info.damage import damage_inode
 from suites.fanotify_info.kinds import WITHOUT_DIRECTORY
@@ -27,9 +28,9 @@ from suites.fanotify_info.whole import PIDFDS
 
 
 @pytest.fixture
+@requires(FAN_FS_ERROR, FAN_REPORT_PIDFD, FAN_REPORT_TARGET_FID)
 def broken(public_dir):
     """An ext4 with a file whose inode cannot be read, and the file handle that it had."""
-    require(Feature.FS_ERROR, Feature.REPORT_PIDFD, Feature.REPORT_TARGET_FID)
     image = disk_image(public_dir, "ext4")
     with mounted_image(image, "ext4") as mounted:
         (mounted / "file").touch()

@@ -13,10 +13,17 @@ from helpers import skips
 from helpers.errors import OK, errno_name, hold_to_rules
 from helpers.events import FidRecord
 from helpers.fanotify import watching
-from helpers.features import Feature, require
 from helpers.filesystems import mount_point
 from helpers.handles import open_by_handle
-from helpers.uapi import FAN_EVENT_ON_CHILD, FAN_OPEN, FAN_REPORT_DFID_NAME
+from helpers.requirements import requires
+from helpers.uapi import (
+    FAN_EVENT_ON_CHILD,
+    FAN_OPEN,
+    FAN_RENAME,
+    FAN_REPORT_DFID_NAME,
+    FAN_REPORT_PIDFD,
+    FAN_REPORT_TARGET_FID,
+)
 from suites.fanotify_info import whole
 from suites.fanotify_info.operations import OPERATIONS
 from suites.fanotify_info.records import handle_of
@@ -37,9 +44,9 @@ ALONE = "ext4"
 
 
 @pytest.fixture(scope="module")
+@requires(FAN_REPORT_PIDFD, FAN_REPORT_TARGET_FID, FAN_RENAME)
 def groups():
     """A group for each way to report. One for each case would take longer to close than all else."""
-    require(Feature.REPORT_PIDFD, Feature.REPORT_TARGET_FID, Feature.RENAME)
     with whole.groups() as groups:
         yield groups
 

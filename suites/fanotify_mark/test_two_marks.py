@@ -6,8 +6,8 @@ from itertools import combinations, permutations
 import pytest
 
 from helpers.fanotify import FanotifyGroup
-from helpers.features import Feature, require
 from helpers.permission import requesting
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ALLOW,
     FAN_CLASS_CONTENT,
@@ -46,17 +46,16 @@ def directory(ext4_dir):
 
 
 @pytest.fixture
+@requires(FAN_OPEN_PERM)
 def permission_group():
-    require(Feature.PERMISSION_EVENTS)
     with FanotifyGroup(FAN_CLASS_CONTENT | FAN_NONBLOCK) as group:
         yield group
 
 
 @pytest.fixture
+@requires(lambda ignore: ignore)
 def ignore(request):
     """The flags of an ignore mask."""
-    if request.param == FAN_MARK_IGNORE_SURV:
-        require(Feature.IGNORE)
     return request.param
 
 

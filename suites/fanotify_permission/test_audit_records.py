@@ -6,8 +6,8 @@ import os
 import pytest
 
 from helpers.fanotify import watching
-from helpers.features import Feature, require
 from helpers.permission import requesting
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ALLOW,
     FAN_AUDIT,
@@ -31,9 +31,7 @@ EXPLANATION = ResponseInfoAuditRule(
 )
 
 
-@pytest.fixture(autouse=True)
-def _features():
-    require(Feature.ENABLE_AUDIT)
+pytestmark = requires(FAN_ENABLE_AUDIT)
 
 
 def records(file, rule, response, info=b""):
@@ -65,6 +63,6 @@ def test_answer_without_audit(file, rule, response):
 
 @pytest.mark.behaviour("PERM-AUDIT-ASKED")
 @BOTH
+@requires(FAN_INFO)
 def test_explained_answer_without_audit(file, response):
-    require(Feature.RESPONSE_INFO)
     assert records(file, rule=True, response=response | FAN_INFO, info=bytes(EXPLANATION)) == []

@@ -11,8 +11,8 @@ import pytest
 from helpers.actors import process_state
 from helpers.errors import OK, expect
 from helpers.fanotify import watching
-from helpers.features import Feature, require
 from helpers.permission import Requester, requesting
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ALLOW,
     FAN_CLASS_CONTENT,
@@ -78,8 +78,8 @@ def is_running(requester):
 
 
 @pytest.mark.behaviour("PERM-EXEC-PRE-FILL")
+@requires(FAN_PRE_ACCESS)
 def test_filled_before_it_is_read(program):
-    require(Feature.PRE_ACCESS)
     filled = []
 
     def fill_once(fd):
@@ -97,8 +97,8 @@ def test_filled_before_it_is_read(program):
 
 
 @pytest.mark.behaviour("PERM-EXEC-PRE-WRITE")
+@requires(FAN_PRE_ACCESS)
 def test_written_while_it_runs(complete):
-    require(Feature.PRE_ACCESS)
     with (
         watching(complete, FAN_PRE_ACCESS, PRE_CONTENT) as group,
         Requester(execute(complete, "sleep", "1000")) as requester,
@@ -109,8 +109,8 @@ def test_written_while_it_runs(complete):
 
 
 @pytest.mark.behaviour("PERM-EXEC-PRE-WRITE")
+@requires(FAN_PRE_ACCESS)
 def test_executed_while_it_is_written(complete):
-    require(Feature.PRE_ACCESS)
     with (
         complete.open("r+b"),
         watching(complete, FAN_PRE_ACCESS, PRE_CONTENT) as group,

@@ -147,10 +147,14 @@ def test_event_read_at_each_moment_of_the_end(file, moment, answer):
         pidfd_of(actor.pid) as own,
         Departure(actor.pid) as departure,
     ):
-        actor.leave(STATUS)
+
+        def exit_and_hold():
+            actor.leave(STATUS)
+            departure.hold()
+
         moments = {
             "alive": (lambda: None, Poll(0)),
-            "exiting": (departure.hold, Poll(0)),
+            "exiting": (exit_and_hold, Poll(0)),
             "zombie": (departure.become_zombie, POLLIN),
             "reaped": (departure.let_go, answer),
         }

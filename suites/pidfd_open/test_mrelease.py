@@ -12,16 +12,15 @@ import pytest
 
 from helpers.actors import Actor
 from helpers.errors import OK, expect, outcome
-from helpers.features import Feature, require
+from helpers.features import Feature
 from helpers.pidfd import pidfd_of, pidfd_send_signal, process_mrelease
+from helpers.requirements import requires
 from helpers.tracee import Departure
 
 SIZE = 8 << 20
 
 
-@pytest.fixture(autouse=True)
-def _features():
-    require(Feature.PROCESS_MRELEASE)
+pytestmark = requires(Feature.PROCESS_MRELEASE)
 
 
 class Memory:

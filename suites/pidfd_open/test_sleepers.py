@@ -9,8 +9,8 @@ from signal import SIGKILL
 import pytest
 
 from helpers.actors import Actor, ThreadActor, sleeps_in
-from helpers.features import Feature, require
 from helpers.pidfd import pidfd_of, pidfd_send_signal
+from helpers.requirements import requires
 from helpers.uapi import PIDFD_THREAD, POLLHUP, POLLIN, Pidfd, Poll
 from helpers.waiting import wait_until
 
@@ -52,9 +52,8 @@ def sleeping(call, fd, *arguments):
 @pytest.mark.behaviour("POPEN-SLEEPER")
 @BY_WAY
 @pytest.mark.parametrize("flags", [Pidfd(0), PIDFD_THREAD])
+@requires(lambda flags: flags)
 def test_process_that_exits(how, flags):
-    if flags:
-        require(Feature.PIDFD_THREAD)
     with Actor(os.getpid) as actor, pidfd_of(actor.pid, flags) as fd, sleeping(how, fd) as waiter:
         pidfd_send_signal(fd, SIGKILL)
         assert waiter.finish() == POLLIN
@@ -71,9 +70,9 @@ def test_several_waiters(how):
 
 @pytest.mark.behaviour("POPEN-SLEEPER-HUP")
 @pytest.mark.parametrize("how", [by_poll, by_epoll])
+@requires(PIDFD_THREAD)
 def test_process_that_is_reaped(how):
     """Who asks for nothing gets POLLHUP alone."""
-    require(Feature.PIDFD_THREAD)
     with Actor(os.getpid) as actor, pidfd_of(actor.pid) as fd, sleeping(how, fd, 0) as waiter:
         actor.exit()
         wait_until(lambda: sleeps_in(waiter.pid, WAYS[how]), "the waiter of a zombie sleeps on")
@@ -84,8 +83,8 @@ def test_process_that_is_reaped(how):
 
 @pytest.mark.behaviour("POPEN-SLEEPER-THREAD")
 @BY_WAY
+@requires(PIDFD_THREAD)
 def test_thread_that_exits(how):
-    require(Feature.PIDFD_THREAD)
     with (
         ThreadActor(os.getpid) as thread,
         pidfd_of(thread.tid, PIDFD_THREAD) as fd,
