@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -36,6 +36,23 @@ def tests() -> dict[str, dict[str, Any]]:
 def test_every_test_is_listed(tests: dict[str, dict[str, Any]]) -> None:
     lines = (PROJECT / "suites" / "ids.txt").read_text(encoding="ascii").splitlines()
     assert sorted(tests) == [line for line in lines if not line.startswith("#")]
+
+
+def test_every_fixture_exists() -> None:
+    """A missing one would be an error in a VM, on kernels where the test is not skipped."""
+
+    class Missing:
+        found: ClassVar[set[str]] = set()
+
+        def pytest_collection_finish(self, session: pytest.Session) -> None:
+            for item in session.items:
+                assert isinstance(item, pytest.Function)
+                known = {"request", *item._fixtureinfo.name2fixturedefs}
+                self.found.update(set(item.fixturenames) - known)
+
+    options = ["-c", str(PROJECT / "pyproject.toml"), "--collect-only", "-qq", str(PROJECT / "suites")]
+    assert pytest.main(options, plugins=[Missing()]) == 0
+    assert not Missing.found
 
 
 def test_schema_refuses_what_is_no_list() -> None:

@@ -13,11 +13,13 @@ import pytest
 
 from helpers.descriptors import open_descriptors
 from helpers.events import parse
+from helpers.features import Feature
 from helpers.permission import Requester
 from helpers.queue_fd import controlling
+from helpers.requirements import requires
 from helpers.uapi import FAN_ALLOW, FAN_CLASS_CONTENT
 
-pytestmark = pytest.mark.usefixtures("restartable")
+pytestmark = requires(Feature.QUEUE_FD)
 
 OPENERS, RESTARTS, TEARDOWNS, LIFETIME = 3, 60, 30, 10
 

@@ -14,9 +14,11 @@ from helpers.credentials import user
 from helpers.descriptors import closing
 from helpers.errors import OK, errno_name, expect
 from helpers.fanotify import watching
+from helpers.features import Feature
 from helpers.permission import Requester, requesting
 from helpers.pidfd import poll
 from helpers.queue_fd import CONTENT, ControlGroup, Queue, controlling
+from helpers.requirements import requires
 from helpers.uapi import (
     FAN_ALLOW,
     FAN_CLASS_CONTENT,
@@ -30,7 +32,7 @@ from helpers.uapi import (
 )
 from helpers.waiting import wait_until
 
-pytestmark = pytest.mark.usefixtures("restartable")
+pytestmark = requires(Feature.QUEUE_FD)
 
 EOF = b""
 SPARE_USER = 54322
