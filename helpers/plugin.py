@@ -167,11 +167,16 @@ def pytest_pycollect_makeitem() -> Generator[None, object, object]:
     made = yield
     for item in made if isinstance(made, list) else []:
         if isinstance(item, pytest.Function) and _in_suites(item):
-            verified = [_known(item, name) for name in _named(item)]
-            _describe(item, verified)
-            item.stash[_NEEDS] = requirements.of(item, verified)
-            changes.of(item)
+            describe(item)
     return made
+
+
+def describe(item: pytest.Function) -> None:
+    """Give a test of the suites its behaviours and needs. Raises pytest.Collector.CollectError if one is wrong."""
+    verified = [_known(item, name) for name in _named(item)]
+    _describe(item, verified)
+    item.stash[_NEEDS] = requirements.of(item, verified)
+    changes.of(item)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

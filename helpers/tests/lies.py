@@ -27,6 +27,7 @@ from helpers.events import (
 )
 from helpers.fanotify import BUFFER_SIZE, FanotifyGroup
 from helpers.layout import packed, packed_record
+from helpers.plugin import describe
 from helpers.uapi import (
     FAN_ACCESS,
     FAN_ATTRIB,
@@ -417,7 +418,7 @@ def _lied_to(test: pytest.Item, lie: Lie) -> pytest.Item:
         fixtureinfo=test._fixtureinfo,
         originalname=name.partition("[")[0],
     )
-    made.user_properties = [*test.user_properties]
+    describe(made)
     made.stash[_LIE] = lie
     made.add_marker(pytest.mark.xfail(raises=AssertionError, strict=True, reason=lie.name))
     return made
