@@ -104,7 +104,7 @@ class Filesystem:
             groups: those that watch, without a mark.
             whole: whether file handles are reported of all of the filesystem, and not of marked objects alone.
             alone: whether the groups watch one after the other, and not all at once. What the kernel must know for one
-                (the parent, the name) may be there because it must know it for another; but it takes twice as long.
+                (the parent, the name) may be there because it must know it for another; but it takes much longer.
         """
         self._directory, self._groups, self._whole, self._alone = directory, groups, whole, alone
         can_be_opened = outcome(name_to_handle, directory) == OK
@@ -116,11 +116,16 @@ class Filesystem:
 
     def deviations(self, operation: Operation) -> Iterator[Deviation]:
         """Hold the kernel to all that the table says of an operation."""
-        numbers, names = itertools.count(), itertools.cycle(NAMES)
-        for case, fids in self._cases(operation):
-            place = Place(self._directory / str(next(numbers)), next(names))
-            watching = [self._groups[each | more] for each in fids for more in PIDFDS]
-            yield from self._held(case, place, watching)
+        names = itertools.cycle(NAMES)
+        for number, (case, fids) in enumerate(self._cases(operation)):
+            place = Place(self._directory / str(number), next(names))
+            yield from self._held(case, place, [self._groups[flags] for flags in self._reports(fids, number)])
+
+    def _reports(self, fids: list[Init], number: int) -> list[Init]:
+        """Return what groups report that watch at once: all with and without pidfds, or each second one with them."""
+        if self._alone:
+            return [each | more for each in fids for more in PIDFDS]
+        return [each | PIDFDS[(number + index) % 2] for index, each in enumerate(fids)]
 
     def _cases(self, operation: Operation) -> Iterator[tuple[Case, list[Init]]]:
         """Return the cases of an operation, and what the groups report that watch it at once beside pidfds."""
