@@ -80,11 +80,11 @@ WORKS = [
 ]  # fmt: skip
 """Options that work in VMs, all tested in one run; ~ stands for a space in a value."""
 
-WITHOUT_A_VM = ["--collect-only", "--help", "--version"]
+WITHOUT_A_VM = ["--collect-only", "--list", "--list --json", "--help", "--version"]
 """Options that need no VM."""
 
 ELSEWHERE = [
-    "--host", "--cpus", "--memory", "--append", "--gdb", "--gdb-port", "--baseline", "--known-issues",
+    "--json", "--host", "--cpus", "--memory", "--append", "--gdb", "--gdb-port", "--baseline", "--known-issues",
     "-x", "--lf", "--results", "--kernel", "--modules", "--matrix", "--interface", "--junit-xml", "-c",
     "--allure-severities", "--allure-epics", "--allure-features", "--allure-stories", "--allure-ids", "--allure-label",
 ]  # fmt: skip
@@ -179,7 +179,7 @@ def test_plugins_that_are_not_loaded_are_missed(tmp_path):
 
 @pytest.mark.parametrize("option", WITHOUT_A_VM)
 def test_what_needs_no_vm_boots_none(tmp_path, option):
-    session = sessions.run("--kernel", "/nowhere", option, SMALL, results=tmp_path / "out")
+    session = sessions.run("--kernel", "/nowhere", *option.split(), SMALL, results=tmp_path / "out")
     assert (session.code, session.results.exists()) == (0, False), session.output
 
 
