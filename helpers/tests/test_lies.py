@@ -14,7 +14,7 @@ KERNEL = "7.3"
 """Has records of all types: RANGE came with 6.14, MNT with 6.15."""
 FILES = sorted({f"suites/{lie.caught_by.partition('::')[0]}" for lie in LIES})
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
