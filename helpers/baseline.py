@@ -111,6 +111,8 @@ class Feature(Enum):
     UNPRIVILEGED_MNT = _of("unprivileged FAN_REPORT_MNT groups", "6.16")
     PIDFD_THREAD = _of("PIDFD_THREAD and the scopes of pidfd_send_signal(2)", "6.9")
     KCMP = _of("kcmp(2)", "3.5", option="KCMP")
+    AIO = _of("io_submit(2)", "2.6", option="AIO")
+    IO_URING = _of("io_uring(7)", "5.1", option="IO_URING")
     SOCKET_PIDFD = _of("SO_PEERPIDFD and SO_PASSPIDFD", "6.5", option="UNIX")
     PIDFD_NAMESPACES = _of("PIDFD_GET_*_NAMESPACE", "6.11", option="NAMESPACES")
     PIDFD_INFO = _of("PIDFD_GET_INFO", "6.13")

@@ -48,6 +48,7 @@ from helpers.pidfd import (
     request,
 )
 from helpers.sockets import pass_pidfds, peer_pidfd
+from helpers.syscalls import syscall
 from helpers.uapi import (
     CLONE_AUTOREAP,
     CLONE_NEWNS,
@@ -379,6 +380,9 @@ _PROBES: dict[Feature, tuple[Probe, ...]] = {
         _own_pidfd(lambda fd: pidfd_send_signal(fd, 0, flags=PIDFD_SIGNAL_THREAD_GROUP)),
     ),
     Feature.KCMP: (lambda: outcome(same_description, (os.getpid(), 0), (os.getpid(), 0)) == OK,),
+    # Without the option the calls are ENOSYS, before any of their arguments is looked at: syscalls(2).
+    Feature.AIO: (lambda: outcome(syscall, "io_setup", 0, 0) != ENOSYS,),
+    Feature.IO_URING: (lambda: outcome(syscall, "io_uring_setup", 0, 0) != ENOSYS,),
     Feature.PROCESS_MRELEASE: (lambda: outcome(process_mrelease, -1) == EBADF,),
     Feature.SOCKET_PIDFD: (_sockets(lambda one: os.close(peer_pidfd(one))), _sockets(pass_pidfds)),
     Feature.PIDFD_NAMESPACES: (_namespace("pid"), _namespace("uts")),

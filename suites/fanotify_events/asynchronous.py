@@ -3,13 +3,11 @@
 
 import contextlib
 import ctypes
-import errno
 import mmap
 import os
 import struct
 from collections.abc import Iterator
 
-from helpers import skips
 from helpers.syscalls import syscall
 
 # linux/aio_abi.h: struct iocb, struct io_event, IOCB_CMD_PREAD and IOCB_CMD_PWRITE.
@@ -51,8 +49,7 @@ def uring_write(fd: int, content: bytes) -> int:
 
 def _aio(command: int, fd: int, buffer: ctypes.Array[ctypes.c_char]) -> int:
     context, event = ctypes.c_ulong(0), ctypes.create_string_buffer(_IO_EVENT.size)
-    with _built_in("AIO"):
-        syscall("io_setup", 1, ctypes.addressof(context))
+    syscall("io_setup", 1, ctypes.addressof(context))
     request = ctypes.create_string_buffer(
         _IOCB.pack(0, 0, 0, command, 0, fd, ctypes.addressof(buffer), len(buffer), 0, 0, 0, 0)
     )
@@ -68,8 +65,7 @@ def _aio(command: int, fd: int, buffer: ctypes.Array[ctypes.c_char]) -> int:
 
 def _uring(opcode: int, fd: int, buffer: ctypes.Array[ctypes.c_char]) -> int:
     params = ctypes.create_string_buffer(_PARAMS_SIZE)
-    with _built_in("IO_URING"):
-        ring = syscall("io_uring_setup", 1, params)
+    ring = syscall("io_uring_setup", 1, params)
     try:
         with (
             _mapped(ring, _SQ_RING) as submitted,
@@ -103,16 +99,6 @@ def _field(ring: int, params: ctypes.Array[ctypes.c_char], where: int) -> ctypes
     """Return the number in a mapped ring whose offset stands in the parameters."""
     (offset,) = struct.unpack_from("=I", params.raw, where)
     return ctypes.c_uint32.from_address(ring + offset)
-
-
-@contextlib.contextmanager
-def _built_in(option: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.ENOSYS:
-            skips.kconfig(f"CONFIG_{option}")
-        raise
 
 
 def _checked(result: int) -> int:

@@ -8,6 +8,8 @@ import struct
 import pytest
 
 from helpers.fanotify import watching
+from helpers.features import Feature
+from helpers.requirements import requires
 from helpers.uapi import FAN_ACCESS, FAN_MODIFY, FAN_NONBLOCK, FAN_REPORT_FID, Init
 from suites.fanotify_events.asynchronous import aio_read, aio_write, uring_read, uring_write
 
@@ -21,19 +23,22 @@ FICLONE, FIDEDUPERANGE = 0x40049409, 0xC0189436
 DEDUPE = struct.Struct("=QQHHIqQQiI")
 
 
-# behaviour, the call, its second argument, and what a group hears
+# behaviour, what it takes, the call, its second argument, and the events that a group gets
 WAYS = [
-    ("META-AIO", aio_read, 4, []),
-    ("META-AIO", aio_write, b"new", []),
-    ("META-URING", uring_read, 4, [FAN_ACCESS]),
-    ("META-URING", uring_write, b"new", [FAN_MODIFY]),
+    ("META-AIO", Feature.AIO, aio_read, 4, []),
+    ("META-AIO", Feature.AIO, aio_write, b"new", []),
+    ("META-URING", Feature.IO_URING, uring_read, 4, [FAN_ACCESS]),
+    ("META-URING", Feature.IO_URING, uring_write, b"new", [FAN_MODIFY]),
 ]
 
 
 @BY_REPORT
 @pytest.mark.parametrize(
     ("call", "argument", "expected"),
-    [pytest.param(*row, marks=pytest.mark.behaviour(id_), id=row[0].__name__) for id_, *row in WAYS],
+    [
+        pytest.param(*row, marks=[pytest.mark.behaviour(id_), requires(feature)], id=row[0].__name__)
+        for id_, feature, *row in WAYS
+    ],
 )
 def test_asynchronous(file, call, argument, expected, report):
     with file.open("r+b") as opened, watching(file, FAN_ACCESS | FAN_MODIFY, FAN_NONBLOCK | report) as group:

@@ -2,13 +2,14 @@
 """What is done, what a mark is on, and of which kind the event then is: the other half of the table in kinds.py."""
 
 import contextlib
-import errno
 import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from errno import ENOEXEC
 from pathlib import Path
 
+from helpers.errors import expect
 from helpers.uapi import (
     FAN_ACCESS,
     FAN_ATTRIB,
@@ -197,11 +198,7 @@ def use(flags: int, where: Where = _path) -> Callable[[Place], None]:
 
 def execute(place: Place) -> None:
     """Execute the file, which the kernel opens before it finds that it cannot."""
-    try:
-        os.execv(place.path, ["program"])
-    except OSError as error:
-        if error.errno != errno.ENOEXEC:
-            raise
+    expect(ENOEXEC, os.execv, place.path, ["program"])
 
 
 def list_directory(place: Place) -> None:
